@@ -1,13 +1,16 @@
-"""How fast a command is acknowledged, and at what cost, beside a bare handler and beside bare Bolt, in one run.
+"""How fast a command is acknowledged, and at what cost, beside a bare handler and
+beside bare Bolt, in one run.
 
 - ``floor``: aiohttp, the signature check, a fixed answer. Nothing is read and nothing is stored.
-- ``bolt``: slack-bolt's AsyncApp as it comes. ``bolt early``: the same with ``process_before_response=True``. Nothing is stored.
-- ``ours``: the guard, Bolt, the grammar, and the intent committed to SQLite (synchronous=FULL) before the ack. The desk that carries
-  commands out is not started.
+- ``bolt``: slack-bolt's AsyncApp as it comes. ``bolt early``: the same with
+  ``process_before_response=True``. Nothing is stored.
+- ``ours``: the verification, Bolt, the grammar, and the intent committed to SQLite
+  (synchronous=FULL) before the ack. The command worker that carries commands out is not started.
 
-Each server is a process of its own, the client another one. Rounds are interleaved and their order is shuffled; each figure is the
-median over the rounds. The client waits for an answer before it sends the next request (closed loop), so p99 is kinder than under an
-open flood. CPU is the server's own user and system time, divided by the requests.
+Each server is a process of its own, the client another one. Rounds are interleaved and their order
+is shuffled; each figure is the median over the rounds. The client waits for an answer before it
+sends the next request (closed loop), so p99 is kinder than under an open flood. CPU is the server's
+own user and system time, divided by the requests.
 
     python -m benchmarks.ack [--quick]
 """
@@ -50,9 +53,9 @@ from bot.ports.talk import Intent
 from bot.slack.ours import Ours
 from bot.storage.database import open_database
 from handlers.slack import buttons, deploy, home, rollback
-from handlers.slack.guard import Guard, events_route
-from handlers.slack.reception import Reception, bolt_app
-from handlers.web.figures import Figures
+from handlers.slack.intake import SlackIntake, bolt_app
+from handlers.slack.verification import Verifier, events_route
+from handlers.web.telemetry import Telemetry
 
 SECRET = b"a-signing-secret-for-the-benchmark"
 TEAM = "T1"
@@ -63,7 +66,7 @@ PATH = "/slack/events"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-# The servers ----------------------------------------------------------------------------------------------------------------------------
+# The servers ------------------------------------------------------------------------------------
 
 
 async def floor(request: web.Request) -> web.StreamResponse:
@@ -80,9 +83,13 @@ def bare_bolt(*, early: bool) -> Handler:
     """Make a Bolt application with one listener that only acknowledges."""
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id=TEAM, bot_user_id="UBOT", bot_id="B1", bot_token="xoxb-1")
+        return AuthorizeResult(
+            enterprise_id=None, team_id=TEAM, bot_user_id="UBOT", bot_id="B1", bot_token="xoxb-1"
+        )
 
-    app = AsyncApp(signing_secret=SECRET.decode(), authorize=authorize, process_before_response=early)
+    app = AsyncApp(
+        signing_secret=SECRET.decode(), authorize=authorize, process_before_response=early
+    )
 
     @app.command("/deploy")
     async def understood(ack: AsyncAck) -> None:
@@ -111,13 +118,26 @@ class NoForms:
     async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         """Open nothing."""
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
+    async def tick(
+        self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = ""
+    ) -> None:
         """Open nothing."""
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
+    async def reason(
+        self,
+        trigger: str,
+        action: Action,
+        deployment: str,
+        person: Person,
+        *,
+        channel: str,
+        shown: str = "",
+    ) -> None:
         """Open nothing."""
 
-    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def show(
+        self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str
+    ) -> None:
         """Open nothing."""
 
     async def home(self, person: Person) -> None:
@@ -133,15 +153,21 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
     def leave_it(intent: Intent) -> None:
         """Carry nothing out: the ack is what is measured."""
 
-    reception = Reception(catalog=Catalog(TEAM, {}, {}, {}, {}), inbox=database.inbox, nudge=leave_it, forms=NoForms(), clock=clock)
+    intake = SlackIntake(
+        catalog=Catalog(TEAM, {}, {}, {}, {}),
+        inbox=database.inbox,
+        nudge=leave_it,
+        forms=NoForms(),
+        clock=clock,
+    )
     app = bolt_app(AsyncWebClient(), token="xoxb-1", team=TEAM, bot_user="UBOT", bot="B1")
     for verb in (deploy, rollback, home, buttons):
-        verb.register(app, reception)
-    reception.serve(app, AsyncWebClient())
+        verb.register(app, intake)
+    intake.serve(app, AsyncWebClient())
     gc.collect()
     gc.freeze()  # as ``bot.app.serve`` does
-    yield events_route(Guard([SECRET], Ours(TEAM), clock), reception, Figures())
-    await reception.close()
+    yield events_route(Verifier([SECRET], Ours(TEAM), clock), intake, Telemetry())
+    await intake.close()
     await database.close()
 
 
@@ -152,7 +178,9 @@ async def serve(name: str) -> None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             route = await stack.enter_async_context(ours(folder))
         else:
-            route = web.post(PATH, floor if name == "floor" else bare_bolt(early=name == "bolt early"))
+            route = web.post(
+                PATH, floor if name == "floor" else bare_bolt(early=name == "bolt early")
+            )
         application = web.Application()
         application.add_routes([route])
         runner = web.AppRunner(application, access_log=None)
@@ -168,7 +196,7 @@ async def serve(name: str) -> None:
 SERVERS = ("floor", "bolt", "bolt early", "ours")
 
 
-# The client -----------------------------------------------------------------------------------------------------------------------------
+# The client -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +216,20 @@ def requests(count: int) -> list[bytes]:
 
 def _request(trigger: str, stamp: str) -> bytes:
     form = {
-        "token": "unused", "team_id": TEAM, "team_domain": "example", "channel_id": "C1", "channel_name": "deploys", "user_id": "UANA",
-        "user_name": "ana", "command": "/deploy", "text": "storefront v1.2.0 to production", "api_app_id": "A1",
-        "is_enterprise_install": "false", "response_url": "https://hooks.slack.com/commands/T1/1/x", "trigger_id": trigger,
+        "token": "unused", "team_id": TEAM, "team_domain": "example",
+        "channel_id": "C1", "channel_name": "deploys", "user_id": "UANA",
+        "user_name": "ana", "command": "/deploy",
+        "text": "storefront v1.2.0 to production", "api_app_id": "A1",
+        "is_enterprise_install": "false",
+        "response_url": "https://hooks.slack.com/commands/T1/1/x", "trigger_id": trigger,
     }  # fmt: skip
     body = urlencode(form).encode()
     digest = hmac.new(SECRET, b"v0:" + stamp.encode() + b":" + body, sha256).hexdigest()
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(body)}\r\nX-Slack-Request-Timestamp: {stamp}\r\nX-Slack-Signature: v0={digest}\r\n\r\n"
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+        "application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\nX-Slack-Request-Timestamp: "
+        f"{stamp}\r\nX-Slack-Signature: v0={digest}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -208,7 +241,11 @@ async def send(port: int, waiting: Iterator[bytes], seconds: list[float]) -> Non
         began = time.perf_counter()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        length = next(
+            int(line.split(b":")[1])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length")
+        )
         await reader.readexactly(length)
         seconds.append(time.perf_counter() - began)
         if b" 200 " not in head[:20]:
@@ -238,7 +275,13 @@ async def measure(port: int, process: int, count: int, concurrency: int) -> Meas
 async def started(name: str) -> AsyncIterator[tuple[int, int]]:
     """Start a server's process; give its port and its id."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.ack", "--serve", name, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "benchmarks.ack",
+        "--serve",
+        name,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None  # noqa: S101 - it was asked for
     yield int(await process.stdout.readline()), process.pid
@@ -260,11 +303,13 @@ async def measure_all(rounds: int, count: int) -> Table:
             cells = [(name, concurrency) for name in SERVERS for concurrency in CONCURRENCY]
             random.shuffle(cells)
             for name, concurrency in cells:
-                table.setdefault((name, concurrency), []).append(await measure(*servers[name], count, concurrency))
+                table.setdefault((name, concurrency), []).append(
+                    await measure(*servers[name], count, concurrency)
+                )
     return table
 
 
-# The table ------------------------------------------------------------------------------------------------------------------------------
+# The table --------------------------------------------------------------------------------------
 
 
 def median(measured: list[Measured], figure: str) -> float:
@@ -274,7 +319,9 @@ def median(measured: list[Measured], figure: str) -> float:
 
 def ratio(table: Table, concurrency: int, figure: str, to: str) -> float:
     """Compare ours with another one."""
-    return median(table["ours", concurrency], figure) / max(median(table[to, concurrency], figure), 1e-9)
+    return median(table["ours", concurrency], figure) / max(
+        median(table[to, concurrency], figure), 1e-9
+    )
 
 
 def show(table: Table) -> None:
@@ -283,35 +330,55 @@ def show(table: Table) -> None:
     for concurrency in CONCURRENCY:
         for name in SERVERS:
             cell = table[name, concurrency]
-            print(f"{name:<11} {concurrency:>7} " + " ".join(f"{median(cell, figure):>8.2f}" for figure in ("p50_ms", "p99_ms", "cpu_us")))
+            print(
+                f"{name:<11} {concurrency:>7} "
+                + " ".join(
+                    f"{median(cell, figure):>8.2f}" for figure in ("p50_ms", "p99_ms", "cpu_us")
+                )
+            )
     print(f"\n{'ours as a multiple of':<22} {'at once':>7} {'p50':>6} {'p99':>6} {'CPU':>6}")
     for to in SERVERS[:-1]:
         for concurrency in CONCURRENCY:
             print(
                 f"{to:<22} {concurrency:>7} "
-                + " ".join(f"{ratio(table, concurrency, each, to):>6.2f}" for each in ("p50_ms", "p99_ms", "cpu_us"))
+                + " ".join(
+                    f"{ratio(table, concurrency, each, to):>6.2f}"
+                    for each in ("p50_ms", "p99_ms", "cpu_us")
+                )
             )
     for concurrency, limit in LIMITS.items():
         for figure in ("p50_ms", "p99_ms"):
             found = ratio(table, concurrency, figure, "bolt")
             verdict = "yes" if found <= limit else "NO"
-            print(f"{figure[:3]} at {concurrency:>2} at once: {found:.2f} times bare Bolt, wanted at most {limit}: {verdict}")
+            print(
+                f"{figure[:3]} at {concurrency:>2} at once: {found:.2f} times bare Bolt, wanted "
+                f"at most {limit}: {verdict}"
+            )
 
 
 def main() -> int:
     """Run as a server or as the client."""
     arguments = argparse.ArgumentParser(description="Measure the ack.")
     arguments.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
-    arguments.add_argument("--quick", action="store_true", help="one round with few requests: it shows that it works, not how fast")
+    arguments.add_argument(
+        "--quick",
+        action="store_true",
+        help="one round with few requests: it shows that it works, not how fast",
+    )
     arguments.add_argument("--json", type=Path, help="write the raw figures here")
     asked = arguments.parse_args()
     if asked.serve:
         asyncio.run(serve(asked.serve))
         return 0
-    table = asyncio.run(measure_all(rounds=1, count=300) if asked.quick else measure_all(rounds=7, count=1500))
+    table = asyncio.run(
+        measure_all(rounds=1, count=300) if asked.quick else measure_all(rounds=7, count=1500)
+    )
     show(table)
     if asked.json:
-        raw = {f"{name} {concurrency}": [asdict(each) for each in cells] for (name, concurrency), cells in table.items()}
+        raw = {
+            f"{name} {concurrency}": [asdict(each) for each in cells]
+            for (name, concurrency), cells in table.items()
+        }
         asked.json.write_text(json.dumps(raw, indent=1), encoding="utf-8")
     return 0
 

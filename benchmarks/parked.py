@@ -1,9 +1,12 @@
-"""What waiting costs: deployments that are parked before their gates, the share of a core and the requests to the provider.
+"""What waiting costs: deployments that are parked before their gates, the share of a core and the
+requests to the provider.
 
-So many services of one CI provider, each with one commit on its way to ten environments; in every environment one deployment waits for a
-person to acknowledge. Real use cases, real SQLite, the journal of the bot, in virtual time: the clock jumps from one look to the next, and
-the CPU that was really used is set against the minutes that passed. A look at a commit's tests is three requests, as at GitHub; the rota is
-a file and costs none. How many of the parked were really asked for is printed too: whoever was not costs nothing.
+So many services of one CI provider, each with one commit on its way to ten environments; in every
+environment one deployment waits for a person to acknowledge. Real use cases, real SQLite, the
+journal of the bot, in virtual time: the clock jumps from one look to the next, and the CPU that was
+really used is set against the minutes that passed. A look at a commit's tests is three requests, as
+at GitHub; the rota is a file and costs none. How many of the parked were really asked for is
+printed too: whoever was not costs nothing.
 
 - ``as it was``: every deployment asks for itself, every 15 seconds.
 - ``as it is``: answers are shared, and what nothing wakes is looked at ever more rarely.
@@ -23,7 +26,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from bot.domain.catalog import AutomaticGate, Catalog, EnvironmentPolicy, Freeze, GateKind, ProviderChoice, Service, Strategy, StrategyStep
+from bot.domain.catalog import (
+    AutomaticGate,
+    Catalog,
+    EnvironmentPolicy,
+    Freeze,
+    GateKind,
+    ProviderChoice,
+    Service,
+    Strategy,
+    StrategyStep,
+)
 from bot.domain.deployment import Kind, State
 from bot.domain.people import Person
 from bot.domain.quality import QualityState
@@ -36,17 +49,20 @@ from bot.ports.store import NewDeployment
 from bot.ports.talk import Announcer
 from bot.providers.ci.github.kind import KIND as OUR_GITHUB
 from bot.providers.oncall.rota.kind import KIND as OUR_ROTA
-from bot.services.house import House, Pace
+from bot.registry import released
+from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.services.shared import SharedAnswers, shared
 from bot.storage.database import Database, open_database
-from bot.wiring import released
 
 ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
 PLACES = 10
 WARM_UP, MEASURED = timedelta(minutes=5), timedelta(minutes=5)
 COSTS = {**OUR_GITHUB.costs, **OUR_ROTA.costs}
-GATES = tuple(AutomaticGate(kind) for kind in (GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN, GateKind.ON_CALL))
+GATES = tuple(
+    AutomaticGate(kind)
+    for kind in (GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN, GateKind.ON_CALL)
+)
 
 
 @dataclass
@@ -99,23 +115,52 @@ class Bench:
 
     def __post_init__(self) -> None:
         """Build the house."""
-        places = {f"place-{n}": EnvironmentPolicy(f"place-{n}", "rolling", gates=GATES) for n in range(PLACES)}
+        places = {
+            f"place-{n}": EnvironmentPolicy(f"place-{n}", "rolling", gates=GATES)
+            for n in range(PLACES)
+        }
         choice = ProviderChoice("github")
-        services = {f"shop{n}": Service(f"shop{n}", choice, choice, choice, places) for n in range(self.count // PLACES)}
-        catalog = Catalog("T1", {}, {}, services, {"rolling": Strategy("rolling", "rolling", (StrategyStep(100),))})
-        told = Providers(cast("CIProvider", self.vendor), cast("Any", self.vendor), cast("OnCallSchedule", self.vendor))
+        services = {
+            f"shop{n}": Service(f"shop{n}", choice, choice, choice, places)
+            for n in range(self.count // PLACES)
+        }
+        catalog = Catalog(
+            "T1",
+            {},
+            {},
+            services,
+            {"rolling": Strategy("rolling", "rolling", (StrategyStep(100),))},
+        )
+        told = Providers(
+            cast("CIProvider", self.vendor),
+            cast("Any", self.vendor),
+            cast("OnCallSchedule", self.vendor),
+        )
         answers = SharedAnswers(self.clock)
-        providers = {name: shared(told, each, answers, self.clock, COSTS) if self.is_shared else told for name, each in services.items()}
-        pace = Pace() if self.is_shared else Pace(parked=Pace().review)
+        providers = {
+            name: shared(told, each, answers, self.clock, COSTS) if self.is_shared else told
+            for name, each in services.items()
+        }
+        intervals = (
+            PollIntervals() if self.is_shared else PollIntervals(parked=PollIntervals().review)
+        )
         people = People(catalog, cast("Directory", self.vendor))
-        self.house = House(catalog, self.database.store, self.clock, providers, people, cast("Announcer", self.vendor), pace)
-        registry = released(lambda: self.house)
+        self.context = Context(
+            catalog,
+            self.database.store,
+            self.clock,
+            providers,
+            people,
+            cast("Announcer", self.vendor),
+            intervals,
+        )
+        registry = released(lambda: self.context)
         self.database.store.newest_version = registry.newest
         self.engine = SimulatedEngine(self.database.journal, registry, self.clock)
 
     async def park(self) -> None:
         """Have them all pinned and at their turn."""
-        for service in self.house.catalog.services.values():
+        for service in self.context.catalog.services.values():
             for place in service.environments:
                 async with self.database.store.transaction() as tx:
                     found = await tx.add_deployment(
@@ -146,13 +191,21 @@ class Bench:
         """Count the parked deployments whose tests were really asked for."""
         async with self.database.store.reading() as reader:
             reviews = [await reader.review(each.id) for each in await reader.open_deployments()]
-        gates = [gate for review in reviews if review for gate in review.gates if gate.key == GateKind.TESTS]
+        gates = [
+            gate
+            for review in reviews
+            if review
+            for gate in review.gates
+            if gate.key == GateKind.TESTS
+        ]
         return sum(gate.state is GateState.GREEN for gate in gates)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured: requests in the first minute; then the share of a core, requests a minute, and how many have an answer."""
+class Telemetry:
+    """What was measured: requests in the first minute; then the share of a core, requests a minute,
+    and how many have an answer.
+    """
 
     first: int
     core: float
@@ -160,7 +213,9 @@ class Figures:
     answered: int
 
 
-async def measure(count: int, *, is_shared: bool, warm_up: timedelta, measured: timedelta) -> Figures:
+async def measure(
+    count: int, *, is_shared: bool, warm_up: timedelta, measured: timedelta
+) -> Telemetry:
     """Measure one way."""
     with tempfile.TemporaryDirectory() as folder:
         database = await open_database(f"sqlite+aiosqlite:///{Path(folder) / 'parked.db'}")
@@ -171,20 +226,37 @@ async def measure(count: int, *, is_shared: bool, warm_up: timedelta, measured: 
         used, asked = await bench.passes(measured)
         answered = await bench.answered()
         await database.close()
-    return Figures(first, used / measured.total_seconds(), asked / (measured.total_seconds() / 60), answered)
+    return Telemetry(
+        first, used / measured.total_seconds(), asked / (measured.total_seconds() / 60), answered
+    )
 
 
 def main() -> int:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description="Measure what waiting costs.")
-    arguments.add_argument("--quick", action="store_true", help="20 parked and a minute: it shows that it works")
+    arguments.add_argument(
+        "--quick", action="store_true", help="20 parked and a minute: it shows that it works"
+    )
     quick = arguments.parse_args().quick
-    warm_up, measured = (timedelta(minutes=2), timedelta(minutes=1)) if quick else (WARM_UP, MEASURED)
-    print(f"{'':<10} {'parked':>7} {'asked for':>10} {'requests in the 1st minute':>27} {'then a minute':>14} {'share of a core':>16}")
+    warm_up, measured = (
+        (timedelta(minutes=2), timedelta(minutes=1)) if quick else (WARM_UP, MEASURED)
+    )
+    print(
+        f"{'':<10} {'parked':>7} {'asked for':>10} {'requests in the 1st minute':>27} "
+        f"{'then a minute':>14} {'share of a core':>16}"
+    )
     for count in (20,) if quick else (100, 1000):
         for way, is_shared in (("as it was", False), ("as it is", True)):
-            found = asyncio.run(measure(count, is_shared=is_shared, warm_up=warm_up, measured=measured))
-            print(f"{way:<10} {count:>7} {found.answered:>10} {found.first:>27,} {found.asked:>14,.0f} {found.core:>16.1%}", flush=True)
+            found = asyncio.run(
+                measure(count, is_shared=is_shared, warm_up=warm_up, measured=measured)
+            )
+            print(
+                (
+                    f"{way:<10} {count:>7} {found.answered:>10} {found.first:>27,} "
+                    f"{found.asked:>14,.0f} {found.core:>16.1%}"
+                ),
+                flush=True,
+            )
     return 0
 
 

@@ -1,12 +1,15 @@
-"""How many cards are drawn for each edit that goes out, and how long an urgent card waits, when many cards have changed.
+"""How many cards are drawn for each edit that goes out, and how long an urgent card waits, when
+many cards have changed.
 
 Two ways in one run, on the same cards and the same budget of edits (45 a minute), in virtual time:
 
-- ``draw first``: as it was; every due card is drawn in turn, and then Slack's pace is asked whether it may go out.
-- ``ask first``: as it is; the pace is asked, then the most urgent card is drawn as it is at that moment.
+- ``draw first``: as it was; every due card is drawn in turn, and then Slack's pace is
+  asked whether it may go out.
+- ``ask first``: as it is; the pace is asked, then the most urgent card is drawn
+  as it is at that moment.
 
-A draw is the drawing alone, without the questions to the database that fill a card. CPU is the process's own, as a share of the virtual
-time.
+A draw is the drawing alone, without the questions to the database that fill a card. CPU is the
+process's own, as a share of the virtual time.
 
     python -m benchmarks.redraw [--quick]
 """
@@ -94,8 +97,12 @@ class Bench:
             NOW,
             channel="C1",
         )
-        self.cards = {f"shop-{number}": self._card(f"shop-{number}") for number in range(self.count)}
-        self.memory.stored = {card_key(each): Posting(card_key(each), "C1", "1.1", "old") for each in self.cards}
+        self.cards = {
+            f"shop-{number}": self._card(f"shop-{number}") for number in range(self.count)
+        }
+        self.memory.stored = {
+            card_key(each): Posting(card_key(each), "C1", "1.1", "old") for each in self.cards
+        }
 
     def _card(self, id: str, **changes: Any) -> Card:
         return Card(replace(self.base, id=id, **changes), NOW)
@@ -112,7 +119,10 @@ class Bench:
     async def cards_due(self, ids: Collection[str]) -> Mapping[str, CardDue]:
         """Say how urgent cards are."""
         states = {each: self.cards[each].deployment.state for each in ids}
-        return {each: CardDue(each, urgency(state, is_degraded=False), state) for each, state in states.items()}
+        return {
+            each: CardDue(each, urgency(state, is_degraded=False), state)
+            for each, state in states.items()
+        }
 
     def note_urgent(self) -> None:
         """Remember when the urgent card was shown."""
@@ -140,7 +150,15 @@ class Bench:
 
     async def ask_first(self, seconds: float) -> None:
         """Work as it is until the time is over."""
-        cards = Cards(self.card_of, self.cards_due, self.words, self.postman, self.pacing, min_interval=1.0, now=lambda: self.at)
+        cards = Cards(
+            self.card_of,
+            self.cards_due,
+            self.words,
+            self.postman,
+            self.pacing,
+            min_interval=1.0,
+            now=lambda: self.at,
+        )
         for each in [*list(self.cards)[1:], URGENT]:
             cards.changed(each)
         while self.at < seconds:
@@ -160,16 +178,24 @@ def measure(way: str, count: int, seconds: float) -> str:
     used = time.process_time() - before
     edits = len(bench.memory.edited)
     urgent = f"{bench.urgent_at:.1f} s" if bench.urgent_at else "not yet"
-    return f"{way:<12} {count:>6} {edits:>6} {bench.drawn:>7} {bench.drawn / max(edits, 1):>10.1f} {used / seconds:>7.1%} {urgent:>12}"
+    return (
+        f"{way:<12} {count:>6} {edits:>6} {bench.drawn:>7} {bench.drawn / max(edits, 1):>10.1f} "
+        f"{used / seconds:>7.1%} {urgent:>12}"
+    )
 
 
 def main() -> int:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description="Count draws per edit.")
-    arguments.add_argument("--quick", action="store_true", help="ten virtual seconds: it shows that it works")
+    arguments.add_argument(
+        "--quick", action="store_true", help="ten virtual seconds: it shows that it works"
+    )
     seconds = 10.0 if arguments.parse_args().quick else 60.0
     print(f"{seconds:.0f} virtual seconds, 45 edits a minute after 10 at once")
-    print(f"{'':<12} {'due':>6} {'edits':>6} {'draws':>7} {'per edit':>10} {'CPU':>7} {'urgent after':>12}")
+    print(
+        f"{'':<12} {'due':>6} {'edits':>6} {'draws':>7} {'per edit':>10} "
+        f"{'CPU':>7} {'urgent after':>12}"
+    )
     for count in (100, 1000):
         for way in ("draw first", "ask first"):
             print(measure(way, count, seconds), flush=True)

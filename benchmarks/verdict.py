@@ -1,7 +1,9 @@
-"""How often the verdict is wrong: false alarms on healthy deployments, and how many bad ones it finds.
+"""How often the verdict is wrong: false alarms on healthy deployments, and
+how many bad ones it finds.
 
-Each simulated deployment has a baseline of 30 minutes and a window of 10 minutes under observation, and is looked at again and again while
-the window grows, as the hold after a step does. Requests come at random (Poisson), failures too. Fixed seeds: the table repeats.
+Each simulated deployment has a baseline of 30 minutes and a window of 10 minutes under observation,
+and is looked at again and again while the window grows, as the hold after a step does. Requests
+come at random (Poisson), failures too. Fixed seeds: the table repeats.
 
     PYTHONPATH=. python benchmarks/verdict.py [DEPLOYMENTS]
 """
@@ -66,28 +68,52 @@ def errors_alarm(random: Random, case: Case) -> bool:
 
 def p95_alarm(random: Random, slower: float, spread: float, points: int) -> bool:
     """Simulate one deployment; tell whether the look at its p95 said degraded."""
-    baseline = Observed(points=tuple(200 * random.lognormvariate(0, spread) for _ in range(12)), requests=5_000)
-    current = Observed(points=tuple(200 * slower * random.lognormvariate(0, spread) for _ in range(points)), requests=2_000)
+    baseline = Observed(
+        points=tuple(200 * random.lognormvariate(0, spread) for _ in range(12)), requests=5_000
+    )
+    current = Observed(
+        points=tuple(200 * slower * random.lognormvariate(0, spread) for _ in range(points)),
+        requests=2_000,
+    )
     return judge(P95, baseline, current).verdict is Verdict.DEGRADED
 
 
 def main(deployments: int) -> None:
     """Print both tables."""
-    print(f"errors: share of {deployments} deployments called degraded (1 look / 10 looks / 40 looks at the growing window)")
+    print(
+        f"errors: share of {deployments} deployments called degraded (1 look / 10 looks / 40 "
+        "looks at the growing window)"
+    )
     for per_minute in (2, 20, 200, 2000):
-        for before, after in ((0.01, 0.01), (0.001, 0.001), (0.05, 0.05), (0.01, 0.03), (0.01, 0.10)):
+        for before, after in (
+            (0.01, 0.01),
+            (0.001, 0.001),
+            (0.05, 0.05),
+            (0.01, 0.03),
+            (0.01, 0.10),
+        ):
             cells = []
             for looks in (1, 10, 40):
                 random = Random(f"{per_minute} {before} {after} {looks}")  # noqa: S311 - a simulation
-                alarms = sum(errors_alarm(random, Case(per_minute, before, after, looks)) for _ in range(deployments))
+                alarms = sum(
+                    errors_alarm(random, Case(per_minute, before, after, looks))
+                    for _ in range(deployments)
+                )
                 cells.append(f"{alarms / deployments:7.2%}")
             print(f"  {per_minute:>5}/min  {before:5.1%} -> {after:5.1%}  {'  '.join(cells)}")
     print(f"p95: share of {deployments} deployments called degraded (4 / 8 / 12 slices)")
     for spread in (0.05, 0.2, 0.5):
         for slower in (1.0, 1.25, 1.5, 2.0):
             random = Random(f"{spread} {slower}")  # noqa: S311 - a simulation
-            shares = (sum(p95_alarm(random, slower, spread, points) for _ in range(deployments)) / deployments for points in (4, 8, 12))
-            print(f"  spread {spread:4.2f}  x{slower:4.2f}  {'  '.join(f'{share:7.2%}' for share in shares)}")
+            shares = (
+                sum(p95_alarm(random, slower, spread, points) for _ in range(deployments))
+                / deployments
+                for points in (4, 8, 12)
+            )
+            print(
+                f"  spread {spread:4.2f}  x{slower:4.2f}  "
+                f"{'  '.join(f'{share:7.2%}' for share in shares)}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """How many notices from a CI provider are taken in, and at what cost, beside a bare handler.
 
-- ``bare``: aiohttp, the signature check, the JSON parse, a fixed answer. Nothing is looked up and nothing is stored.
-- ``ours``: the real route ``/webhooks/ci/github`` with the real provider: body limits, signature, parse, the run looked up, and for a run
-  that is ours the wake-up committed to SQLite (synchronous=FULL) before the answer. The engine that would look then is not started.
+- ``bare``: aiohttp, the signature check, the JSON parse, a fixed answer. Nothing is looked
+  up and nothing is stored.
+- ``ours``: the real route ``/webhooks/ci/github`` with the real provider: body limits, signature,
+  parse, the run looked up, and for a run that is ours the wake-up committed to SQLite
+  (synchronous=FULL) before the answer. The engine that would look then is not started.
 
-The bodies are GitHub's own examples of ``workflow_run`` (16 to 20 kB), about runs that are ours (``known``) or somebody else's
-(``unknown``, as most notices of a busy organisation are). Each server is a process of its own, the client another one. Rounds are
-interleaved and shuffled; each figure is the median over the rounds. The client is a closed loop.
+The bodies are GitHub's own examples of ``workflow_run`` (16 to 20 kB), about runs that are ours
+(``known``) or somebody else's (``unknown``, as most notices of a busy organisation are). Each
+server is a process of its own, the client another one. Rounds are interleaved and shuffled; each
+figure is the median over the rounds. The client is a closed loop.
 
     python -m benchmarks.webhooks [--quick]
 """
@@ -44,11 +47,11 @@ from bot.domain.rollout import Step, StepState
 from bot.ports.ci import RunHint
 from bot.ports.store import NewDeployment
 from bot.providers.ci.github import KIND, webhook
-from bot.providers.rest import Hosts
-from bot.providers.workbench import Workbench
-from bot.services import notices
+from bot.providers.context import ProviderContext
+from bot.providers.rest import RateLimits
+from bot.services import webhooks
 from bot.storage.database import open_database
-from handlers.web.figures import Figures
+from handlers.web.telemetry import Telemetry
 from handlers.webhooks.ci import ci_route
 
 SECRET = "a-webhook-secret-for-the-benchmark"
@@ -59,7 +62,7 @@ FIRST_RUN = 9_000_000_001
 SERVERS, KINDS, CONCURRENCY = ("bare", "ours"), ("known", "unknown"), (1, 10)
 
 
-# The servers ----------------------------------------------------------------------------------------------------------------------------
+# The servers ------------------------------------------------------------------------------------
 
 
 async def bare(request: web.Request) -> web.Response:
@@ -78,29 +81,44 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
     database = await open_database(f"sqlite+aiosqlite:///{folder}/webhooks.db")
     clock, ana = SystemClock(), Person("T1", "UANA")
     choice = ProviderChoice("github", {"repository": "shop/storefront"})
-    service = Service("storefront", choice, ProviderChoice("scrape"), ProviderChoice("rota"), {}, ())
+    service = Service(
+        "storefront", choice, ProviderChoice("scrape"), ProviderChoice("rota"), {}, ()
+    )
     catalog = Catalog("T1", {}, {}, {"storefront": service}, {})
     secrets = {"GONOGO_GITHUB_TOKEN": "unused", "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
     async with aiohttp.ClientSession() as session:
         provider = KIND.build(
-            Workbench(
-                "storefront", choice.options, lambda name: secrets.get(name, ""), session, Hosts(), clock, database.runs, database.starts,
+            ProviderContext(
+                "storefront", choice.options, lambda name: secrets.get(name, ""),
+                session, RateLimits(), clock, database.runs, database.starts,
                 folder, lambda _: None,
             )
         )  # fmt: skip
         for run in range(FIRST_RUN, FIRST_RUN + KNOWN_RUNS):
-            new = NewDeployment(Kind.FORWARD, "storefront", "production", "v1", "canary", ana, clock.now(), commit="c" * 40)
+            new = NewDeployment(
+                Kind.FORWARD,
+                "storefront",
+                "production",
+                "v1",
+                "canary",
+                ana,
+                clock.now(),
+                commit="c" * 40,
+            )
             async with database.store.transaction() as tx:
                 deployment = await tx.add_deployment(new)
-                await tx.save_steps(deployment.id, [Step(0, "canary-5", 5, timedelta(0), StepState.RUNNING, str(run))])
+                await tx.save_steps(
+                    deployment.id,
+                    [Step(0, "canary-5", 5, timedelta(0), StepState.RUNNING, str(run))],
+                )
             await database.journal.start(deployment.id, "deploy", 1, [deployment.id])
 
         async def wake(name: str, hint: RunHint) -> bool:
-            return await notices.wake(database.store, catalog, hint, provider=name)
+            return await webhooks.wake(database.store, catalog, hint, provider=name)
 
         gc.collect()
         gc.freeze()  # as ``bot.app.serve`` does
-        yield ci_route(lambda _: [provider], wake, Figures())
+        yield ci_route(lambda _: [provider], wake, Telemetry())
     await database.close()
 
 
@@ -108,7 +126,11 @@ async def serve(name: str) -> None:
     """Serve one of them until told to stop; print the port."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        route = await stack.enter_async_context(ours(folder)) if name == "ours" else web.post(PATH, bare)
+        route = (
+            await stack.enter_async_context(ours(folder))
+            if name == "ours"
+            else web.post(PATH, bare)
+        )
         application = web.Application(client_max_size=64 * 1024)
         application.add_routes([route])
         runner = web.AppRunner(application, access_log=None)
@@ -121,7 +143,7 @@ async def serve(name: str) -> None:
         await stop.wait()
 
 
-# The client -----------------------------------------------------------------------------------------------------------------------------
+# The client -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +157,21 @@ class Measured:
 
 def deliveries(count: int, kind: str) -> list[bytes]:
     """Sign notices, head and body in one piece."""
-    examples: list[dict[str, Any]] = json.loads(gzip.decompress(EXAMPLES.read_bytes()))["workflow_run"]
+    examples: list[dict[str, Any]] = json.loads(gzip.decompress(EXAMPLES.read_bytes()))[
+        "workflow_run"
+    ]
     first = FIRST_RUN if kind == "known" else FIRST_RUN + KNOWN_RUNS
-    return [_delivery(examples[number % len(examples)], first + number % KNOWN_RUNS) for number in range(count)]
+    return [
+        _delivery(examples[number % len(examples)], first + number % KNOWN_RUNS)
+        for number in range(count)
+    ]
 
 
 def _delivery(example: dict[str, Any], run: int) -> bytes:
     body = json.dumps({**example, "workflow_run": {**example["workflow_run"], "id": run}}).encode()
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+        f"application/json\r\nContent-Length: {len(body)}\r\n"
         f"X-GitHub-Event: workflow_run\r\nX-GitHub-Delivery: {random.getrandbits(64):x}\r\n"
         f"X-Hub-Signature-256: {webhook.sign(SECRET, body)}\r\n\r\n"
     )
@@ -170,14 +198,24 @@ async def measure(port: int, process: int, count: int, kind: str, concurrency: i
     cpu, began = cpu_seconds(process), time.perf_counter()
     await asyncio.gather(*(send(port, waiting, seconds) for _ in range(concurrency)))
     took = time.perf_counter() - began
-    return Measured(count / took, statistics.quantiles(seconds, n=100)[98] * 1000, (cpu_seconds(process) - cpu) / count * 1e6)
+    return Measured(
+        count / took,
+        statistics.quantiles(seconds, n=100)[98] * 1000,
+        (cpu_seconds(process) - cpu) / count * 1e6,
+    )
 
 
 @asynccontextmanager
 async def started(name: str) -> AsyncIterator[tuple[int, int]]:
     """Start a server's process; give its port and its id."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.webhooks", "--serve", name, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "benchmarks.webhooks",
+        "--serve",
+        name,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None  # noqa: S101 - it was asked for
     yield int(await process.stdout.readline()), process.pid
@@ -196,7 +234,12 @@ async def measure_all(rounds: int, count: int) -> Table:
         for port, process in servers.values():
             await measure(port, process, 100, "known", 10)
         for _ in range(rounds):
-            cells = [(name, kind, concurrency) for name in SERVERS for kind in KINDS for concurrency in CONCURRENCY]
+            cells = [
+                (name, kind, concurrency)
+                for name in SERVERS
+                for kind in KINDS
+                for concurrency in CONCURRENCY
+            ]
             random.shuffle(cells)
             for name, kind, concurrency in cells:
                 measured = await measure(*servers[name], count, kind, concurrency)
@@ -204,7 +247,7 @@ async def measure_all(rounds: int, count: int) -> Table:
     return table
 
 
-# The table ------------------------------------------------------------------------------------------------------------------------------
+# The table --------------------------------------------------------------------------------------
 
 FIGURES = ("per_second", "p99_ms", "cpu_us")
 
@@ -215,24 +258,43 @@ def show(table: Table) -> None:
     for kind in KINDS:
         for concurrency in CONCURRENCY:
             rows = {
-                name: [statistics.median(getattr(each, figure) for each in table[name, kind, concurrency]) for figure in FIGURES]
+                name: [
+                    statistics.median(
+                        getattr(each, figure) for each in table[name, kind, concurrency]
+                    )
+                    for figure in FIGURES
+                ]
                 for name in SERVERS
             }
-            rows["ours as multiple"] = [mine / max(theirs, 1e-9) for mine, theirs in zip(rows["ours"], rows["bare"], strict=True)]
-            for name, figures in rows.items():
-                print(f"{name:<16} {kind:<8} {concurrency:>7} " + " ".join(f"{figure:>9.2f}" for figure in figures))
+            rows["ours as multiple"] = [
+                mine / max(theirs, 1e-9)
+                for mine, theirs in zip(rows["ours"], rows["bare"], strict=True)
+            ]
+            for name, telemetry in rows.items():
+                print(
+                    f"{name:<16} {kind:<8} {concurrency:>7} "
+                    + " ".join(f"{figure:>9.2f}" for figure in telemetry)
+                )
 
 
 def main() -> int:
     """Run as a server or as the client."""
     arguments = argparse.ArgumentParser(description="Measure the intake of notices.")
     arguments.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
-    arguments.add_argument("--quick", action="store_true", help="one round with few notices: it shows that it works, not how fast")
+    arguments.add_argument(
+        "--quick",
+        action="store_true",
+        help="one round with few notices: it shows that it works, not how fast",
+    )
     asked = arguments.parse_args()
     if asked.serve:
         asyncio.run(serve(asked.serve))
         return 0
-    show(asyncio.run(measure_all(rounds=1, count=300) if asked.quick else measure_all(rounds=7, count=1500)))
+    show(
+        asyncio.run(
+            measure_all(rounds=1, count=300) if asked.quick else measure_all(rounds=7, count=1500)
+        )
+    )
     return 0
 
 

@@ -1,4 +1,6 @@
-"""What is live already is recorded on an operator's word, before the bot has deployed anything there."""
+"""What is live already is recorded on an operator's word, before the bot has
+deployed anything there.
+"""
 
 from __future__ import annotations
 
@@ -14,44 +16,67 @@ from bot.domain.deployment import Acceptance
 from bot.domain.errors import ConfigurationError
 from bot.domain.live import Live
 from bot.domain.people import Person
-from bot.domain.spelling import shown
+from bot.domain.validation import shown
 from bot.ports.ci import Resolved
 from bot.ports.reader import Reader
-from bot.services.house import instead
+from bot.provider_factory import ProviderFactory
+from bot.registry import known_kinds
+from bot.services.context import instead
 from bot.services.people import TERMINAL
 from bot.services.refs import meant
 from bot.settings import Settings
 from bot.storage.database import open_database
-from bot.wiring import known_kinds
-from bot.workshop import Workshop
 
 
 def _found(catalog: Catalog, service: str, environment: str) -> Service:
     """Find a service that has an environment. Raises ConfigurationError with the nearest name."""
     found = catalog.services.get(service)
     if found is None:
-        raise ConfigurationError(f'gonogo.yaml has no service "{shown(service)}". {instead(service, catalog.services)}')
+        raise ConfigurationError(
+            f'gonogo.yaml has no service "{shown(service)}". {instead(service, catalog.services)}'
+        )
     if environment not in found.environments:
-        raise ConfigurationError(f'{service} has no environment "{shown(environment)}". {instead(environment, found.environments)}')
+        raise ConfigurationError(
+            f'{service} has no environment "{shown(environment)}". '
+            f"{instead(environment, found.environments)}"
+        )
     return found
 
 
 async def _refused(reader: Reader, service: str, environment: str, said: Resolved) -> str:
-    """Say why nothing is adopted: the bot knows better, or has been there itself. Empty where it is."""
+    """Say why nothing is adopted: the bot knows better, or has been there
+    itself. Empty where it is.
+    """
     if await reader.live(service, environment) is not None:
         return f"{service} {environment} has a record already"
     quarantine = await reader.quarantine(service, said.commit)
     if quarantine:
-        return f"{service} {said.version} is quarantined ({quarantine}), so it is not recorded as good"
-    there = next((each for each in await reader.history(service, environment, limit=30) if each.started_at is not None), None)
+        return (
+            f"{service} {said.version} is quarantined ({quarantine}), so it is not recorded as good"
+        )
+    there = next(
+        (
+            each
+            for each in await reader.history(service, environment, limit=30)
+            if each.started_at is not None
+        ),
+        None,
+    )
     if there is None:
         return ""
-    how = f"say in Slack what is live, once nothing is under way there: /deploy live {service} {environment} is REF because TEXT"
-    return f"{there.title} ({there.id}) was begun by Go/No-Go, so what is there is not adopted: {how}"
+    how = (
+        f"say in Slack what is live, once nothing is under way there: /deploy live {service} "
+        f"{environment} is REF because TEXT"
+    )
+    return (
+        f"{there.title} ({there.id}) was begun by Go/No-Go, so what is there is not adopted: {how}"
+    )
 
 
 async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
-    """Record what is live already, before the bot has deployed anything there: it can be gone back to, and is never called verified."""
+    """Record what is live already, before the bot has deployed anything there: it can be gone back
+    to, and is never called verified.
+    """
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     found = _found(loaded.catalog, service, environment)
@@ -59,9 +84,11 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
     async with AsyncExitStack() as stack:
         database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
-        session = await stack.enter_async_context(outgoing.session(outgoing.trusted(settings.gonogo_ca_file)))
-        workshop = Workshop(settings, loaded, kinds, database, session, clock)
-        ci = kinds.ci[found.ci.provider].build(workshop.bench(found, found.ci))
+        session = await stack.enter_async_context(
+            outgoing.session(outgoing.trusted(settings.gonogo_ca_file))
+        )
+        factory = ProviderFactory(settings, loaded, kinds, database, session, clock)
+        ci = kinds.ci[found.ci.provider].build(factory.context(found, found.ci))
         stack.push_async_callback(ci.close)
         await ci.open()
         resolved = await meant(loaded.catalog, ci, service, ref)
@@ -70,13 +97,32 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
             refused = await _refused(tx, service, environment, resolved)
             if refused:
                 return f"{refused}; nothing was changed."
-            adopted = Declared(service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now)
+            adopted = Declared(
+                service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now
+            )
             word = str(Acceptance.ADOPTED)  # nobody here has seen it prove itself
-            live = Live(service, environment, resolved.commit, resolved.version, now, "", by, None, word, declared=adopted)
+            live = Live(
+                service,
+                environment,
+                resolved.commit,
+                resolved.version,
+                now,
+                "",
+                by,
+                None,
+                word,
+                declared=adopted,
+            )
             await tx.set_live(live)
-            facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
+            facts = {
+                "service": service,
+                "environment": environment,
+                "commit": resolved.commit,
+                "version": resolved.version,
+            }
             await tx.audit(Entry(now, by, "adopt", facts=facts))
     return (
-        f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live in {environment}, on your word: "
+        f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live in "
+        f"{environment}, on your word: "
         "nothing has verified it."
     )

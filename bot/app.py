@@ -1,4 +1,6 @@
-"""The composition root: settings, providers, services, handlers, one aiohttp application. Nothing is global, nothing happens at import."""
+"""The composition root: settings, providers, services, handlers, one aiohttp application. Nothing
+is global, nothing happens at import.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,23 @@ from bot.ports.ci import TEST, CIProvider, RunHint
 from bot.ports.metrics import MetricsSource
 from bot.ports.providers import Providers
 from bot.ports.talk import Message
-from bot.providers.hosts import Hosts
+from bot.provider_factory import ProviderFactory
+from bot.providers.rate_limits import RateLimits
+from bot.registry import known_kinds, released
 from bot.routes import Condition, application
-from bot.services import board, endings, notices, restoring, summaries, timely
+from bot.services import board, endings, restoring, summaries, timely, webhooks
 from bot.services.auditing import AuditWatch
-from bot.services.desk import Desk
+from bot.services.command_worker import CommandWorker
+from bot.services.context import Context, PollIntervals
 from bot.services.doors import Doors
-from bot.services.house import House, Pace
 from bot.services.outside import all_outside
 from bot.services.people import People
 from bot.services.shared import SharedAnswers, shared
-from bot.services.standing import cards_due
+from bot.services.status_line import cards_due
 from bot.services.stuck import stuck
 from bot.settings import SETTINGS_DOCS, Settings
 from bot.slack.announcer import SlackAnnouncer
+from bot.slack.authentication import Authentication
 from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs
 from bot.slack.directory import SlackDirectory
@@ -46,23 +51,24 @@ from bot.slack.forms import Forms
 from bot.slack.ours import Ours
 from bot.slack.render import Words
 from bot.slack.socket import Socket
-from bot.slack.standing import Standing
 from bot.start import who_am_i, who_is_ours
 from bot.storage.database import Database, open_database
-from bot.wiring import known_kinds, released
-from bot.workshop import Workshop
 from handlers.schedule.clock import Clockwork
 from handlers.slack import buttons, deploy, home, mention, rollback
-from handlers.slack.guard import Guard
-from handlers.slack.reception import Reception, bolt_app
-from handlers.web.figures import Figures
+from handlers.slack.intake import SlackIntake, bolt_app
+from handlers.slack.verification import Verifier
+from handlers.web.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
 
 REDRAWN = timedelta(days=1)
-"""How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
+"""How far back cards are looked at again when the bot starts; one that shows the
+truth already costs no call.
+"""
 SLOWEST = timedelta(seconds=30)
-"""The longest pause between two looks at a run that does not get on, unless GONOGO_POLL_SECONDS is longer."""
+"""The longest pause between two looks at a run that does not get on, unless
+GONOGO_POLL_SECONDS is longer.
+"""
 
 
 class SystemClock:
@@ -77,19 +83,23 @@ class SystemClock:
 class Bot:
     """A bot that runs."""
 
-    house: House
+    context: Context
     database: Database
     application: web.Application
     url: str = ""
 
 
-# Starting ---------------------------------------------------------------------------------------------------------------------------------
+# Starting ---------------------------------------------------------------------------------------
 
 
 async def serve(settings: Settings) -> int:
-    """Run the bot until it is told to stop; then drain and stop. What it starts cannot read its secrets."""
+    """Run the bot until it is told to stop; then drain and stop. What it starts
+    cannot read its secrets.
+    """
     set_up_logs(settings.gonogo_log_level)
-    secrecy.withdraw((*(doc.name for doc in SETTINGS_DOCS if doc.secret), *settings.provider_secrets))
+    secrecy.withdraw(
+        (*(doc.name for doc in SETTINGS_DOCS if doc.secret), *settings.provider_secrets)
+    )
     secrecy.close_to_others()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,8 +109,10 @@ async def serve(settings: Settings) -> int:
         log.warning(line)
     async with running(settings) as bot:
         gc.collect()
-        gc.freeze()  # what is built by now stays; looking through it again would stop everything for tens of milliseconds
-        log.info("Go/No-Go is up", url=bot.url, services=sorted(bot.house.catalog.services))
+        # what is built by now stays; looking through it again would stop everything
+        # for tens of milliseconds
+        gc.freeze()
+        log.info("Go/No-Go is up", url=bot.url, services=sorted(bot.context.catalog.services))
         await stop.wait()
         log.info("Go/No-Go stops; what is under way goes on at the next start")
     return 0
@@ -121,17 +133,19 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         beside = _Beside()
         stack.push_async_callback(beside.finish)
         session = await stack.enter_async_context(outgoing.session(trusted))
-        figures = Figures()
+        telemetry = Telemetry()
         client = SlackClient(
             session,
             token=settings.slack_bot_token.get_secret_value(),
             base_url=settings.slack_api_url,
-            called=partial(figures.called, "Slack"),
+            called=partial(telemetry.called, "Slack"),
         )
         words = Words(settings.gonogo_templates, now=clock.now)
         words.examine()
-        workshop = Workshop(settings, loaded, kinds, database, session, clock)
-        rooms = _Rooms(settings, loaded, database, session, workshop, client, words, clock, beside, figures)
+        factory = ProviderFactory(settings, loaded, kinds, database, session, clock)
+        rooms = _Rooms(
+            settings, loaded, database, session, factory, client, words, clock, beside, telemetry
+        )
         yield await rooms.open(stack)
 
 
@@ -143,42 +157,59 @@ class _Rooms:
     loaded: Loaded
     database: Database
     session: aiohttp.ClientSession
-    workshop: Workshop
+    factory: ProviderFactory
     client: SlackClient
     words: Words
     clock: SystemClock
     beside: _Beside
-    figures: Figures
+    telemetry: Telemetry
     ours: Ours = field(default_factory=lambda: Ours(""))
     built: Mapping[str, Providers] = field(default_factory=dict)
 
     async def open(self, stack: AsyncExitStack) -> Bot:
-        """Build the rooms, one on the other; from ``_set_to_work`` on the bot does what is due, and the doors are opened last."""
+        """Build the rooms, one on the other; from ``_set_to_work`` on the bot does what is due, and
+        the doors are opened last.
+        """
         catalog, store = self.loaded.catalog, self.database.store
         me = await self._introduced()
-        house: House  # it is there before anybody looks
-        engine = self._engine(lambda: house)
+        context: Context  # it is there before anybody looks
+        engine = self._engine(lambda: context)
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
-        announcer = self._announcer(people, lambda: house)
-        answers = SharedAnswers(self.clock, lambda commit: self.beside.do(self._tests_changed(house, commit)))
+        announcer = self._announcer(people, lambda: context)
+        answers = SharedAnswers(
+            self.clock, lambda commit: self.beside.do(self._tests_changed(context, commit))
+        )
         stack.push_async_callback(answers.close)
-        providers = await self._providers(stack, answers, wake=lambda run: self.beside.do(self._has_changed(house, run)))
-        house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
+        providers = await self._providers(
+            stack, answers, wake=lambda run: self.beside.do(self._has_changed(context, run))
+        )
+        context = Context(
+            catalog, store, self.clock, providers, people, announcer, intervals_of(self.settings)
+        )
         store.on_card_changed(announcer.card_changed)
         store.on_outbox(announcer.outbox_changed)
         store.on_runs(engine.nudge)
-        desk = Desk(house, self.database.inbox)
-        reception = self._reception(house, desk, me)
-        await self._tell_of_a_restore(house)
-        await self._set_to_work(stack, house, announcer, engine, desk)
-        watch = await self._watch(stack, house)
-        stack.push_async_callback(reception.close)  # after the doors are shut
-        socket = self._socket(reception)
-        missing = partial(self.workshop.missing, self.built)
-        slack = Standing(self.client)
-        condition = Condition(self.database.condition, engine, announcer, slack, socket, watch, self.words, missing)
-        guard = Guard([secret.encode() for secret in self.settings.signing_secrets], self.ours, self.clock)
-        return await self._open_doors(stack, house, application(house, condition, guard, reception, answers, self.figures), socket)
+        worker = CommandWorker(context, self.database.inbox)
+        intake = self._intake(context, worker, me)
+        await self._tell_of_a_restore(context)
+        await self._set_to_work(stack, context, announcer, engine, worker)
+        watch = await self._watch(stack, context)
+        stack.push_async_callback(intake.close)  # after the doors are shut
+        socket = self._socket(intake)
+        missing = partial(self.factory.missing, self.built)
+        slack = Authentication(self.client)
+        condition = Condition(
+            self.database.condition, engine, announcer, slack, socket, watch, self.words, missing
+        )
+        verifier = Verifier(
+            [secret.encode() for secret in self.settings.signing_secrets], self.ours, self.clock
+        )
+        return await self._open_doors(
+            stack,
+            context,
+            application(context, condition, verifier, intake, answers, self.telemetry),
+            socket,
+        )
 
     async def _introduced(self) -> Mapping[str, str]:
         """Learn from Slack who we are, and so whose requests are ours."""
@@ -189,78 +220,118 @@ class _Rooms:
         self.ours = await who_is_ours(self.client, catalog.team, self.settings.slack_app_id, me)
         return me
 
-    def _engine(self, house: Callable[[], House]) -> JournalEngine:
-        registry = released(house)
+    def _engine(self, context: Callable[[], Context]) -> JournalEngine:
+        registry = released(context)
         self.database.store.newest_version = registry.newest
         return JournalEngine(
             self.database.journal,
             registry,
             self.clock,
-            on_stuck=lambda run, why: self.beside.do(stuck(house(), run, why)),
+            on_stuck=lambda run, why: self.beside.do(stuck(context(), run, why)),
             urgent={"roll_back"},
         )
 
-    def _announcer(self, people: People, house: Callable[[], House]) -> SlackAnnouncer:
+    def _announcer(self, people: People, context: Callable[[], Context]) -> SlackAnnouncer:
         return SlackAnnouncer(
             self.client,
             self.database.postings,
-            lambda deployment: board.card_of(house(), deployment),
-            lambda deployments: cards_due(house(), deployments),
+            lambda deployment: board.card_of(context(), deployment),
+            lambda deployments: cards_due(context(), deployments),
             self.words,
-            draw=lambda message: draw(house(), message),
+            draw=lambda message: draw(context(), message),
             name=people.name,
-            still_true=lambda message: timely.still_true(house(), message),
-            ended=lambda message: endings.ended(house(), message),
+            still_true=lambda message: timely.still_true(context(), message),
+            ended=lambda message: endings.ended(context(), message),
         )
 
-    async def _set_to_work(self, stack: AsyncExitStack, house: House, announcer: SlackAnnouncer, engine: JournalEngine, desk: Desk) -> None:
-        """Have cards drawn, runbooks go on, commands carried out and the clock tick; what is opened first is closed last."""
+    async def _set_to_work(
+        self,
+        stack: AsyncExitStack,
+        context: Context,
+        announcer: SlackAnnouncer,
+        engine: JournalEngine,
+        worker: CommandWorker,
+    ) -> None:
+        """Have cards drawn, runbooks go on, commands carried out and the clock tick; what is
+        opened first is closed last.
+        """
         clockwork = Clockwork(
-            house.catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
+            context.catalog,
+            self.clock,
+            engine.start,
+            lambda: summaries.due(context),
+            context.intervals.hold,
+            tidy=self.database.inbox.prune,
         )
-        async with house.store.reading() as reader:
-            recent = await reader.changed_since(self.clock.now() - REDRAWN)  # the last change may not have reached its card
+        async with context.store.reading() as reader:
+            # the last change may not have reached its card
+            recent = await reader.changed_since(self.clock.now() - REDRAWN)
             cards = [deployment.id for deployment in (*await reader.open_deployments(), *recent)]
-        for opened in (announcer, engine, desk):
+        for opened in (announcer, engine, worker):
             stack.push_async_callback(opened.close)
         await announcer.open(cards)
         await engine.open()
-        await desk.open()
+        await worker.open()
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
 
-    async def _watch(self, stack: AsyncExitStack, house: House) -> AuditWatch:
-        watch, audit_log = audit.watch(self.settings, house, self.figures.audited)
+    async def _watch(self, stack: AsyncExitStack, context: Context) -> AuditWatch:
+        watch, audit_log = audit.watch(self.settings, context, self.telemetry.audited)
         stack.callback(audit_log.close)
         stack.push_async_callback(watch.close)
         await watch.open()
         return watch
 
-    async def _tell_of_a_restore(self, house: House) -> None:
+    async def _tell_of_a_restore(self, context: Context) -> None:
         """Before anything is done on the word of the database."""
         if self.database.restored is not None:
-            await restoring.notice(house, self.database.restored, audit.channels(self.settings, house))
+            await restoring.notice(
+                context, self.database.restored, audit.channels(self.settings, context)
+            )
             self.database.settle()
 
-    async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
-        bot = Bot(house, self.database, application, await open_door(stack, application, self.settings, self.figures))
+    async def _open_doors(
+        self,
+        stack: AsyncExitStack,
+        context: Context,
+        application: web.Application,
+        socket: Socket | None,
+    ) -> Bot:
+        bot = Bot(
+            context,
+            self.database,
+            application,
+            await open_door(stack, application, self.settings, self.telemetry),
+        )
         if socket is not None:
             await socket.open()
             stack.push_async_callback(socket.close)
         return bot
 
-    async def _has_changed(self, house: House, run: str) -> None:
-        """Wake whoever waits for a run of a provider in this process, or for the tests of its commit."""
+    async def _has_changed(self, context: Context, run: str) -> None:
+        """Wake whoever waits for a run of a provider in this process, or for
+        the tests of its commit.
+        """
         carried_out = await self.database.runs.get(run)
         is_test = carried_out is not None and carried_out.request.action == TEST
-        await notices.wake(house.store, house.catalog, RunHint(run, commit=carried_out.request.commit if carried_out and is_test else ""))
+        await webhooks.wake(
+            context.store,
+            context.catalog,
+            RunHint(run, commit=carried_out.request.commit if carried_out and is_test else ""),
+        )
 
-    async def _tests_changed(self, house: House, commit: str) -> None:
-        """Wake whoever waits with a commit of whose tests a vendor says something else than before: no two cards say different things."""
-        await notices.wake(house.store, house.catalog, RunHint("", commit=commit))
+    async def _tests_changed(self, context: Context, commit: str) -> None:
+        """Wake whoever waits with a commit of whose tests a vendor says something else than before:
+        no two cards say different things.
+        """
+        await webhooks.wake(context.store, context.catalog, RunHint("", commit=commit))
 
-    async def _providers(self, stack: AsyncExitStack, answers: SharedAnswers, *, wake: Callable[[str], None]) -> dict[str, Providers]:
-        providers = replace(self.workshop, wake=wake, hosts=Hosts(observer=self.figures)).providers()
+    async def _providers(
+        self, stack: AsyncExitStack, answers: SharedAnswers, *, wake: Callable[[str], None]
+    ) -> dict[str, Providers]:
+        providers = replace(
+            self.factory, wake=wake, rate_limits=RateLimits(observer=self.telemetry)
+        ).providers()
         self.built = providers
         cis = [each.ci for each in providers.values()]
         metrics = {id(each.metrics): each.metrics for each in providers.values()}  # some are shared
@@ -270,41 +341,64 @@ class _Rooms:
             try:
                 await each.open()
             except IntegrationError as error:
-                log.error("a provider could not be opened; it is tried again at the next start", vendor=error.vendor, why=str(error))  # noqa: TRY400
-        for sentence in self.workshop.missing(providers):
-            log.error("this machine has not what a service needs; the others work", problem=sentence)
-        services, kinds = self.loaded.catalog.services, self.workshop.kinds
+                log.error(  # noqa: TRY400
+                    "a provider could not be opened; it is tried again at the next start",
+                    vendor=error.vendor,
+                    why=str(error),
+                )
+        for sentence in self.factory.missing(providers):
+            log.error(
+                "this machine has not what a service needs; the others work", problem=sentence
+            )
+        services, kinds = self.loaded.catalog.services, self.factory.kinds
         return {
-            name: shared(all_outside(each), services[name], answers, self.clock, kinds.costs(services[name]))
+            name: shared(
+                all_outside(each), services[name], answers, self.clock, kinds.costs(services[name])
+            )
             for name, each in providers.items()
         }
 
-    def _reception(self, house: House, desk: Desk, me: Mapping[str, str]) -> Reception:
-        forms = Forms(self.client, Dialogs(self.words), house.catalog, Doors(house))
-        reception = Reception(catalog=house.catalog, inbox=self.database.inbox, nudge=desk.nudge, forms=forms, clock=self.clock)
+    def _intake(
+        self, context: Context, worker: CommandWorker, me: Mapping[str, str]
+    ) -> SlackIntake:
+        forms = Forms(self.client, Dialogs(self.words), context.catalog, Doors(context))
+        intake = SlackIntake(
+            catalog=context.catalog,
+            inbox=self.database.inbox,
+            nudge=worker.nudge,
+            forms=forms,
+            clock=self.clock,
+        )
         app = bolt_app(
-            self.client.web, token=self.settings.slack_bot_token.get_secret_value(), team=house.catalog.team,
+            self.client.web, token=self.settings.slack_bot_token.get_secret_value(),
+            team=context.catalog.team,
             bot_user=me.get("user_id", ""), bot=me.get("bot_id", ""),
         )  # fmt: skip
         for verb in (deploy, rollback, home, mention, buttons):
-            verb.register(app, reception)
-        reception.serve(app, self.client.web)
-        return reception
+            verb.register(app, intake)
+        intake.serve(app, self.client.web)
+        return intake
 
-    def _socket(self, reception: Reception) -> Socket | None:
+    def _socket(self, intake: SlackIntake) -> Socket | None:
         if not self.settings.is_socket_mode:
             return None
         return Socket(
-            app_token=self.settings.slack_app_token.get_secret_value(), api_url=self.settings.slack_api_url, session=self.session,
-            ours=self.ours, dispatch=reception.dispatch, proxy=outgoing.proxy_of(self.settings.slack_api_url),
+            app_token=self.settings.slack_app_token.get_secret_value(),
+            api_url=self.settings.slack_api_url, session=self.session,
+            ours=self.ours, dispatch=intake.dispatch,
+            proxy=outgoing.proxy_of(self.settings.slack_api_url),
             trusted=outgoing.trusted(self.settings.gonogo_ca_file),
         )  # fmt: skip
 
 
-def pace_of(settings: Settings) -> Pace:
-    """Take the pace from the settings: how often waiting procedures look when nothing wakes them."""
+def intervals_of(settings: Settings) -> PollIntervals:
+    """Take the pace from the settings: how often waiting procedures look
+    when nothing wakes them.
+    """
     every = timedelta(seconds=settings.gonogo_poll_seconds)
-    return Pace(review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST)))
+    return PollIntervals(
+        review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST))
+    )
 
 
 class _Beside:
@@ -324,12 +418,12 @@ class _Beside:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def draw(house: House, message: Message) -> tuple[bytes, str] | None:
+async def draw(context: Context, message: Message) -> tuple[bytes, str] | None:
     """Draw the deployment's snapshots, in a thread, and say what the picture shows."""
     from bot.slack.charts import describe  # noqa: PLC0415 - Pillow is loaded when it is first needed
     from bot.slack.charts import draw as draw_chart  # noqa: PLC0415
 
-    async with house.store.reading() as reader:
+    async with context.store.reading() as reader:
         shots = await reader.snapshots(message.deployment)
         deployment = await reader.deployment(message.deployment)
     if deployment is None or len(shots) < 2:  # noqa: PLR2004 - a line has two ends

@@ -1,4 +1,6 @@
-"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``, ``adopt``, ``audit``, ``backup``."""
+"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``,
+``adopt``, ``audit``, ``backup``.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +29,23 @@ UNAVAILABLE_EXIT = 75
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 when it worked, 78 for what only a person can mend, 75 for what may pass, 1 for anything else."""
+    """Run a command and exit: 0 when it worked, 78 for what only a person can mend, 75 for what may
+    pass, 1 for anything else.
+    """
     options = _parser().parse_args(arguments)
     try:
         code = options.run(options)
     except GonogoError as error:
         raise SystemExit(_said(error)) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has gone; nothing is left to flush
+        # whoever read has gone; nothing is left to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        raise SystemExit(_said(of_system(error, f"The machine refuses{where}", "Mend that, then start again."))) from None
+        raise SystemExit(
+            _said(of_system(error, f"The machine refuses{where}", "Mend that, then start again."))
+        ) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(code)
@@ -53,43 +60,106 @@ def _said(error: GonogoError) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gonogo", description="The Slack deployment bot that teams trust at 2 a.m.")
+    parser = argparse.ArgumentParser(
+        prog="gonogo", description="The Slack deployment bot that teams trust at 2 a.m."
+    )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     _verb(verbs, "run", _run, "run the bot")
     demo = _verb(verbs, "demo", _demo, "run the whole product in your browser, without any account")
-    demo.add_argument("--play", action="store_true", help="play the story without a person and exit")
-    demo.add_argument("--port", type=int, default=3100, help="where the workspace's page is served on 127.0.0.1 (0 for any free port)")
+    demo.add_argument(
+        "--play", action="store_true", help="play the story without a person and exit"
+    )
+    demo.add_argument(
+        "--port",
+        type=int,
+        default=3100,
+        help="where the workspace's page is served on 127.0.0.1 (0 for any free port)",
+    )
     demo.add_argument("--no-browser", action="store_true", help="do not open the page")
-    check = _verb(verbs, "check-config", _check_config, "check gonogo.yaml and the settings, and say what was understood")
+    check = _verb(
+        verbs,
+        "check-config",
+        _check_config,
+        "check gonogo.yaml and the settings, and say what was understood",
+    )
     check.add_argument("file", nargs="?", type=Path, help="the file (default: GONOGO_CONFIG)")
     manifest = _verb(verbs, "manifest", _manifest, "print the Slack app's manifest")
     way = manifest.add_mutually_exclusive_group()
     way.add_argument("--socket", action="store_true", help="for Socket Mode (default)")
     way.add_argument("--http", metavar="URL", help="for HTTP, with the bot's public address")
     _verb(verbs, "schema", _schema, "print the JSON Schema of gonogo.yaml, for editors")
-    adopt = _verb(verbs, "adopt", _adopt, "record what is live already, so that there is a version to go back to")
+    adopt = _verb(
+        verbs,
+        "adopt",
+        _adopt,
+        "record what is live already, so that there is a version to go back to",
+    )
     for name in ("service", "ref", "environment"):
         adopt.add_argument(name)
-    _verb(verbs, "doctor", _doctor, "examine Slack and every provider live: tokens, scopes, workflows, clocks; starts and changes nothing")
+    _verb(
+        verbs,
+        "doctor",
+        _doctor,
+        (
+            "examine Slack and every provider live: tokens, scopes, workflows, clocks; "
+            "starts and changes nothing"
+        ),
+    )
     _audit(verbs)
-    backup = _verb(verbs, "backup", _backup, "copy the database into a file while the bot works, and verify the copy")
-    backup.add_argument("file", type=Path, help="where to put it; an older one there is replaced once the new one is good")
+    backup = _verb(
+        verbs,
+        "backup",
+        _backup,
+        "copy the database into a file while the bot works, and verify the copy",
+    )
+    backup.add_argument(
+        "file",
+        type=Path,
+        help="where to put it; an older one there is replaced once the new one is good",
+    )
     return parser
 
 
 def _audit(verbs: Verbs) -> None:
-    audit = verbs.add_parser("audit", help="verify or export the audit log", description="Verify or export the audit log.")
+    audit = verbs.add_parser(
+        "audit",
+        help="verify or export the audit log",
+        description="Verify or export the audit log.",
+    )
     parts = audit.add_subparsers(required=True, metavar="COMMAND")
-    sentence = "say what the audit log proves and what it does not: 0 proved, 1 broken, 3 consistent but unproved"
+    sentence = (
+        "say what the audit log proves and what it does not: 0 proved, 1 broken, "
+        "3 consistent but unproved"
+    )
     for where, name in ((parts, "verify"), (verbs, "verify-audit")):
         verify = _verb(where, name, _verify_audit, sentence)
-        verify.add_argument("--head", action="append", default=[], metavar="NUMBER:HASH", help="a head that you kept and vouch for")
-        verify.add_argument("--heads", type=Path, metavar="FILE", help="a file of heads (default: GONOGO_AUDIT_HEADS)")
+        verify.add_argument(
+            "--head",
+            action="append",
+            default=[],
+            metavar="NUMBER:HASH",
+            help="a head that you kept and vouch for",
+        )
+        verify.add_argument(
+            "--heads",
+            type=Path,
+            metavar="FILE",
+            help="a file of heads (default: GONOGO_AUDIT_HEADS)",
+        )
     export = _verb(parts, "export", _export_audit, "write the audit log, as JSON lines or CSV")
-    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="JSON lines (default) or CSV")
+    export.add_argument(
+        "--format", choices=("jsonl", "csv"), default="jsonl", help="JSON lines (default) or CSV"
+    )
     export.add_argument("--service", default="", help="only what is about this service")
-    export.add_argument("--deployment", default="", metavar="ID", help="only what is about this deployment")
-    export.add_argument("--since", type=_moment, metavar="TIME", help="from this time on (ISO 8601; without a zone it is UTC)")
+    export.add_argument(
+        "--deployment", default="", metavar="ID", help="only what is about this deployment"
+    )
+    export.add_argument(
+        "--since",
+        type=_moment,
+        metavar="TIME",
+        help="from this time on (ISO 8601; without a zone it is UTC)",
+    )
     export.add_argument("--until", type=_moment, metavar="TIME", help="before this time")
 
 
@@ -97,13 +167,20 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        sentence = f'"{text}" is no time. Write 2026-11-21, 2026-11-21T10:00 or 2026-11-21T10:00:00+01:00; without a zone it is UTC.'
+        sentence = (
+            f'"{text}" is no time. Write 2026-11-21, 2026-11-21T10:00 or '
+            "2026-11-21T10:00:00+01:00; without a zone it is UTC."
+        )
         raise argparse.ArgumentTypeError(sentence) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _verb(verbs: Verbs, name: str, run: Callable[[argparse.Namespace], int], sentence: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
+def _verb(
+    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], int], sentence: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}."
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -116,8 +193,8 @@ def _await(work: Awaitable[int]) -> int:
 
 
 def _settings() -> Settings:
+    from bot.registry import known_kinds  # noqa: PLC0415
     from bot.settings import Settings  # noqa: PLC0415
-    from bot.wiring import known_kinds  # noqa: PLC0415
 
     return Settings.read(secrets=[secret.name for secret in known_kinds().secrets])
 
@@ -131,7 +208,13 @@ def _run(_options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from bot.sandbox.demo import demo  # noqa: PLC0415
 
-    return _await(demo(port=options.port, play=options.play, browser=not options.no_browser and not options.play))
+    return _await(
+        demo(
+            port=options.port,
+            play=options.play,
+            browser=not options.no_browser and not options.play,
+        )
+    )
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -160,7 +243,11 @@ def _schema(_options: argparse.Namespace) -> int:
 def _adopt(options: argparse.Namespace) -> int:
     from bot.adopting import adopt  # noqa: PLC0415
 
-    sentence = asyncio.run(adopt(_settings(), service=options.service, ref=options.ref, environment=options.environment))
+    sentence = asyncio.run(
+        adopt(
+            _settings(), service=options.service, ref=options.ref, environment=options.environment
+        )
+    )
     sys.stdout.write(sentence + "\n")
     return 0
 
@@ -188,7 +275,9 @@ def _verify_audit(options: argparse.Namespace) -> int:
     try:
         given = [head_given(text) for text in options.head]
     except ValueError as error:
-        raise ConfigurationError(f'"{error}" is no head. Write it as it was printed: NUMBER:HASH.') from None
+        raise ConfigurationError(
+            f'"{error}" is no head. Write it as it was printed: NUMBER:HASH.'
+        ) from None
     found, code = verify(_settings(), given, options.heads)
     sys.stdout.write(found)
     return code

@@ -1,4 +1,6 @@
-"""Reading foreign text within ``bot.domain.limits``: YAML and XML, and beside the event loop whatever takes its time."""
+"""Reading foreign text within ``bot.domain.limits``: YAML and XML, and beside the event loop
+whatever takes its time.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,26 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import Node
 
-from bot.domain.limits import SMALL, Limits, measured, mended, no_such, read_json, too_deep, too_large, too_many, too_slow
+from bot.domain.limits import (
+    SMALL,
+    Limits,
+    measured,
+    mended,
+    no_such,
+    read_json,
+    too_deep,
+    too_large,
+    too_many,
+    too_slow,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 async def beside(limits: Limits, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Read in a thread, and wait no longer than the limits allow. Raises Unreadable, and what ``read`` raises.
+    """Read in a thread, and wait no longer than the limits allow. Raises Unreadable,
+    and what ``read`` raises.
 
     A thread cannot be stopped; the other limits see to it that it ends soon.
     """
@@ -36,14 +50,20 @@ async def beside(limits: Limits, read: Callable[P, T], *args: P.args, **kwargs: 
 
 async def json_beside(body: bytes, limits: Limits) -> Any:
     """Read JSON: small bodies at once, larger ones beside the event loop. Raises Unreadable."""
-    return read_json(body, limits) if len(body) <= SMALL else await beside(limits, read_json, body, limits)
+    return (
+        read_json(body, limits)
+        if len(body) <= SMALL
+        else await beside(limits, read_json, body, limits)
+    )
 
 
-# YAML -----------------------------------------------------------------------------------------------------------------------------------
+# YAML -------------------------------------------------------------------------------------------
 
 
 def yaml_reader(limits: Limits, *, typ: str = "safe") -> YAML:
-    """Make a YAML reader that gives up as soon as there is too much. It raises Unreadable and YAMLError; see also ``yaml_text``."""
+    """Make a YAML reader that gives up as soon as there is too much. It raises Unreadable and
+    YAMLError; see also ``yaml_text``.
+    """
 
     class Counting(_Counting):
         allowed = limits
@@ -55,7 +75,9 @@ def yaml_reader(limits: Limits, *, typ: str = "safe") -> YAML:
 
 def yaml_text(body: bytes | str, limits: Limits) -> str:
     """Give the text of a YAML file that is not too large. Raises Unreadable."""
-    body = measured(body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body, limits)
+    body = measured(
+        body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body, limits
+    )
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -73,7 +95,9 @@ def read_yaml(body: bytes | str, limits: Limits) -> Any:
 
 
 class _Counting(Composer):
-    """Counts while it reads, so that what is too much is not read to its end. An alias counts as what it stands for."""
+    """Counts while it reads, so that what is too much is not read to its end. An alias
+    counts as what it stands for.
+    """
 
     allowed: Limits
 
@@ -112,11 +136,13 @@ class _Counting(Composer):
             raise too_many(self.allowed)
 
 
-# XML ------------------------------------------------------------------------------------------------------------------------------------
+# XML --------------------------------------------------------------------------------------------
 
 
 def read_xml(body: bytes, limits: Limits) -> ET.Element:
-    """Read XML that declares nothing of its own (no DOCTYPE, hence no entities). Raises Unreadable."""
+    """Read XML that declares nothing of its own (no DOCTYPE, hence no
+    entities). Raises Unreadable.
+    """
     parser = ET.XMLParser(target=_Elements(limits))  # noqa: S314 - without a DOCTYPE there is nothing to expand
     try:
         parser.feed(measured(body, limits))

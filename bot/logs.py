@@ -1,4 +1,6 @@
-"""Logs: one JSON line per event, without secrets, and no more lines of one kind than somebody can use."""
+"""Logs: one JSON line per event, without secrets, and no more lines of one
+kind than somebody can use.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ import structlog
 from structlog.typing import Processor
 
 SECRETS = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+|https://hooks\.slack\.com/\S+|gh[a-z]_\w{10,}|github_pat_\w+|glpat-[\w-]+|whsec_[\w+/=]+"
+    r"xox[a-z]-[\w-]+|xapp-[\w-]+|https://hooks\.slack\.com/\S+|gh[a-z]_\w{10,}|github_pat_\w+|"
+    r"glpat-[\w-]+|whsec_[\w+/=]+"
     r"|(?<=Bearer )\S+|(?<=Basic )\S+|(?<=://)[^/@\s]+(?=@)"
 )
 HIDDEN = frozenset({"token", "secret", "authorization", "response_url", "trigger_id", "body"})
@@ -40,14 +43,18 @@ LONGEST_ERROR = 300
 
 
 class Calm:
-    """Holds back the lines of a fault that comes again and again: a full disk, or no descriptor left, must not fill the disk with words."""
+    """Holds back the lines of a fault that comes again and again: a full disk, or no descriptor
+    left, must not fill the disk with words.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._kinds: dict[str, _Kind] = {}
         self._traced: dict[str, float] = {}
 
-    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(
+        self, _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
         """Let an event pass, or drop it (a processor of structlog's)."""
         left_out = self.admit(str(event.get("event")))
         if left_out is None:
@@ -76,7 +83,9 @@ class Calm:
         return self.admit(f"{record.name} {record.levelno} {str(record.msg)[:40]}") is not None
 
     def admit(self, kind: str) -> int | None:
-        """Tell how many lines of a kind were left out before this one; None when this one is left out too."""
+        """Tell how many lines of a kind were left out before this one; None when
+        this one is left out too.
+        """
         if len(self._kinds) >= KINDS and kind not in self._kinds:
             self._kinds.clear()
         found = self._kinds.setdefault(kind, _Kind(self._now()))
@@ -103,15 +112,25 @@ class _Kind:
 
 
 def set_up_logs(level: str) -> None:
-    """Write logs to standard error. Bolt's and slack_sdk's own logs, which print bodies, are kept to warnings."""
+    """Write logs to standard error. Bolt's and slack_sdk's own logs, which print
+    bodies, are kept to warnings.
+    """
     number = getattr(logging, level.upper())
     calm = Calm()
-    ours: list[Processor] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso")]
-    written: list[Processor] = [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+    ours: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+    ]
+    written: list[Processor] = [
+        structlog.processors.format_exc_info,
+        redact,
+        structlog.processors.JSONRenderer(),
+    ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=ours, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written]
+            foreign_pre_chain=ours,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
         )
     )
     handler.addFilter(calm)

@@ -1,4 +1,6 @@
-"""How the bot reaches others: one session for Slack, CI, metrics and on-call, with one rule for proxies and certificate authorities."""
+"""How the bot reaches others: one session for Slack, CI, metrics and on-call, with one rule for
+proxies and certificate authorities.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +17,38 @@ PATIENCE = aiohttp.ClientTimeout(total=300, sock_connect=30)
 """For a call that names no time of its own."""
 
 
-def session(authorities: ssl.SSLContext | None = None, *, timeout: aiohttp.ClientTimeout | None = None) -> aiohttp.ClientSession:
-    """Make the session. It obeys HTTPS_PROXY, HTTP_PROXY and NO_PROXY, each in capitals or not; without a proxy nothing is looked up."""
+def session(
+    authorities: ssl.SSLContext | None = None, *, timeout: aiohttp.ClientTimeout | None = None
+) -> aiohttp.ClientSession:
+    """Make the session. It obeys HTTPS_PROXY, HTTP_PROXY and NO_PROXY, each in capitals or not;
+    without a proxy nothing is looked up.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=authorities or True), cookie_jar=aiohttp.DummyCookieJar(), trust_env=bool(getproxies()),
+        connector=aiohttp.TCPConnector(ssl=authorities or True),
+        cookie_jar=aiohttp.DummyCookieJar(), trust_env=bool(getproxies()),
         timeout=timeout or PATIENCE,
     )  # fmt: skip
 
 
 def trusted(file: Path | None) -> ssl.SSLContext | None:
-    """Trust a team's own certificate authorities beside the system's; None for the system's alone. Raises ConfigurationError."""
+    """Trust a team's own certificate authorities beside the system's; None for the system's alone.
+    Raises ConfigurationError.
+    """
     if file is None:
         return None
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(cafile=file)
     except ssl.SSLError:
-        raise ConfigurationError(f"GONOGO_CA_FILE: {file} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----).") from None
+        raise ConfigurationError(
+            f"GONOGO_CA_FILE: {file} holds no certificate in PEM form "
+            "(-----BEGIN CERTIFICATE-----)."
+        ) from None
     except OSError as error:
-        raise ConfigurationError(f"GONOGO_CA_FILE: {file} cannot be read: {error.strerror}. Correct the path or the rights.") from error
+        raise ConfigurationError(
+            f"GONOGO_CA_FILE: {file} cannot be read: {error.strerror}. "
+            "Correct the path or the rights."
+        ) from error
     return context
 
 

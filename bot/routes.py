@@ -1,4 +1,6 @@
-"""The web application: which doors there are, and what is asked of the bot's condition at ``/readyz`` and ``/healthz``."""
+"""The web application: which doors there are, and what is asked of the bot's condition at
+``/readyz`` and ``/healthz``.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +13,33 @@ from bot.domain.limits import SLACK
 from bot.domain.workload import named
 from bot.engine.journal import JournalEngine
 from bot.ports.ci import CIProvider, RunHint
-from bot.services import notices
+from bot.services import webhooks
 from bot.services.auditing import AuditWatch
-from bot.services.house import House
+from bot.services.context import Context
 from bot.services.shared import SharedAnswers
 from bot.slack.announcer import SlackAnnouncer
+from bot.slack.authentication import Authentication
 from bot.slack.render import Words
 from bot.slack.socket import Socket
-from bot.slack.standing import Standing
 from bot.storage.condition import SqlCondition
-from handlers.slack.guard import Guard, events_route
-from handlers.slack.reception import Reception
+from handlers.slack.intake import SlackIntake
+from handlers.slack.verification import Verifier, events_route
 from handlers.web.connections import counted
-from handlers.web.figures import Figures, metrics_route
 from handlers.web.health import Check, health_routes
+from handlers.web.telemetry import Telemetry, metrics_route
 from handlers.webhooks.ci import ci_route
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What readiness asks; each answers with an empty text when all is well, else with what is wrong."""
+    """What readiness asks; each answers with an empty text when all is well,
+    else with what is wrong.
+    """
 
     database: SqlCondition
     engine: JournalEngine
     announcer: SlackAnnouncer
-    slack: Standing
+    slack: Authentication
     socket: Socket | None
     watch: AuditWatch
     words: Words
@@ -53,7 +57,9 @@ class Condition:
         }
         return health_routes(
             {"database": self.database.problem, "slack": self._slack},
-            alive={"engine": _told(lambda: "" if self.engine.is_working else "the engine has stopped")},
+            alive={
+                "engine": _told(lambda: "" if self.engine.is_working else "the engine has stopped")
+            },
             worrying=worrying,
             known={"database": self.database.known},
         )
@@ -68,18 +74,30 @@ class Condition:
 
 
 def application(
-    house: House, condition: Condition, guard: Guard, reception: Reception, answers: SharedAnswers, figures: Figures
+    context: Context,
+    condition: Condition,
+    verifier: Verifier,
+    intake: SlackIntake,
+    answers: SharedAnswers,
+    telemetry: Telemetry,
 ) -> web.Application:
     """Make the application; Slack's door is there where requests can be verified."""
 
     async def wake(provider: str, hint: RunHint) -> bool:
-        return await notices.wake(house.store, house.catalog, hint, provider=provider, forget=answers.forget)
+        return await webhooks.wake(
+            context.store, context.catalog, hint, provider=provider, forget=answers.forget
+        )
 
     made = web.Application(client_max_size=SLACK.size, middlewares=[counted])
     made.add_routes(condition.routes())
-    made.add_routes([metrics_route(figures, condition.database.workload), ci_route(lambda name: _of_name(house, name), wake, figures)])
-    if guard.secrets:
-        made.add_routes([events_route(guard, reception, figures)])
+    made.add_routes(
+        [
+            metrics_route(telemetry, condition.database.workload),
+            ci_route(lambda name: _of_name(context, name), wake, telemetry),
+        ]
+    )
+    if verifier.secrets:
+        made.add_routes([events_route(verifier, intake, telemetry)])
     return made
 
 
@@ -92,5 +110,9 @@ def _told(say: Callable[[], str]) -> Callable[[], Awaitable[str]]:
     return check
 
 
-def _of_name(house: House, name: str) -> Sequence[CIProvider]:
-    return [house.providers[service.name].ci for service in house.catalog.services.values() if service.ci.provider == name]
+def _of_name(context: Context, name: str) -> Sequence[CIProvider]:
+    return [
+        context.providers[service.name].ci
+        for service in context.catalog.services.values()
+        if service.ci.provider == name
+    ]

@@ -1,8 +1,10 @@
-"""Secrets out of the reach of what the bot starts: its stages may belong to the same user, and run what a repository says.
+"""Secrets out of the reach of what the bot starts: its stages may belong to the same user, and
+run what a repository says.
 
-A process's first environment can be read in /proc by its own user for as long as it lives, so secrets are overwritten there as well as
-taken out of ``os.environ``. On Linux the process is then closed to its own user (prctl(2), PR_SET_DUMPABLE): nobody but root can read its
-environment, memory and open files, or attach a debugger.
+A process's first environment can be read in /proc by its own user for as long as it lives, so
+secrets are overwritten there as well as taken out of ``os.environ``. On Linux the process is then
+closed to its own user (prctl(2), PR_SET_DUMPABLE): nobody but root can read its environment, memory
+and open files, or attach a debugger.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ def withdraw(names: Iterable[str]) -> None:
 
 
 def close_to_others() -> bool:
-    """Let no other process of this user look into this one; False where the system has no such thing."""
+    """Let no other process of this user look into this one; False where the
+    system has no such thing.
+    """
     if not sys.platform.startswith("linux"):
         return False
     return bool(ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)

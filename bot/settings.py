@@ -1,6 +1,7 @@
 """The environment: addresses and secrets. Everything else stands in gonogo.yaml.
 
-Each secret may also be a file: ``SLACK_BOT_TOKEN_FILE=/run/secrets/bot-token``. Mistakes name the variable and the remedy, never the value.
+Each secret may also be a file: ``SLACK_BOT_TOKEN_FILE=/run/secrets/bot-token``. Mistakes name the
+variable and the remedy, never the value.
 """
 
 from __future__ import annotations
@@ -32,9 +33,17 @@ _PRINTABLE = range(0x21, 0x7F)
 
 
 class Settings(BaseSettings):
-    """What the environment says. Build it with ``Settings.read()``, which raises ConfigurationError."""
+    """What the environment says. Build it with ``Settings.read()``, which
+    raises ConfigurationError.
+    """
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, case_sensitive=False, env_ignore_empty=False, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore",
+        frozen=True,
+        case_sensitive=False,
+        env_ignore_empty=False,
+        hide_input_in_errors=True,
+    )
 
     slack_bot_token: SecretStr = SecretStr("")
     slack_signing_secret: SecretStr = SecretStr("")
@@ -61,8 +70,11 @@ class Settings(BaseSettings):
     gonogo_poll_seconds: float = Field(default=5.0, gt=0, le=60)
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None, *, secrets: Iterable[str] = ()) -> Self:
-        """Read the environment (by default the process's own) and the files that it names; ``secrets`` are those of the providers.
+    def read(
+        cls, environment: Mapping[str, str] | None = None, *, secrets: Iterable[str] = ()
+    ) -> Self:
+        """Read the environment (by default the process's own) and the files that it names;
+        ``secrets`` are those of the providers.
 
         Raises ConfigurationError with every problem.
         """
@@ -75,7 +87,9 @@ class Settings(BaseSettings):
         try:
             settings = cls(**values)
         except ValidationError as error:
-            problems += [_sentence(each) for each in error.errors(include_input=False, include_url=False)]
+            problems += [
+                _sentence(each) for each in error.errors(include_input=False, include_url=False)
+            ]
             raise ConfigurationError("\n".join(problems)) from None
         if problems:
             raise ConfigurationError("\n".join(problems))
@@ -99,7 +113,9 @@ class Settings(BaseSettings):
         return found.get_secret_value() if found else ""
 
     def require_slack(self) -> None:
-        """Check that the bot can talk to Slack. Raises ConfigurationError naming each variable that is missing."""
+        """Check that the bot can talk to Slack. Raises ConfigurationError naming each
+        variable that is missing.
+        """
         missing = [] if self.slack_bot_token.get_secret_value() else [_missing("SLACK_BOT_TOKEN")]
         if not self.slack_signing_secret.get_secret_value() and not self.is_socket_mode:
             missing.append(_missing("SLACK_SIGNING_SECRET"))
@@ -113,7 +129,9 @@ class Settings(BaseSettings):
 
     @property
     def signing_secrets(self) -> tuple[str, ...]:
-        """The secrets with which a request may be signed: the current one, and during a rotation the one before."""
+        """The secrets with which a request may be signed: the current one, and during a
+        rotation the one before.
+        """
         both = (self.slack_signing_secret, self.slack_signing_secret_previous)
         return tuple(secret.get_secret_value() for secret in both if secret.get_secret_value())
 
@@ -121,7 +139,9 @@ class Settings(BaseSettings):
     def audit_keys(self) -> Keys:
         """The keys of the audit log: the one that signs, and those that signed before it."""
         both = (self.gonogo_audit_key, self.gonogo_audit_keys_previous)
-        return Keys(tuple(Key(key.encode()) for secret in both for key in secret.get_secret_value().split()))
+        return Keys(
+            tuple(Key(key.encode()) for secret in both for key in secret.get_secret_value().split())
+        )
 
     @property
     def host(self) -> str:
@@ -136,12 +156,16 @@ class Settings(BaseSettings):
     @field_validator("slack_bot_token")
     @classmethod
     def _bot_token(cls, value: SecretStr) -> SecretStr:
-        return _token(value, "xoxb-", "the bot token; OAuth & Permissions shows it after the app is installed")
+        return _token(
+            value, "xoxb-", "the bot token; OAuth & Permissions shows it after the app is installed"
+        )
 
     @field_validator("slack_app_token")
     @classmethod
     def _app_token(cls, value: SecretStr) -> SecretStr:
-        return _token(value, "xapp-", "the app-level token with connections:write; Basic Information shows it")
+        return _token(
+            value, "xapp-", "the app-level token with connections:write; Basic Information shows it"
+        )
 
     @field_validator("slack_signing_secret", "slack_signing_secret_previous", "gonogo_audit_key")
     @classmethod
@@ -156,14 +180,24 @@ class Settings(BaseSettings):
     @field_validator("gonogo_audit_keys_previous")
     @classmethod
     def _keys(cls, value: SecretStr) -> SecretStr:
-        if any(len(key) < SHORTEST_SECRET or not _is_clean(key) for key in value.get_secret_value().split()):
-            raise ValueError(f"holds a key that is too short or not plain; a key has {SHORTEST_SECRET} characters or more")
+        if any(
+            len(key) < SHORTEST_SECRET or not _is_clean(key)
+            for key in value.get_secret_value().split()
+        ):
+            raise ValueError(
+                "holds a key that is too short or not plain; a key has "
+                f"{SHORTEST_SECRET} characters or more"
+            )
         return value
 
     @field_validator("slack_api_url")
     @classmethod
     def _api_url(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname or not _is_clean(value):
+        if (
+            urlsplit(value).scheme not in {"http", "https"}
+            or not urlsplit(value).hostname
+            or not _is_clean(value)
+        ):
             raise ValueError("is no web address; write it as https://slack.com/api/")
         return value if value.endswith("/") else f"{value}/"
 
@@ -179,7 +213,9 @@ class Settings(BaseSettings):
     @classmethod
     def _database_url(cls, value: str) -> str:
         if not value.startswith("sqlite+aiosqlite:///") or not value.isprintable():
-            raise ValueError("is no database that this version knows; write sqlite+aiosqlite:///PATH")
+            raise ValueError(
+                "is no database that this version knows; write sqlite+aiosqlite:///PATH"
+            )
         return value
 
     @field_validator("gonogo_log_level")
@@ -201,59 +237,128 @@ class SettingDoc:
 
 
 SETTINGS_DOCS: tuple[SettingDoc, ...] = (
-    SettingDoc("SLACK_BOT_TOKEN", "", "The bot token (`xoxb-…`). Needed to talk to Slack.", secret=True),
-    SettingDoc("SLACK_SIGNING_SECRET", "", "Checks that requests come from Slack. Needed unless Socket Mode is used.", secret=True),
-    SettingDoc("SLACK_SIGNING_SECRET_PREVIOUS", "", "The secret before, also accepted while you rotate it.", secret=True),
     SettingDoc(
-        "SLACK_APP_TOKEN", "", "The app-level token (`xapp-…`). Set it for Socket Mode; without it the bot serves HTTP.", secret=True
+        "SLACK_BOT_TOKEN", "", "The bot token (`xoxb-…`). Needed to talk to Slack.", secret=True
     ),
-    SettingDoc("SLACK_API_URL", "https://slack.com/api/", "Base address of Slack's Web API; point it at an emulator to try things."),
-    SettingDoc("SLACK_APP_ID", "", "The app's id (`A…`); without it Slack is asked at the start. Requests for any other app are refused."),
+    SettingDoc(
+        "SLACK_SIGNING_SECRET",
+        "",
+        "Checks that requests come from Slack. Needed unless Socket Mode is used.",
+        secret=True,
+    ),
+    SettingDoc(
+        "SLACK_SIGNING_SECRET_PREVIOUS",
+        "",
+        "The secret before, also accepted while you rotate it.",
+        secret=True,
+    ),
+    SettingDoc(
+        "SLACK_APP_TOKEN",
+        "",
+        "The app-level token (`xapp-…`). Set it for Socket Mode; without it the bot serves HTTP.",
+        secret=True,
+    ),
+    SettingDoc(
+        "SLACK_API_URL",
+        "https://slack.com/api/",
+        "Base address of Slack's Web API; point it at an emulator to try things.",
+    ),
+    SettingDoc(
+        "SLACK_APP_ID",
+        "",
+        (
+            "The app's id (`A…`); without it Slack is asked at the start. Requests for "
+            "any other app are refused."
+        ),
+    ),
     SettingDoc("GONOGO_CONFIG", "gonogo.yaml", "The catalog of services, environments and people."),
-    SettingDoc("GONOGO_DATABASE_URL", "sqlite+aiosqlite:///var/gonogo.db", "The database; one process per file."),
-    SettingDoc("GONOGO_LISTEN", "0.0.0.0:3000", "Host and port of the web server (health, metrics, webhooks, Slack over HTTP)."),
+    SettingDoc(
+        "GONOGO_DATABASE_URL",
+        "sqlite+aiosqlite:///var/gonogo.db",
+        "The database; one process per file.",
+    ),
+    SettingDoc(
+        "GONOGO_LISTEN",
+        "0.0.0.0:3000",
+        "Host and port of the web server (health, metrics, webhooks, Slack over HTTP).",
+    ),
     SettingDoc(
         "GONOGO_CONNECTIONS_PER_ADDRESS",
         "64",
-        "How many connections one address may have open; a new one then takes the place of its oldest that is not being served. 0 for no "
+        "How many connections one address may have open; a new one then takes the place of its "
+        "oldest that is not being served. 0 for no "
         "cap, where everything comes from the address of one proxy.",
     ),
     SettingDoc(
-        "GONOGO_AUDIT_KEY", "", "Key of the audit chain; with it nobody can rewrite the log unseen. 16 characters or more.", secret=True
+        "GONOGO_AUDIT_KEY",
+        "",
+        "Key of the audit chain; with it nobody can rewrite the log unseen. 16 characters or more.",
+        secret=True,
     ),
     SettingDoc(
         "GONOGO_AUDIT_KEYS_PREVIOUS",
         "",
-        "The keys with which older entries were signed, separated by spaces or lines. They verify only.",
+        (
+            "The keys with which older entries were signed, separated by spaces or "
+            "lines. They verify only."
+        ),
         secret=True,
     ),
-    SettingDoc("GONOGO_AUDIT_HEADS", "", "A file to which the signed head of the audit log is appended every day; keep copies elsewhere."),
-    SettingDoc("GONOGO_AUDIT_CHANNEL", "", "The channel (`C…`) in which the head is posted every day, and in which a broken log is told."),
+    SettingDoc(
+        "GONOGO_AUDIT_HEADS",
+        "",
+        (
+            "A file to which the signed head of the audit log is appended every "
+            "day; keep copies elsewhere."
+        ),
+    ),
+    SettingDoc(
+        "GONOGO_AUDIT_CHANNEL",
+        "",
+        (
+            "The channel (`C…`) in which the head is posted every day, and in "
+            "which a broken log is told."
+        ),
+    ),
     SettingDoc("GONOGO_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
     SettingDoc("GONOGO_WORK_DIR", "var", "Where worktrees and logs of the embedded CI live."),
     SettingDoc(
         "GONOGO_POLL_SECONDS",
         "5",
-        "How often running work is looked at when no notice comes; gates and metrics three times less. While a run does not get on, the "
+        "How often running work is looked at when no notice comes; gates and metrics three times "
+        "less. While a run does not get on, the "
         "pauses double, up to 30 seconds.",
     ),
     SettingDoc(
         "GONOGO_CA_FILE",
         "",
-        "Certificate authorities of your own (PEM), trusted beside the system's by every call: Slack, CI, metrics, on-call.",
+        (
+            "Certificate authorities of your own (PEM), trusted beside the system's by every call: "
+            "Slack, CI, metrics, on-call."
+        ),
     ),
-    SettingDoc("GONOGO_TEMPLATES", "", "A folder with templates of your own; see the reference of templates."),
+    SettingDoc(
+        "GONOGO_TEMPLATES",
+        "",
+        "A folder with templates of your own; see the reference of templates.",
+    ),
 )
 """Every variable, for ``docs/reference/settings.md``."""
 
 
 def _values(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Collect our variables; a secret's file is read here, the line break at its end does not count."""
+    """Collect our variables; a secret's file is read here, the line break
+    at its end does not count.
+    """
     values: dict[str, Any] = {}
     problems: list[str] = []
     for doc in SETTINGS_DOCS:
         try:
-            value = _secret_of(doc.name, environment) if doc.secret else environment.get(doc.name) or None
+            value = (
+                _secret_of(doc.name, environment)
+                if doc.secret
+                else environment.get(doc.name) or None
+            )
         except ConfigurationError as error:
             problems.append(str(error))
             continue
@@ -262,8 +367,11 @@ def _values(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     return values, problems
 
 
-def _unread(environment: Mapping[str, str], secrets: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Find what looks like a setting and is none: of our own names one that is nearly right is a mistake, the rest is worth a word.
+def _unread(
+    environment: Mapping[str, str], secrets: Iterable[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Find what looks like a setting and is none: of our own names one that is nearly right is a
+    mistake, the rest is worth a word.
 
     Names with SLACK_ may be somebody else's.
     """
@@ -276,13 +384,17 @@ def _unread(environment: Mapping[str, str], secrets: Iterable[str]) -> tuple[lis
             continue
         near = get_close_matches(name, known, 1, NEAR)
         if near:
-            (misspelt if name.startswith("GONOGO_") else others).append(f"{name}: is no setting. Did you mean {near[0]}?")
+            (misspelt if name.startswith("GONOGO_") else others).append(
+                f"{name}: is no setting. Did you mean {near[0]}?"
+            )
         elif name.startswith("GONOGO_"):
             others.append(f"{name}: is no setting; nothing reads it.")
     return misspelt, tuple(others)
 
 
-def _provider_secrets(environment: Mapping[str, str], names: Iterable[str], problems: list[str]) -> dict[str, str]:
+def _provider_secrets(
+    environment: Mapping[str, str], names: Iterable[str], problems: list[str]
+) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         try:
@@ -310,7 +422,9 @@ def _read(name: str, file: str) -> str:
         return Path(file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigurationError(f"{name}_FILE: the file cannot be read ({why}); check the path and who may read it.") from None
+        raise ConfigurationError(
+            f"{name}_FILE: the file cannot be read ({why}); check the path and who may read it."
+        ) from None
 
 
 def _token(value: SecretStr, prefix: str, what: str) -> SecretStr:
@@ -327,7 +441,10 @@ def _is_clean(text: str) -> bool:
 
 
 def _missing(name: str) -> str:
-    return f"{name}: is missing; set it, or {name}_FILE to a file that holds it. `gonogo manifest` prints the app that Slack shows it for."
+    return (
+        f"{name}: is missing; set it, or {name}_FILE to a file that holds it. `gonogo manifest` "
+        "prints the app that Slack shows it for."
+    )
 
 
 def _sentence(problem: Any) -> str:
@@ -338,6 +455,9 @@ def _sentence(problem: Any) -> str:
     if name == "SLACK_APP_ID":
         return f"{name}: is no app id; it begins with A and stands under Basic Information."
     if name == "GONOGO_AUDIT_CHANNEL":
-        return f"{name}: is no channel id; it begins with C and stands at the end of the channel's details."
+        return (
+            f"{name}: is no channel id; it begins with C and stands at the end "
+            "of the channel's details."
+        )
     meant = next((f" {doc.sentence}" for doc in SETTINGS_DOCS if doc.name == name), "")
     return f"{name}: cannot be read.{meant}"

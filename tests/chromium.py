@@ -12,7 +12,8 @@ from tests.patience import PATIENCE
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIETLY = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync", "--disable-quic",
+    "--no-sandbox", "--disable-gpu", "--no-first-run",
+    "--disable-background-networking", "--disable-sync", "--disable-quic",
 ]  # fmt: skip
 
 

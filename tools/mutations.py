@@ -1,6 +1,7 @@
 """Make mutants: small edits of a Python file, each a fault that a test should notice.
 
-Not made are edits that change nothing a person could see: log calls, docstrings, annotations, ``__repr__``, protocols.
+Not made are edits that change nothing a person could see: log calls, docstrings, annotations,
+``__repr__``, protocols.
 """
 
 from __future__ import annotations
@@ -13,10 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 
 COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
-OPERATORS: Mapping[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+OPERATORS: Mapping[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
 LOGS = frozenset({"log", "logger"})
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -37,9 +44,13 @@ class Mutant:
     end: int
     text: str
     lines: tuple[int, int]
-    """The lines of the statement that it stands in; a test that runs none of them cannot notice it."""
+    """The lines of the statement that it stands in; a test that runs none
+    of them cannot notice it.
+    """
     scope: tuple[int, int] | None
-    """The lines of the function's body; None outside of functions, where the import runs the line."""
+    """The lines of the function's body; None outside of functions, where
+    the import runs the line.
+    """
 
     def of(self, source: bytes) -> bytes:
         """Apply it."""
@@ -48,14 +59,18 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the whole product: the members of its enums, the arguments of its functions that have a default."""
+    """What is known of the whole product: the members of its enums, the arguments of its
+    functions that have a default.
+    """
 
     members: Mapping[str, Sequence[str]]
     defaults: Mapping[str, frozenset[str]]
 
 
 def lot(seed: object, *about: str) -> bytes:
-    """Draw a lot that depends on nothing else: whatever changes elsewhere, the same are chosen again."""
+    """Draw a lot that depends on nothing else: whatever changes elsewhere,
+    the same are chosen again.
+    """
     return sha256("\n".join([str(seed), *about]).encode()).digest()
 
 
@@ -64,10 +79,20 @@ def know(sources: Sequence[bytes]) -> Known:
     members: dict[str, Sequence[str]] = {}
     defaults: dict[str, frozenset[str]] = {}
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Enum") for base in node.bases):
-            members[node.name] = [each.targets[0].id for each in node.body if isinstance(each, ast.Assign) and _is_name(each.targets[0])]
+        if isinstance(node, ast.ClassDef) and any(
+            ast.unparse(base).endswith("Enum") for base in node.bases
+        ):
+            members[node.name] = [
+                each.targets[0].id
+                for each in node.body
+                if isinstance(each, ast.Assign) and _is_name(each.targets[0])
+            ]
         elif isinstance(node, ast.ClassDef):
-            fields = {each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and each.value and _is_name(each.target)}
+            fields = {
+                each.target.id
+                for each in node.body
+                if isinstance(each, ast.AnnAssign) and each.value and _is_name(each.target)
+            }
             defaults[node.name] = defaults.get(node.name, frozenset()) | fields
         elif isinstance(node, FUNCTIONS):
             defaults[node.name] = defaults.get(node.name, frozenset()) | _optional(node.args)
@@ -80,7 +105,11 @@ def _is_name(node: ast.expr) -> bool:
 
 def _optional(args: ast.arguments) -> frozenset[str]:
     last = args.args[len(args.args) - len(args.defaults) :]
-    named = [arg for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value is not None]
+    named = [
+        arg
+        for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True)
+        if value is not None
+    ]
     return frozenset(arg.arg for arg in (*last, *named))
 
 
@@ -157,12 +186,21 @@ class _Finder:
     def _whole(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Expr) and isinstance(_unawaited(node.value), ast.Call):
             self.add("call removed", node, "pass")
-        if isinstance(node, ast.If) and not node.orelse and isinstance(node.body[-1], ast.Raise | ast.Return | ast.Continue):
+        if (
+            isinstance(node, ast.If)
+            and not node.orelse
+            and isinstance(node.body[-1], ast.Raise | ast.Return | ast.Continue)
+        ):
             self.add("guard dropped", node, "pass")
         if isinstance(node, ast.If | ast.While):
             self.add("condition negated", node.test, f"not ({ast.unparse(node.test)})")
             self._ignored(node.test)
-        if isinstance(node, ast.Return) and node.value and self.answers_bool and not isinstance(node.value, ast.Constant):
+        if (
+            isinstance(node, ast.Return)
+            and node.value
+            and self.answers_bool
+            and not isinstance(node.value, ast.Constant)
+        ):
             self.add("answer flipped", node.value, f"not ({ast.unparse(node.value)})")
 
     def _ignored(self, test: ast.expr) -> None:
@@ -190,7 +228,9 @@ class _Finder:
                 self.add("condition negated", node.test, f"not ({ast.unparse(node.test)})")
             case ast.Constant():
                 self._constant(node)
-            case ast.BinOp() if type(node.op) in OPERATORS and not (_is_text(node.left) or _is_text(node.right)):
+            case ast.BinOp() if type(node.op) in OPERATORS and not (
+                _is_text(node.left) or _is_text(node.right)
+            ):
                 other = ast.BinOp(node.left, OPERATORS[type(node.op)](), node.right)
                 self.add("operator swapped", node, f"({ast.unparse(other)})")
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
@@ -203,7 +243,11 @@ class _Finder:
     def _compare(self, node: ast.Compare) -> None:
         for index, op in enumerate(node.ops):
             ops = [*node.ops[:index], COMPARISONS[type(op)](), *node.ops[index + 1 :]]
-            self.add("comparison swapped", node, f"({ast.unparse(ast.Compare(node.left, ops, node.comparators))})")
+            self.add(
+                "comparison swapped",
+                node,
+                f"({ast.unparse(ast.Compare(node.left, ops, node.comparators))})",
+            )
 
     def _boolean(self, node: ast.BoolOp) -> None:
         other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
@@ -225,7 +269,9 @@ class _Finder:
 
     def _entries(self, node: ast.Set | ast.Dict | ast.Tuple) -> None:
         count = len(node.keys if isinstance(node, ast.Dict) else node.elts)
-        if isinstance(node, ast.Tuple) and (count < 3 or self.scope is not None or not isinstance(node.ctx, ast.Load)):  # noqa: PLR2004 - a pair is a value, three are a list
+        if isinstance(node, ast.Tuple) and (
+            count < 3 or self.scope is not None or not isinstance(node.ctx, ast.Load)  # noqa: PLR2004 - a pair is a value, three are a list
+        ):
             return
         for index in range(count):
             self.add("entry removed", node, _without(node, index))
@@ -237,21 +283,36 @@ class _Finder:
         names = {ast.unparse(each) for each in node.elts}
         enums = {name.partition(".")[0] for name in names}
         if len(enums) == 1 and (enum := enums.pop()) in self.known.members:
-            others = [name for each in self.known.members[enum] if (name := f"{enum}.{each}") not in names]
-            for more in sorted(others, key=lambda more: lot(self.seed, self.path, *sorted(names), more))[:2]:
-                self.add("entry added", node, f"{{{', '.join([*map(ast.unparse, node.elts), more])}}}")
+            others = [
+                name for each in self.known.members[enum] if (name := f"{enum}.{each}") not in names
+            ]
+            for more in sorted(
+                others, key=lambda more: lot(self.seed, self.path, *sorted(names), more)
+            )[:2]:
+                self.add(
+                    "entry added", node, f"{{{', '.join([*map(ast.unparse, node.elts), more])}}}"
+                )
 
     def _defaults(self, node: ast.Call) -> None:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = (
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        )
         for index, keyword in enumerate(node.keywords):
             if keyword.arg in self.known.defaults.get(name, ()) and not _is_log(node):
-                call = ast.Call(node.func, node.args, [*node.keywords[:index], *node.keywords[index + 1 :]])
+                call = ast.Call(
+                    node.func, node.args, [*node.keywords[:index], *node.keywords[index + 1 :]]
+                )
                 self.add("argument left at its default", node, ast.unparse(call))
 
 
 def _without(node: ast.Set | ast.Dict | ast.Tuple, index: int) -> str:
     if isinstance(node, ast.Dict):
-        return ast.unparse(ast.Dict(node.keys[:index] + node.keys[index + 1 :], node.values[:index] + node.values[index + 1 :]))
+        return ast.unparse(
+            ast.Dict(
+                node.keys[:index] + node.keys[index + 1 :],
+                node.values[:index] + node.values[index + 1 :],
+            )
+        )
     kept = [*node.elts[:index], *node.elts[index + 1 :]]
     if not kept:
         return "set()"
@@ -263,11 +324,17 @@ def _unawaited(node: ast.expr) -> ast.expr:
 
 
 def _is_log(node: ast.Call) -> bool:
-    return isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id in LOGS
+    return (
+        isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in LOGS
+    )
 
 
 def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.JoinedStr | ast.List | ast.Tuple) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return isinstance(node, ast.JoinedStr | ast.List | ast.Tuple) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -276,12 +343,19 @@ def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _is_without_effect(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Import | ast.ImportFrom) or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+    if isinstance(node, ast.Import | ast.ImportFrom) or (
+        isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ):
         return True
-    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"log", "__all__", "__slots__"}:
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {
+        "log",
+        "__all__",
+        "__slots__",
+    }:
         return True
     return isinstance(node, ast.Expr) and (
-        isinstance(node.value, ast.Constant) or (isinstance(node.value, ast.Call) and _is_log(node.value))
+        isinstance(node.value, ast.Constant)
+        or (isinstance(node.value, ast.Call) and _is_log(node.value))
     )
 
 

@@ -1,8 +1,10 @@
-"""Make the pictures of the card in ``docs/images``: the demo is played through its page in Chromium, and each phase photographed.
+"""Make the pictures of the card in ``docs/images``: the demo is played through its page in
+Chromium, and each phase photographed.
 
     python tools/pictures.py docs/images
 
-What is seen is what the sandbox showed at that moment; nothing is drawn or put in order afterwards. It takes two minutes.
+What is seen is what the sandbox showed at that moment; nothing is drawn or put in order
+afterwards. It takes two minutes.
 """
 
 from __future__ import annotations
@@ -21,10 +23,28 @@ from PIL import Image
 from playwright.async_api import Page, ViewportSize, async_playwright
 
 from bot.sandbox.demo import CHANNEL
-from bot.sandbox.story import ACKNOWLEDGE, ANA, APPROVE, BO, CY, DI, ROLL_BACK, WARM_UP, Player, Post
+from bot.sandbox.story import (
+    ACKNOWLEDGE,
+    ANA,
+    APPROVE,
+    BO,
+    CY,
+    DI,
+    ROLL_BACK,
+    WARM_UP,
+    Player,
+    Post,
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
-QUIETLY = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync", "--disable-quic"]
+QUIETLY = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-quic",
+]
 PORT = 3111
 SIZE: ViewportSize = {"width": 1280, "height": 1400}
 COLOURS = 64
@@ -41,7 +61,9 @@ class Photographer:
     folder: Path
 
     async def takes(self, name: str, card: Post, word: str) -> Post:
-        """Photograph a message once it says this; an alarm about the same deployment that says it too is another message."""
+        """Photograph a message once it says this; an alarm about the same deployment that says
+        it too is another message.
+        """
 
         def find(state: dict[str, Any]) -> Post | None:
             same = (post for post in state["messages"][CHANNEL] if post["ts"] == card["ts"])
@@ -51,7 +73,9 @@ class Photographer:
         shown = self.page.locator(f'article[data-ts="{post["ts"]}"]').first
         await shown.get_by_text(word).first.wait_for()
         taken = Image.open(BytesIO(await shown.screenshot()))
-        await asyncio.to_thread(taken.quantize(COLOURS).save, self.folder / f"phase-{name}.png", optimize=True)
+        await asyncio.to_thread(
+            taken.quantize(COLOURS).save, self.folder / f"phase-{name}.png", optimize=True
+        )
         return post
 
     async def deploys(self, version: str, *, pictures: bool) -> Post:
@@ -93,7 +117,9 @@ async def demo() -> AsyncIterator[str]:
     command = [sys.executable, "-m", "bot", "demo", "--no-browser", "--port", str(PORT)]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
-        while process.stdout and b"The workspace is at" not in (line := await process.stdout.readline()):
+        while process.stdout and b"The workspace is at" not in (
+            line := await process.stdout.readline()
+        ):
             if not line:
                 raise SystemExit("The demo ended before it had begun.")
         yield f"http://127.0.0.1:{PORT}"

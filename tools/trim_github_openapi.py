@@ -1,11 +1,13 @@
 """Cut GitHub's OpenAPI description down to what our tests need.
 
     npm pack @octokit/openapi && tar xzf octokit-openapi-*.tgz
-    python tools/trim_github_openapi.py package/generated/api.github.com.json tests/providers/ci/github_openapi.json.gz
+    python tools/trim_github_openapi.py package/generated/api.github.com.json
+        tests/providers/ci/github_openapi.json.gz
 
-The description is GitHub's (github/rest-api-description, MIT), packed by octokit/openapi (MIT). Cut are: other operations, examples, prose.
-Added are: ``additionalProperties: false`` on request bodies, because GitHub refuses keys it does not know; and null to the words that a
-nullable value may be, because OpenAPI 3.0 asks for both.
+The description is GitHub's (github/rest-api-description, MIT), packed by octokit/openapi (MIT). Cut
+are: other operations, examples, prose. Added are: ``additionalProperties: false`` on request
+bodies, because GitHub refuses keys it does not know; and null to the words that a nullable value
+may be, because OpenAPI 3.0 asks for both.
 """
 
 from __future__ import annotations
@@ -54,7 +56,19 @@ OPERATIONS = (
 )
 WEBHOOKS = ("webhook-deployment-protection-rule-requested",)
 """Events of which GitHub gives no example."""
-_PROSE = frozenset({"description", "summary", "externalDocs", "example", "examples", "x-github", "x-octokit", "tags", "title"})
+_PROSE = frozenset(
+    {
+        "description",
+        "summary",
+        "externalDocs",
+        "example",
+        "examples",
+        "x-github",
+        "x-octokit",
+        "tags",
+        "title",
+    }
+)
 _BY_NAME = frozenset({"properties", "schemas", "parameters", "responses", "headers", "paths"})
 """Objects whose keys are names, not words of OpenAPI."""
 
@@ -77,7 +91,11 @@ def trimmed(source: dict[str, Any]) -> dict[str, Any]:
         for name in _choices(paths[path][method]):
             components["schemas"][name].setdefault("additionalProperties", False)
     _describe(components.get("responses", {}))
-    info = {"title": "GitHub REST, trimmed", "version": source["info"]["version"], "license": {"name": "MIT"}}
+    info = {
+        "title": "GitHub REST, trimmed",
+        "version": source["info"]["version"],
+        "license": {"name": "MIT"},
+    }
     return {"openapi": source["openapi"], "info": info, "paths": paths, "components": components}
 
 
@@ -86,7 +104,11 @@ def _without_prose(value: Any, *, names: bool = False) -> Any:
         return [_without_prose(each) for each in value]
     if not isinstance(value, dict):
         return value
-    kept = {key: _without_prose(each, names=key in _BY_NAME and not names) for key, each in value.items() if names or key not in _PROSE}
+    kept = {
+        key: _without_prose(each, names=key in _BY_NAME and not names)
+        for key, each in value.items()
+        if names or key not in _PROSE
+    }
     if not names and kept.get("nullable") is True and "enum" in kept and None not in kept["enum"]:
         kept["enum"] = [*kept["enum"], None]
     return kept
@@ -101,14 +123,19 @@ def _describe(responses: dict[str, Any]) -> None:
 
 def _refuse_unknown_keys(operation: dict[str, Any]) -> None:
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        if "properties" in content["schema"]:  # beside a choice of several it would refuse every key
+        if "properties" in content["schema"]:
+            # beside a choice of several it would refuse every key
             content["schema"].setdefault("additionalProperties", False)
 
 
 def _choices(operation: dict[str, Any]) -> Iterator[str]:
     """Name the schemas among which a request body may choose."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        yield from (each["$ref"].rpartition("/")[2] for each in content["schema"].get("anyOf", ()) if "$ref" in each)
+        yield from (
+            each["$ref"].rpartition("/")[2]
+            for each in content["schema"].get("anyOf", ())
+            if "$ref" in each
+        )
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -124,7 +151,9 @@ def _references(value: Any) -> Iterator[str]:
 
 def main(source: str, target: str) -> None:
     """Write the trimmed description; the same input gives the same bytes."""
-    text = json.dumps(trimmed(json.loads(Path(source).read_text())), separators=(",", ":"), sort_keys=True)
+    text = json.dumps(
+        trimmed(json.loads(Path(source).read_text())), separators=(",", ":"), sort_keys=True
+    )
     Path(target).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 

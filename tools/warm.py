@@ -1,7 +1,8 @@
 """Try mutants of functions in forks of one process that has imported and collected everything.
 
-A fork gives the functions of the product the code that the mutant's file compiles to, and runs its tests: nothing is imported or collected
-again. What runs while a file is imported (tables, classes, defaults) cannot be exchanged so; such a mutant is answered with ``COLD``.
+A fork gives the functions of the product the code that the mutant's file compiles to, and runs its
+tests: nothing is imported or collected again. What runs while a file is imported (tables, classes,
+defaults) cannot be exchanged so; such a mutant is answered with ``COLD``.
 """
 
 from __future__ import annotations
@@ -35,16 +36,26 @@ COLD, SURVIVED, LATE = "cold", "survived", "never ended"
 
 
 def is_warm(mutant: Mutant, text: bytes) -> bool:
-    """Tell whether a mutant stands in the body of a function: not in a table, a class or an argument's default."""
+    """Tell whether a mutant stands in the body of a function: not in a table, a class
+    or an argument's default.
+    """
     line = text.count(b"\n", 0, mutant.start) + 1
-    bodies = ((each.body[0].lineno, each.end_lineno or 0) for each in ast.walk(ast.parse(text)) if isinstance(each, FUNCTIONS))
+    bodies = (
+        (each.body[0].lineno, each.end_lineno or 0)
+        for each in ast.walk(ast.parse(text))
+        if isinstance(each, FUNCTIONS)
+    )
     return mutant.scope is not None and any(first <= line <= last for first, last in bodies)
 
 
 def import_others(root: Path) -> None:
-    """Import what is not ours: each trial is a fork of this process, and starts in a fraction of the time."""
+    """Import what is not ours: each trial is a fork of this process, and starts
+    in a fraction of the time.
+    """
     asked = "import sys, bot.app, pytest, hypothesis; print(*sys.modules)"
-    listed = subprocess.run([sys.executable, "-c", asked], cwd=root, capture_output=True, text=True, check=True).stdout.split()
+    listed = subprocess.run(
+        [sys.executable, "-c", asked], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.split()
     for name in listed:
         if name.partition(".")[0] not in {"bot", "handlers", "templates", "tests", "__main__"}:
             try:
@@ -69,7 +80,9 @@ class Asked:
 
 
 def tried(asked: Asked) -> Iterator[tuple[Mutant, str]]:
-    """Give each mutant with its outcome, as they end: the test that failed, or one of the words above."""
+    """Give each mutant with its outcome, as they end: the test that failed,
+    or one of the words above.
+    """
     reading, writing = os.pipe()
     sys.stdout.flush()
     process = os.fork()
@@ -91,7 +104,10 @@ def _serve(asked: Asked, told: int) -> NoReturn:
     sys.path[0] = str(asked.root)
     _be_silent()
     try:
-        pytest.main([*asked.options, "-s", f"--timeout={PATIENCE}", *asked.suites], plugins=[_Loop(asked, told)])
+        pytest.main(
+            [*asked.options, "-s", f"--timeout={PATIENCE}", *asked.suites],
+            plugins=[_Loop(asked, told)],
+        )
     finally:
         os._exit(0)
 
@@ -140,7 +156,12 @@ class _Loop:
             _leave(self.failing, report.nodeid)  # type: ignore[attr-defined]
 
     def _start(
-        self, index: int, mutant: Mutant, tests: list[str], items: Mapping[str, list[object]], functions: Mapping[str, list[FunctionType]]
+        self,
+        index: int,
+        mutant: Mutant,
+        tests: list[str],
+        items: Mapping[str, list[object]],
+        functions: Mapping[str, list[FunctionType]],
     ) -> _Trial:
         reading, writing = os.pipe()
         folder = tempfile.mkdtemp(prefix="mutant-")
@@ -152,11 +173,19 @@ class _Loop:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.tempdir = folder
             self.failing = writing
-            self._try(writing, mutant, [item for test in tests for item in items.get(test, ())], functions)
+            self._try(
+                writing, mutant, [item for test in tests for item in items.get(test, ())], functions
+            )
         os.close(writing)
         return _Trial(index, process, reading, folder, time.monotonic() + 10 * limit)
 
-    def _try(self, told: int, mutant: Mutant, items: Sequence[object], functions: Mapping[str, list[FunctionType]]) -> NoReturn:
+    def _try(
+        self,
+        told: int,
+        mutant: Mutant,
+        items: Sequence[object],
+        functions: Mapping[str, list[FunctionType]],
+    ) -> NoReturn:
         if not items or not _exchange(mutant, self.asked.root, functions):
             _leave(told, COLD)
         for item, following in zip(items, [*items[1:], None], strict=True):
@@ -174,7 +203,9 @@ def _by_place(items: Sequence[object]) -> dict[str, list[object]]:
 
 
 def _functions(root: Path) -> dict[str, list[FunctionType]]:
-    """Find every function of the product that there is, decorated or not, by the file that it stands in."""
+    """Find every function of the product that there is, decorated or not, by
+    the file that it stands in.
+    """
     found = defaultdict[str, list[FunctionType]](list)
     for each in gc.get_objects():
         if isinstance(each, FunctionType) and each.__code__.co_filename.startswith(f"{root}/bot/"):
@@ -183,10 +214,14 @@ def _functions(root: Path) -> dict[str, list[FunctionType]]:
 
 
 def _exchange(mutant: Mutant, root: Path, functions: Mapping[str, list[FunctionType]]) -> bool:
-    """Give the functions of a file the code that the mutant makes of it; answer whether any differs."""
+    """Give the functions of a file the code that the mutant makes of it;
+    answer whether any differs.
+    """
     file = root / mutant.path
     original = source(file)
-    before, after = (list(_codes(compile(text, str(file), "exec"))) for text in (original, mutant.of(original)))
+    before, after = (
+        list(_codes(compile(text, str(file), "exec"))) for text in (original, mutant.of(original))
+    )
     if len(before) != len(after):
         return False
     new = {_place(old): code for old, code in zip(before, after, strict=True) if old != code}

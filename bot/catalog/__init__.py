@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,17 +38,23 @@ class Loaded:
 
     @contextmanager
     def placing(self) -> Iterator[None]:
-        """Say of a problem that is found later, when providers are built, where it stands in the file."""
+        """Say of a problem that is found later, when providers are built,
+        where it stands in the file.
+        """
         try:
             yield
         except ConfigurationError as error:
             if self.document is None:
                 raise
-            raise type(error)("\n".join(self.document.placed(line) for line in str(error).split("\n"))) from error
+            raise type(error)(
+                "\n".join(self.document.placed(line) for line in str(error).split("\n"))
+            ) from error
 
 
 def load_catalog(path: Path | str, known: Known) -> Loaded:
-    """Read and check a gonogo.yaml; ``known`` providers can be named in it. Raises ConfigurationError with one line per problem."""
+    """Read and check a gonogo.yaml; ``known`` providers can be named in it. Raises
+    ConfigurationError with one line per problem.
+    """
     path = Path(path)
     document = read(path)
     try:
@@ -57,7 +64,9 @@ def load_catalog(path: Path | str, known: Known) -> Loaded:
         document.check()
         raise
     catalog = Builder(document, shape, known).catalog()
-    rotas = {name: build_rota(document, name, rota, shape.team) for name, rota in shape.rotas.items()}
+    rotas = {
+        name: build_rota(document, name, rota, shape.team) for name, rota in shape.rotas.items()
+    }
     document.check()
     complete = {name: rota for name, rota in rotas.items() if rota is not None}
     return Loaded(catalog, complete, path, hashlib.sha256(path.read_bytes()).hexdigest(), document)
@@ -65,6 +74,25 @@ def load_catalog(path: Path | str, known: Known) -> Loaded:
 
 def json_schema() -> dict[str, Any]:
     """Describe gonogo.yaml for editors (JSON Schema, draft 2020-12)."""
-    schema = GonogoShape.model_json_schema(by_alias=True)
+    schema: dict[str, Any] = _unwrapped(GonogoShape.model_json_schema(by_alias=True))
     own: dict[str, Any] = {"patternProperties": {f"^{OURS_NOT}": {}}}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **own, "title": "gonogo.yaml"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        **own,
+        "title": "gonogo.yaml",
+    }
+
+
+def _unwrapped(part: Any) -> Any:
+    """Take the line breaks out of descriptions: the source has them, a sentence has none."""
+    if isinstance(part, list):
+        return [_unwrapped(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: re.sub(r"(?<!\n)\n(?!\n)", " ", value)
+        if key == "description" and isinstance(value, str)
+        else _unwrapped(value)
+        for key, value in part.items()
+    }

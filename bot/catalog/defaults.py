@@ -1,4 +1,6 @@
-"""What is built in: two strategies, the planning checklist, and which gates an environment has when the file is silent."""
+"""What is built in: two strategies, the planning checklist, and which gates an environment has
+when the file is silent.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,18 @@ from bot.domain.catalog import ChecklistItem, GateKind, Need, Strategy, Strategy
 _MINUTE = timedelta(minutes=1)
 
 STRATEGIES: dict[str, Strategy] = {
-    "canary": Strategy("canary", "canary", (StrategyStep(5, 10 * _MINUTE), StrategyStep(25, 10 * _MINUTE), StrategyStep(100, 5 * _MINUTE))),
-    "rolling": Strategy("rolling", "rolling", (StrategyStep(50, 2 * _MINUTE), StrategyStep(100, 2 * _MINUTE))),
+    "canary": Strategy(
+        "canary",
+        "canary",
+        (
+            StrategyStep(5, 10 * _MINUTE),
+            StrategyStep(25, 10 * _MINUTE),
+            StrategyStep(100, 5 * _MINUTE),
+        ),
+    ),
+    "rolling": Strategy(
+        "rolling", "rolling", (StrategyStep(50, 2 * _MINUTE), StrategyStep(100, 2 * _MINUTE))
+    ),
 }
 
 PLANNING: tuple[ChecklistItem, ...] = (
@@ -33,7 +45,11 @@ _BEFORE_PRODUCTION = {
     GateKind.UNLOCKED: Need.REQUIRED,
     GateKind.UNFROZEN: Need.REQUIRED,
 }
-_IN_PRODUCTION = {**_BEFORE_PRODUCTION, GateKind.ROLLBACK: Need.REQUIRED, GateKind.ON_CALL: Need.REQUIRED}
+_IN_PRODUCTION = {
+    **_BEFORE_PRODUCTION,
+    GateKind.ROLLBACK: Need.REQUIRED,
+    GateKind.ON_CALL: Need.REQUIRED,
+}
 
 RECOMMENDED = "recommended-1"
 """The set that an environment has whose ``gates`` name none."""
@@ -45,5 +61,6 @@ GATE_SETS: Mapping[str, Mapping[Tier, Mapping[GateKind, Need]]] = {
         Tier.PRODUCTION: _IN_PRODUCTION,
     }
 }
-"""A set never changes once it is released: a new gate is off until a team turns it on, or names a newer set. ``staged`` goes with ``after``
-alone."""
+"""A set never changes once it is released: a new gate is off until a team turns it on, or names a
+newer set. ``staged`` goes with ``after`` alone.
+"""

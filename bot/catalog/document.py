@@ -1,7 +1,7 @@
 """A YAML file as plain values that remember their lines.
 
-Values are built from ruamel.yaml's nodes, so that a mistake can be shown where it stands. Dates and times stay text: what they mean
-depends on a time zone that stands elsewhere in the file.
+Values are built from ruamel.yaml's nodes, so that a mistake can be shown where it stands. Dates and
+times stay text: what they mean depends on a time zone that stands elsewhere in the file.
 """
 
 from __future__ import annotations
@@ -61,9 +61,13 @@ class Document:
         self._note(self.line(loc), f"{where}: {sentence}" if where else sentence)
 
     def placed(self, problem: str) -> str:
-        """Put file and line before a problem that begins with a path of the file; any other stays as it is."""
+        """Put file and line before a problem that begins with a path of the file;
+        any other stays as it is.
+        """
         path, colon, _ = problem.partition(": ")
-        known = {".".join(str(part) for part in loc): line for loc, line in self._lines.items() if loc}
+        known = {
+            ".".join(str(part) for part in loc): line for loc, line in self._lines.items() if loc
+        }
         while colon and path:
             if path in known:
                 return f"{self.path.name}:{known[path]}: {problem}"
@@ -71,9 +75,13 @@ class Document:
         return problem
 
     def check(self) -> None:
-        """Raise ConfigurationError with every problem, in the order of the file; nothing when there is none."""
+        """Raise ConfigurationError with every problem, in the order of the file;
+        nothing when there is none.
+        """
         if self._problems:
-            lines = dict.fromkeys(f"{self.path.name}:{line}: {sentence}" for line, sentence in sorted(self._problems))
+            lines = dict.fromkeys(
+                f"{self.path.name}:{line}: {sentence}" for line, sentence in sorted(self._problems)
+            )
             raise ConfigurationError("\n".join(lines))
 
     def _note(self, line: int, sentence: str) -> None:
@@ -82,7 +90,10 @@ class Document:
     def _build(self, node: Node, loc: Loc) -> Any:
         self._lines.setdefault(loc, node.start_mark.line + 1)
         if len(self._lines) > MOST_VALUES:
-            raise ConfigurationError(f"{self.path.name}: has more than {MOST_VALUES:,} values; split it, or look for aliases of aliases.")
+            raise ConfigurationError(
+                f"{self.path.name}: has more than {MOST_VALUES:,} values; split it, or "
+                "look for aliases of aliases."
+            )
         if isinstance(node, MappingNode):
             return self._mapping(node, loc)
         if isinstance(node, SequenceNode):
@@ -94,18 +105,25 @@ class Document:
         for key, value in self._pairs(node, loc):
             name, line = str(key.value), key.start_mark.line + 1
             if name in found:
-                self._note(line, f"{'.'.join(str(part) for part in (*loc, name))}: is here twice; remove one.")
+                self._note(
+                    line,
+                    f"{'.'.join(str(part) for part in (*loc, name))}: is here twice; remove one.",
+                )
             elif loc or not name.startswith(OURS_NOT):
                 self._lines[*loc, name] = line
                 found[name] = self._build(value, (*loc, name))
         return found
 
     def _pairs(self, node: MappingNode, loc: Loc) -> list[tuple[Node, Node]]:
-        """List a mapping's own keys, and then those that it merges (``<<: *defaults``) and does not say itself."""
+        """List a mapping's own keys, and then those that it merges (``<<: *defaults``)
+        and does not say itself.
+        """
         own = [(key, value) for key, value in node.value if key.value != MERGE]
         known = {str(key.value) for key, _ in own}
         for key, value in node.value:
-            for merged in self._merged(value, key.start_mark.line + 1, loc) if key.value == MERGE else ():
+            for merged in (
+                self._merged(value, key.start_mark.line + 1, loc) if key.value == MERGE else ()
+            ):
                 new = [pair for pair in self._pairs(merged, loc) if str(pair[0].value) not in known]
                 known |= {str(each.value) for each, _ in new}
                 own += new
@@ -115,7 +133,11 @@ class Document:
         merged = node.value if isinstance(node, SequenceNode) else [node]
         if not all(isinstance(each, MappingNode) for each in merged):
             self._note(
-                line, f"{'.'.join(str(part) for part in (*loc, MERGE))}: merges no mapping. Name an anchor of one, as in <<: *defaults."
+                line,
+                (
+                    f"{'.'.join(str(part) for part in (*loc, MERGE))}: merges no mapping. Name an "
+                    "anchor of one, as in <<: *defaults."
+                ),
             )
             return []
         return list(merged)
@@ -132,7 +154,11 @@ def read(path: Path) -> Document:
     try:
         text = yaml_text(_bytes(path), CATALOG)
     except (OSError, Unreadable) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error).replace("gonogo.yaml ", "it ").removesuffix(".")
+        why = (
+            error.strerror
+            if isinstance(error, OSError)
+            else str(error).replace("gonogo.yaml ", "it ").removesuffix(".")
+        )
         remedy = "Set GONOGO_CONFIG to your file; gonogo schema prints what it may hold."
         raise ConfigurationError(f"{path}: cannot be read ({why}). {remedy}") from error
     document = Document(path)
@@ -144,9 +170,15 @@ def read(path: Path) -> Document:
         line = mark.line + 1 if mark else 1
         raise ConfigurationError(f"{path.name}:{line}: {_what_is_wrong(error)}") from error
     except Unreadable as error:
-        raise ConfigurationError(f"{path.name}: {str(error).removeprefix('gonogo.yaml ')} Look for lists in lists in lists.") from error
+        raise ConfigurationError(
+            f"{path.name}: {str(error).removeprefix('gonogo.yaml ')} Look for "
+            "lists in lists in lists."
+        ) from error
     except (YAMLError, ValueError, LookupError, RecursionError) as error:
-        raise ConfigurationError(f"{path.name}: this is not YAML. Check for control characters and for lists in lists in lists.") from error
+        raise ConfigurationError(
+            f"{path.name}: this is not YAML. Check for control characters and for "
+            "lists in lists in lists."
+        ) from error
     return document
 
 
@@ -156,9 +188,14 @@ def _what_is_wrong(error: MarkedYAMLError) -> str:
     alias = _UNDEFINED.search(problem)
     if alias:
         name = alias[1]
-        return f'there is no anchor "{name}" before *{name}. Write &{name} before the value that is meant, or put the text into quotes.'
+        return (
+            f'there is no anchor "{name}" before *{name}. Write &{name} before the value that is '
+            "meant, or put the text into quotes."
+        )
     if "another document" in problem or "single document" in str(error.context or ""):
-        return "a second document begins here (---). The file holds one; remove the line, or the rest."
+        return (
+            "a second document begins here (---). The file holds one; remove the line, or the rest."
+        )
     return f"this is not YAML: {problem}. Check the indentation and the quotes."
 
 

@@ -1,4 +1,6 @@
-"""From the shape of an environment to its policy: protection hangs on the tier, and it fails closed."""
+"""From the shape of an environment to its policy: protection hangs on the
+tier, and it fails closed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from typing import Any
 from bot.catalog.defaults import GATE_SETS, RECOMMENDED
 from bot.catalog.document import Document, Loc
 from bot.catalog.names import Names
-from bot.catalog.shape import ApprovalShape, EnvironmentShape, GatesShape, GonogoShape, ItemShape, ServiceShape, is_none
+from bot.catalog.shape import (
+    ApprovalShape,
+    EnvironmentShape,
+    GatesShape,
+    GonogoShape,
+    ItemShape,
+    ServiceShape,
+    is_none,
+)
 from bot.catalog.values import write_duration
 from bot.domain.approvals import could_be_met
 from bot.domain.catalog import (
@@ -72,9 +82,17 @@ class Environments:
         names = list(service.environments)
         earlier = names[: names.index(name)]
         if after in names and after not in earlier:
-            self.document.problem((*loc, "after"), f"{after} must stand before {name}: environments are listed in the order of promotion.")
+            self.document.problem(
+                (*loc, "after"),
+                (
+                    f"{after} must stand before {name}: environments are listed "
+                    "in the order of promotion."
+                ),
+            )
         else:
-            self.names.known(after, earlier, (*loc, "after"), "environment", "Environments before it")
+            self.names.known(
+                after, earlier, (*loc, "after"), "environment", "Environments before it"
+            )
 
     def _unwatched(self, it: EnvironmentShape, service: ServiceShape, loc: Loc) -> None:
         """Note what could never happen without numbers."""
@@ -82,13 +100,24 @@ class Environments:
             return
         if it.automatic_rollback != "off":
             self.document.problem(
-                (*loc, "automatic_rollback"), "can never begin: there are no metrics here (metrics: none). Write off, or watch metrics."
+                (*loc, "automatic_rollback"),
+                (
+                    "can never begin: there are no metrics here (metrics: none). "
+                    "Write off, or watch metrics."
+                ),
             )
         if it.targets:
-            self.document.problem((*loc, "targets"), "is of no use: there are no metrics here (metrics: none). Take one of the two out.")
+            self.document.problem(
+                (*loc, "targets"),
+                "is of no use: there are no metrics here (metrics: none). Take one of the two out.",
+            )
 
     def _times(self, it: EnvironmentShape, loc: Loc) -> dict[str, Any]:
-        found = {key: getattr(it, key) for key in ("approval_expires", "baseline", "watch", "countdown") if getattr(it, key) is not None}
+        found = {
+            key: getattr(it, key)
+            for key in ("approval_expires", "baseline", "watch", "countdown")
+            if getattr(it, key) is not None
+        }
         for key, value in found.items():
             if value <= timedelta(0):
                 self.document.problem((*loc, key), "must be longer than 0.")
@@ -97,13 +126,22 @@ class Environments:
         late = [moment for moment in snapshots if moment > watch]
         if late and it.snapshots is not None:
             self.document.problem(
-                (*loc, "snapshots"), f"a snapshot at {write_duration(late[0])} comes after the watch of {write_duration(watch)} has ended."
+                (*loc, "snapshots"),
+                (
+                    f"a snapshot at {write_duration(late[0])} comes after the watch of "
+                    f"{write_duration(watch)} has ended."
+                ),
             )
-        return {**found, "snapshots": tuple(sorted(moment for moment in snapshots if moment <= watch))}
+        return {
+            **found,
+            "snapshots": tuple(sorted(moment for moment in snapshots if moment <= watch)),
+        }
 
-    # Gates --------------------------------------------------------------------------------------------------------------------------------
+    # Gates --------------------------------------------------------------------------------------
 
-    def _gates(self, it: EnvironmentShape, service: ServiceShape, loc: Loc) -> tuple[AutomaticGate, ...]:
+    def _gates(
+        self, it: EnvironmentShape, service: ServiceShape, loc: Loc
+    ) -> tuple[AutomaticGate, ...]:
         if it.gates == NONE:
             return ()
         said = it.gates if isinstance(it.gates, GatesShape) else GatesShape(set=it.gates)
@@ -120,18 +158,33 @@ class Environments:
             elif need is not None:
                 wanted[kind] = Need(need)
         if _is_production(it) and Need.REQUIRED not in wanted.values():
-            self.document.problem((*loc, "gates"), "no gate is required in production. Require one, or write gates: none if that is meant.")
+            self.document.problem(
+                (*loc, "gates"),
+                (
+                    "no gate is required in production. Require one, or write "
+                    "gates: none if that is meant."
+                ),
+            )
         return tuple(AutomaticGate(kind, wanted[kind]) for kind in GateKind if kind in wanted)
 
-    def _impossible(self, said: GatesShape, it: EnvironmentShape, service: ServiceShape, loc: Loc) -> None:
+    def _impossible(
+        self, said: GatesShape, it: EnvironmentShape, service: ServiceShape, loc: Loc
+    ) -> None:
         if it.after is None and said.staged not in {None, "off"}:
-            self.document.problem((*loc, "staged"), "needs after, the environment where the same commit must be live first.")
+            self.document.problem(
+                (*loc, "staged"),
+                "needs after, the environment where the same commit must be live first.",
+            )
         if is_none(service.on_call) and said.on_call not in {None, "off"}:
             self.document.problem(
-                (*loc, "on_call"), "could never be green: nobody can be on call (on_call: none). Write off, or name a schedule."
+                (*loc, "on_call"),
+                (
+                    "could never be green: nobody can be on call (on_call: none). Write "
+                    "off, or name a schedule."
+                ),
             )
 
-    # People -------------------------------------------------------------------------------------------------------------------------------
+    # People -------------------------------------------------------------------------------------
 
     def _approvals(self, it: EnvironmentShape, loc: Loc) -> tuple[ApprovalRule, ...]:
         if it.approvals == NONE:
@@ -141,41 +194,72 @@ class Environments:
             where = (*loc, "approvals") if "approvals" in it.model_fields_set else loc
             self.document.problem(
                 where,
-                "approvals are missing, and an environment is production unless it says otherwise. Name at least one role, "
-                "write approvals: none if one person alone may deploy here, or say its tier: staging, testing or development.",
+                "approvals are missing, and an environment is production unless it says otherwise. "
+                "Name at least one role, "
+                "write approvals: none if one person alone may deploy here, or say its tier: "
+                "staging, testing or development.",
             )
         noted = self.document.count
-        built = tuple(self._approval(rule, (*loc, "approvals", index)) for index, rule in enumerate(rules))
+        built = tuple(
+            self._approval(rule, (*loc, "approvals", index)) for index, rule in enumerate(rules)
+        )
         if self.document.count == noted:
             self._together(built, (*loc, "approvals"))
         return built
 
     def _approval(self, rule: ApprovalShape, loc: Loc) -> ApprovalRule:
-        if self.names.role(rule.role, (*loc, "role")) and self.names.held(rule.role, (*loc, "role")):
+        if self.names.role(rule.role, (*loc, "role")) and self.names.held(
+            rule.role, (*loc, "role")
+        ):
             held = self.shape.roles[rule.role]
             if not held.groups and len(set(held.people)) < rule.count:
-                people = f"{len(set(held.people))} {'person' if len(set(held.people)) == 1 else 'people'}"
-                self.document.problem((*loc, "count"), f"asks for {rule.count} approvals, but {rule.role} is held by {people}. Add people.")
+                people = (
+                    f"{len(set(held.people))} "
+                    f"{'person' if len(set(held.people)) == 1 else 'people'}"
+                )
+                self.document.problem(
+                    (*loc, "count"),
+                    (
+                        f"asks for {rule.count} approvals, but {rule.role} is held "
+                        f"by {people}. Add people."
+                    ),
+                )
             else:
                 self._reachable(rule, loc)
         return ApprovalRule(rule.role, rule.count)
 
     def _askers(self) -> set[str]:
         """Name who may ask; nobody where a group may, whose members the file does not tell."""
-        roles = [self.shape.roles[role] for role in self.shape.permissions.deploy if role in self.shape.roles]
-        return set() if any(role.groups for role in roles) else {user for role in roles for user in role.people}
+        roles = [
+            self.shape.roles[role]
+            for role in self.shape.permissions.deploy
+            if role in self.shape.roles
+        ]
+        return (
+            set()
+            if any(role.groups for role in roles)
+            else {user for role in roles for user in role.people}
+        )
 
     def _together(self, rules: Sequence[ApprovalRule], loc: Loc) -> None:
-        """Note rules that could each be met and never all of them: one person counts once, for one of them."""
+        """Note rules that could each be met and never all of them: one person
+        counts once, for one of them.
+        """
         named = [rule for rule in rules if not self.shape.roles[rule.role].groups]
         held: dict[Person, list[str]] = {}
         for role in dict.fromkeys(rule.role for rule in named):
             for user in self.shape.roles[role].people:
                 held.setdefault(Person("", user), []).append(role)
-        if not any(could_be_met(named, held, asker=Person("", asker)) for asker in self._askers() or {""}):
+        if not any(
+            could_be_met(named, held, asker=Person("", asker)) for asker in self._askers() or {""}
+        ):
             roles = ", ".join(dict.fromkeys(rule.role for rule in named))
             self.document.problem(
-                loc, f"could never be met: one person counts once, and too few people besides whoever asks hold {roles}. Add people."
+                loc,
+                (
+                    "could never be met: one person counts once, and too few people besides "
+                    f"whoever asks hold {roles}. Add people."
+                ),
             )
 
     def _reachable(self, rule: ApprovalShape, loc: Loc) -> None:
@@ -187,7 +271,8 @@ class Environments:
             who = f"{', '.join(sorted(askers))} may ask" if len(askers) == 1 else "whoever may ask"
             self.document.problem(
                 (*loc, "role"),
-                f"could never be met: {who}, the requester never approves, and too few others hold {rule.role}. "
+                f"could never be met: {who}, the requester never approves, and too few "
+                f"others hold {rule.role}. "
                 f"Add people under roles.{rule.role}.",
             )
 
@@ -211,14 +296,20 @@ class Environments:
                 self.names.held(item.role, loc)
         return self.checklists[name]
 
-    def items(self, items: tuple[ItemShape, ...], loc: Loc, *, fails_closed: bool = False) -> tuple[ChecklistItem, ...]:
-        """Build a list's items; with ``fails_closed`` somebody must hold the role of each that is required."""
+    def items(
+        self, items: tuple[ItemShape, ...], loc: Loc, *, fails_closed: bool = False
+    ) -> tuple[ChecklistItem, ...]:
+        """Build a list's items; with ``fails_closed`` somebody must hold the role
+        of each that is required.
+        """
         self.names.unique([item.key for item in items], loc)
         for index, item in enumerate(items):
             known = self.names.role(item.role, (*loc, index, "role"))
             if known and fails_closed and item.need == "required":
                 self.names.held(item.role, (*loc, index, "role"))
-        return tuple(ChecklistItem(item.key, item.title, item.role, Need(item.need)) for item in items)
+        return tuple(
+            ChecklistItem(item.key, item.title, item.role, Need(item.need)) for item in items
+        )
 
 
 def gate_key(kind: GateKind) -> str:
@@ -236,6 +327,7 @@ def _is_watched(it: EnvironmentShape, service: ServiceShape) -> bool:
 
 def _nobody_ticks(name: str, item: ChecklistItem) -> str:
     return (
-        f'the checklist {name} needs the role {item.role} (for "{item.title}"), which is not defined. '
+        f"the checklist {name} needs the role {item.role} (for "
+        f'"{item.title}"), which is not defined. '
         "Add it under roles, or name a checklist of your own (checklist: [] for none)."
     )

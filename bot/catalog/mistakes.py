@@ -1,4 +1,6 @@
-"""pydantic's errors as sentences: the path as people write it, what is wrong, and the nearest word that would be right."""
+"""pydantic's errors as sentences: the path as people write it, what is wrong, and the nearest
+word that would be right.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,10 @@ _WORDS = {
 
 
 _PATTERNS = {
-    "tags": "should say how the service tags its versions, with exactly one * where the version stands: web-v* is for web-v1.2.0",
+    "tags": (
+        "should say how the service tags its versions, with exactly one * where the version "
+        "stands: web-v* is for web-v1.2.0"
+    ),
     "key": "should be a short name of small letters and digits, beginning with a letter: errors",
 }
 """What a value has to look like that is asked for by a pattern, in words."""
@@ -72,9 +77,15 @@ def _sentence(each: ErrorDetails, loc: Loc, shape: type[BaseModel]) -> str:
     if kind == "missing":
         return OR_NONE if loc[-1:] in NAMES_A_PROVIDER else "is missing; add it."
     if kind == "extra_forbidden":
-        return f"there is no such key here. {instead(str(loc[-1]), _keys_at(shape, loc[:-1]), 'Known')}"
+        return (
+            "there is no such key here. "
+            f"{instead(str(loc[-1]), _keys_at(shape, loc[:-1]), 'Known')}"
+        )
     if kind == "literal_error" and loc[-1:] in NAMES_A_PROVIDER:
-        return "should be none, or a mapping that names a provider, as in {provider: NAME} with its options."
+        return (
+            "should be none, or a mapping that names a provider, as in "
+            "{provider: NAME} with its options."
+        )
     if kind == "literal_error":
         return f"should be {context['expected']}."
     if kind == "string_pattern_mismatch":

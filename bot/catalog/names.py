@@ -17,7 +17,9 @@ class Names:
     document: Document
     shape: GonogoShape
 
-    def known(self, word: str, known: Iterable[str], loc: Loc, what: str, listed: str = "Defined") -> bool:
+    def known(
+        self, word: str, known: Iterable[str], loc: Loc, what: str, listed: str = "Defined"
+    ) -> bool:
         """Tell whether a word is known; note it when it is not."""
         names = list(known)
         if word in names:
@@ -34,7 +36,11 @@ class Names:
         it = self.shape.roles.get(role)
         if it is not None and not it.people and not it.groups:
             self.document.problem(
-                loc, f"nobody holds the role {role}, so this could never be cleared. Name people or groups under roles.{role}."
+                loc,
+                (
+                    f"nobody holds the role {role}, so this could never be cleared. Name people or "
+                    f"groups under roles.{role}."
+                ),
             )
             return False
         return it is not None
@@ -43,4 +49,6 @@ class Names:
         """Note each key that is there twice."""
         for index, key in enumerate(keys):
             if key in keys[:index]:
-                self.document.problem((*loc, index, "key"), f'"{key}" is here twice; give each its own key.')
+                self.document.problem(
+                    (*loc, index, "key"), f'"{key}" is here twice; give each its own key.'
+                )

@@ -1,4 +1,6 @@
-"""Path patterns of gonogo.yaml, compiled: they mean what they would mean in a .gitignore file at the repository's root."""
+"""Path patterns of gonogo.yaml, compiled: they mean what they would mean in a .gitignore file
+at the repository's root.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,22 @@
-"""Who may put what where, as gonogo.yaml says it; and who could not. For ``gonogo check-config``."""
+"""Who may put what where, as gonogo.yaml says it; and who could not. For
+``gonogo check-config``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from bot.catalog.values import write_duration
-from bot.domain.catalog import AutomaticRollback, Catalog, EnvironmentPolicy, GateKind, Need, Permission, Role, Service
+from bot.domain.catalog import (
+    AutomaticRollback,
+    Catalog,
+    EnvironmentPolicy,
+    GateKind,
+    Need,
+    Permission,
+    Role,
+    Service,
+)
 
 
 def protection(catalog: Catalog, service: Service, policy: EnvironmentPolicy) -> Iterator[str]:
@@ -20,7 +31,10 @@ def protection(catalog: Catalog, service: Service, policy: EnvironmentPolicy) ->
         yield f"  cannot approve: {_others(catalog, approvers)}"
     yield f"  gates: {_gates(policy)}"
     if policy.checklist:
-        yield f"  checklist: {', '.join(_item(catalog, item.key, item.role, item.need) for item in policy.checklist)}"
+        items = ", ".join(
+            _item(catalog, item.key, item.role, item.need) for item in policy.checklist
+        )
+        yield f"  checklist: {items}"
     yield f"  on call: {_on_call(service, policy)}"
     yield f"  numbers: {_numbers(service, policy)}"
     yield f"  automatic rollback: {_automatic_rollback(policy)}"
@@ -28,7 +42,11 @@ def protection(catalog: Catalog, service: Service, policy: EnvironmentPolicy) ->
 
 def asking(catalog: Catalog) -> list[Role]:
     """List the roles that may ask for a deployment."""
-    return [catalog.roles[name] for name in sorted(catalog.permissions.get(Permission.DEPLOY, ())) if name in catalog.roles]
+    return [
+        catalog.roles[name]
+        for name in sorted(catalog.permissions.get(Permission.DEPLOY, ()))
+        if name in catalog.roles
+    ]
 
 
 def _holders(roles: Iterable[Role]) -> str:
@@ -42,16 +60,29 @@ def _others(catalog: Catalog, roles: list[Role]) -> str:
     people = {person.user for role in catalog.roles.values() for person in role.people} - {
         one.user for role in roles for one in role.people
     }
-    groups = {group for role in catalog.roles.values() for group in role.groups} - {group for role in roles for group in role.groups}
+    groups = {group for role in catalog.roles.values() for group in role.groups} - {
+        group for role in roles for group in role.groups
+    }
     named = [*sorted(people), *(f"the group {group}" for group in sorted(groups))]
-    unless = " (unless a group above holds them)" if people and any(role.groups for role in roles) else ""
-    return f"{', '.join(named)}{unless}, and whoever the file does not name" if named else "whoever the file does not name"
+    unless = (
+        " (unless a group above holds them)"
+        if people and any(role.groups for role in roles)
+        else ""
+    )
+    return (
+        f"{', '.join(named)}{unless}, and whoever the file does not name"
+        if named
+        else "whoever the file does not name"
+    )
 
 
 def _approvals(catalog: Catalog, policy: EnvironmentPolicy) -> str:
     if not policy.approvals:
         return "none; one person alone can put a version here"
-    rules = [f"{rule.count} of {rule.role} ({_holders([catalog.roles[rule.role]])})" for rule in policy.approvals]
+    rules = [
+        f"{rule.count} of {rule.role} ({_holders([catalog.roles[rule.role]])})"
+        for rule in policy.approvals
+    ]
     return f"{' and '.join(rules)}; never who asked"
 
 
@@ -79,17 +110,25 @@ def _on_call(service: Service, policy: EnvironmentPolicy) -> str:
         return "none; nobody is asked to acknowledge, and whoever asks is the lead"
     name = service.on_call.options.get("schedule", "")
     asked = any(gate.kind is GateKind.ON_CALL for gate in policy.gates)
-    return f"{service.on_call.provider} {name}".strip() + ("" if asked else "; not asked to acknowledge")
+    return f"{service.on_call.provider} {name}".strip() + (
+        "" if asked else "; not asked to acknowledge"
+    )
 
 
 def _numbers(service: Service, policy: EnvironmentPolicy) -> str:
     if not policy.is_watched:
-        return "no metrics configured; no step stands still, and what has landed is accepted, never verified"
+        return (
+            "no metrics configured; no step stands still, and what has landed is "
+            "accepted, never verified"
+        )
     return f"{', '.join(spec.title for spec in service.metric_specs)} ({service.metrics.provider})"
 
 
 def _automatic_rollback(policy: EnvironmentPolicy) -> str:
     smoke = "a failed smoke test rolls back" if policy.smoke else "there is no smoke test"
     if policy.automatic_rollback is AutomaticRollback.COUNTDOWN:
-        return f"{write_duration(policy.countdown)} after the numbers are found worse, unless the lead stops it; {smoke}"
+        return (
+            f"{write_duration(policy.countdown)} after the numbers are found worse, unless "
+            f"the lead stops it; {smoke}"
+        )
     return f"off; the lead decides; {smoke}"

@@ -27,7 +27,8 @@ def build_rota(document: Document, name: str, it: RotaShape, team: str) -> Rota 
         return None
     try:
         return Rota(
-            name=name, people=tuple(Person(team, user) for user in it.people), start=local_time(it.start, "UTC").date(),
+            name=name, people=tuple(Person(team, user) for user in it.people),
+            start=local_time(it.start, "UTC").date(),
             timezone=it.timezone, handover=handover, length=it.shift, weekday=weekday, hours=hours,
             overrides=tuple(_override(each, it.timezone, team) for each in it.overrides),
         )  # fmt: skip

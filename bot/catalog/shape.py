@@ -1,4 +1,6 @@
-"""The shape of gonogo.yaml: what may stand where. Whether the names in it fit each other is checked in ``build``."""
+"""The shape of gonogo.yaml: what may stand where. Whether the names in it fit each other
+is checked in ``build``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
-from bot.catalog.values import ChannelId, Clock, Duration, DurationOrOff, GroupId, LocalTime, Name, RoleName, TeamId, Timezone, UserId
+from bot.catalog.values import (
+    ChannelId,
+    Clock,
+    Duration,
+    DurationOrOff,
+    GroupId,
+    LocalTime,
+    Name,
+    RoleName,
+    TeamId,
+    Timezone,
+    UserId,
+)
 from bot.domain.catalog import NO_PROVIDER
 
 WHOLE = 100
@@ -16,7 +30,9 @@ WHOLE = 100
 class Shape(BaseModel):
     """A mapping in the file; unknown keys are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=False
+    )
 
 
 class RoleShape(Shape):
@@ -45,7 +61,9 @@ class StepShape(Shape):
     """One step of a rollout: one run at the CI provider, then a hold under observation."""
 
     percent: int = Field(ge=1, le=WHOLE)
-    """Of the traffic (canary) or of the instances (rolling) that the new version has after this step."""
+    """Of the traffic (canary) or of the instances (rolling) that the new
+    version has after this step.
+    """
     hold: Duration = Field(default=timedelta(0), json_schema_extra={"default": "0"})
     """How long the step is observed before the next one."""
 
@@ -58,17 +76,23 @@ class StrategyShape(Shape):
     steps: tuple[StepShape, ...]
     """Percentages increase and end at 100."""
     too_little_traffic: Literal["wait", "go_on", "ask"] | None = None
-    """At the end of a step with too few numbers to tell: wait for more, go on, or ask the lead. Default: ask before 100 % in the tier
-    production, else go on."""
+    """At the end of a step with too few numbers to tell: wait for more, go on, or ask the lead.
+    Default: ask before 100 % in the tier production, else go on.
+    """
 
     @field_validator("steps")
     @classmethod
     def _rises_to_all(cls, steps: tuple[StepShape, ...]) -> tuple[StepShape, ...]:
         percents = [step.percent for step in steps]
         if not percents or percents[-1] != WHOLE:
-            raise ValueError("the last step must have percent: 100, or the rollout would never end.")
+            raise ValueError(
+                "the last step must have percent: 100, or the rollout would never end."
+            )
         if percents != sorted(set(percents)):
-            raise ValueError(f"percentages must increase from step to step; these are {', '.join(map(str, percents))}.")
+            raise ValueError(
+                "percentages must increase from step to step; these are "
+                f"{', '.join(map(str, percents))}."
+            )
         return steps
 
 
@@ -119,7 +143,11 @@ class GatesShape(Shape):
 
 def _word_or(other: str, expected: str) -> Discriminator:
     """Tell a word from a list or a mapping, so that a mistake is told of the one that was meant."""
-    return Discriminator(lambda value: "word" if isinstance(value, str) else other, custom_error_type="word", custom_error_message=expected)
+    return Discriminator(
+        lambda value: "word" if isinstance(value, str) else other,
+        custom_error_type="word",
+        custom_error_message=expected,
+    )
 
 
 Checklist = Annotated[
@@ -140,7 +168,9 @@ class EnvironmentShape(Shape):
     """How deployments of one service to one environment go."""
 
     tier: Literal["development", "testing", "staging", "production"] = "production"
-    """How near it is to the customers; its name does not matter. Production needs approvals, has every gate, and fails closed."""
+    """How near it is to the customers; its name does not matter. Production needs approvals, has
+    every gate, and fails closed.
+    """
     after: Name | None = None
     """The environment where the same commit must be live and verified first."""
     strategy: str = "rolling"
@@ -148,9 +178,13 @@ class EnvironmentShape(Shape):
     gates: Gates = GatesShape()
     """The automatic checks: a set's name, one by one, or none for no check at all."""
     checklist: Checklist | None = None
-    """A checklist's name, or its items. Default: `planning` in the tier production, nothing elsewhere."""
+    """A checklist's name, or its items. Default: `planning` in the tier
+    production, nothing elsewhere.
+    """
     approvals: Approvals = ()
-    """Who has to approve. At least one in the tier production, or the word none: then one person alone can deploy here."""
+    """Who has to approve. At least one in the tier production, or the word none: then one
+    person alone can deploy here.
+    """
     approval_expires: Duration | None = None
     """When a request that is not ready or not approved expires. Default 4h."""
     smoke: bool = True
@@ -168,17 +202,25 @@ class EnvironmentShape(Shape):
     lock_after_rollback: bool = True
     """Whether a rollback locks the environment with its reason."""
     plan_by: RoleName | None = None
-    """Who confirms the migrations' own plan where no button goes back over them (gate rollback). Default: who may hand over a lead."""
+    """Who confirms the migrations' own plan where no button goes back over them (gate rollback).
+    Default: who may hand over a lead.
+    """
     metrics: Literal["none"] | None = None
-    """none: this environment has no numbers. Nothing judges a step there, and what has landed is accepted, never verified."""
+    """none: this environment has no numbers. Nothing judges a step there, and what has landed is
+    accepted, never verified.
+    """
     targets: dict[str, Any] = {}
     """Where the metrics provider looks; for scrape: endpoints."""
-    summary_after: DurationOrOff = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
+    summary_after: DurationOrOff = Field(
+        default=timedelta(minutes=30), json_schema_extra={"default": "30m"}
+    )
     """When the post-deploy summary is posted, counted from landing; off for never."""
 
 
 class ProviderShape(BaseModel):
-    """Which provider does a job; its own options stand beside it and are checked when the bot starts."""
+    """Which provider does a job; its own options stand beside it and are
+    checked when the bot starts.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
@@ -221,21 +263,34 @@ class ServiceShape(Shape):
     """One thing that is deployed."""
 
     channel: ChannelId = ""
-    """Where its cards are posted (C…). Default: the file's channel, else where the command was typed."""
+    """Where its cards are posted (C…). Default: the file's channel, else
+    where the command was typed.
+    """
     ci: ProviderShape
     """provider: local, with repository: the path of its git repository, relative to this file."""
     metrics: ProviderOrNone
-    """provider: scrape, with every: 15s. Or none: nothing judges a step, and what has landed is accepted, never verified."""
+    """provider: scrape, with every: 15s. Or none: nothing judges a step, and what has landed is
+    accepted, never verified.
+    """
     on_call: ProviderOrNone
-    """provider: rota, with schedule: a rota's name. Or none: nobody is asked to acknowledge, and whoever asks is the lead."""
+    """provider: rota, with schedule: a rota's name. Or none: nobody is asked to acknowledge, and
+    whoever asks is the lead.
+    """
     migrations: tuple[str, ...] = ()
-    """Which files are database migrations, as in a .gitignore file: `migrations/`, `db/**/*.sql`. A rollback over one is refused."""
-    tags: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/@+-]{0,100}\*[A-Za-z0-9._/@+-]{0,100}$")
-    """How the service's versions are tagged, with one `*` for the version: `web-v*`, `release/*`. Default: `v1.2.0` or `1.2.0`, or with the
-    service's name `web@1.2.0`, `web/v1.2.0`, `web-v1.2.0`."""
+    """Which files are database migrations, as in a .gitignore file: `migrations/`, `db/**/*.sql`. A
+    rollback over one is refused.
+    """
+    tags: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9._/@+-]{0,100}\*[A-Za-z0-9._/@+-]{0,100}$"
+    )
+    """How the service's versions are tagged, with one `*` for the version: `web-v*`,
+    `release/*`. Default: `v1.2.0` or `1.2.0`, or with the service's name `web@1.2.0`,
+    `web/v1.2.0`, `web-v1.2.0`.
+    """
     paths: tuple[str, ...] = ()
-    """Which files are the service's own, as in a .gitignore file, where several services share a repository: `services/web/`, `libs/`.
-    Default: all of them."""
+    """Which files are the service's own, as in a .gitignore file, where several services share a
+    repository: `services/web/`, `libs/`. Default: all of them.
+    """
     watch: tuple[MetricShape, ...] = ()
     """The metrics that are compared with the baseline."""
     environments: Annotated[dict[Name, EnvironmentShape], Field(min_length=1)]

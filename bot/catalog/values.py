@@ -1,4 +1,6 @@
-"""The small values of gonogo.yaml: durations, times of day, names and ids, each with a remedy in its error and a pattern for editors."""
+"""The small values of gonogo.yaml: durations, times of day, names and ids, each with a remedy in
+its error and a pattern for editors.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from bot.domain.spelling import NAME, RESERVED_NAMES
+from bot.domain.validation import NAME, RESERVED_NAMES
 
 LONGEST_DURATION = timedelta(days=366)
 _PARTS = re.compile(r"([0-9]{1,6})(w|d|h|m|s)")
@@ -59,14 +61,18 @@ def read_timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f'there is no time zone "{value}". Write it as Europe/Berlin or UTC.') from None
+        raise ValueError(
+            f'there is no time zone "{value}". Write it as Europe/Berlin or UTC.'
+        ) from None
     return value
 
 
 def local_time(text: str, timezone: str, *, last: bool = False) -> datetime:
-    """Read ``2026-12-20 18:00`` (or a date, or a time with its own offset) on the clocks of a time zone, as UTC.
+    """Read ``2026-12-20 18:00`` (or a date, or a time with its own offset) on the
+    clocks of a time zone, as UTC.
 
-    Of a time that the clocks show twice it is the first, or the ``last``. Raises ValueError for one that they skip.
+    Of a time that the clocks show twice it is the first, or the ``last``. Raises
+    ValueError for one that they skip.
     """
     try:
         at = datetime.fromisoformat(text)
@@ -78,7 +84,10 @@ def local_time(text: str, timezone: str, *, last: bool = False) -> datetime:
     instant = at.replace(tzinfo=zone, fold=int(last)).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None, fold=0) != at:
         later = at.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
-        raise ValueError(f'"{text}" does not exist in {timezone}: the clocks skip it. Write {later:%Y-%m-%d %H:%M}.')
+        raise ValueError(
+            f'"{text}" does not exist in {timezone}: the clocks skip it. '
+            f"Write {later:%Y-%m-%d %H:%M}."
+        )
     return instant
 
 
@@ -96,13 +105,17 @@ def read_name(value: str) -> str:
     if value in RESERVED_NAMES:
         raise ValueError(f'"{value}" has a meaning of its own in commands. Choose another name.')
     if not NAME.fullmatch(value):
-        raise ValueError(f'"{value}" cannot be a name. Use lower-case letters, digits and . _ - only.')
+        raise ValueError(
+            f'"{value}" cannot be a name. Use lower-case letters, digits and . _ - only.'
+        )
     return value
 
 
 def _role_name(value: str) -> str:
     if not _ROLE.fullmatch(value):
-        raise ValueError(f'"{value}" cannot be a role. Use lower-case letters, digits, _ and - only.')
+        raise ValueError(
+            f'"{value}" cannot be a role. Use lower-case letters, digits, _ and - only.'
+        )
     return value
 
 
@@ -117,7 +130,11 @@ def _slack_id(letters: str, what: str, where: str) -> Any:
     return AfterValidator(check)
 
 
-_DURATION_SCHEMA = {"type": "string", "pattern": r"^([0-9]{1,6}[wdhms] ?)+$|^0$", "examples": ["45s", "10m", "1h30m", "2d"]}
+_DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": r"^([0-9]{1,6}[wdhms] ?)+$|^0$",
+    "examples": ["45s", "10m", "1h30m", "2d"],
+}
 
 Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(_DURATION_SCHEMA)]
 DurationOrOff = Annotated[
@@ -125,15 +142,46 @@ DurationOrOff = Annotated[
     BeforeValidator(read_duration_or_off),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"const": "off"}]}),
 ]
-Clock = Annotated[str, BeforeValidator(_clock_text), WithJsonSchema({"type": "string", "pattern": r"^[0-2]?[0-9]:[0-5][0-9]$"})]
+Clock = Annotated[
+    str,
+    BeforeValidator(_clock_text),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-2]?[0-9]:[0-5][0-9]$"}),
+]
 Timezone = Annotated[str, AfterValidator(read_timezone)]
-LocalTime = Annotated[str, BeforeValidator(_text_time), WithJsonSchema({"type": "string", "examples": ["2026-12-20 18:00", "2026-12-20"]})]
+LocalTime = Annotated[
+    str,
+    BeforeValidator(_text_time),
+    WithJsonSchema({"type": "string", "examples": ["2026-12-20 18:00", "2026-12-20"]}),
+]
 Name = Annotated[str, AfterValidator(read_name)]
 RoleName = Annotated[str, AfterValidator(_role_name)]
 ChannelId = Annotated[
     str,
-    _slack_id("CG", "channel id", "It begins with C, and is no name: it stands at the end of the channel's details in Slack."),
+    _slack_id(
+        "CG",
+        "channel id",
+        "It begins with C, and is no name: it stands at the end of the channel's details in Slack.",
+    ),
 ]
-TeamId = Annotated[str, _slack_id("TE", "workspace id", "It begins with T; it stands in the address of Slack in a browser.")]
-UserId = Annotated[str, _slack_id("UW", "user id", 'It begins with U; a person\'s profile has "Copy member ID" under the three dots.')]
-GroupId = Annotated[str, _slack_id("S", "user group id", "It begins with S; it stands in the address of the group in a browser.")]
+TeamId = Annotated[
+    str,
+    _slack_id(
+        "TE", "workspace id", "It begins with T; it stands in the address of Slack in a browser."
+    ),
+]
+UserId = Annotated[
+    str,
+    _slack_id(
+        "UW",
+        "user id",
+        'It begins with U; a person\'s profile has "Copy member ID" under the three dots.',
+    ),
+]
+GroupId = Annotated[
+    str,
+    _slack_id(
+        "S",
+        "user group id",
+        "It begins with S; it stands in the address of the group in a browser.",
+    ),
+]

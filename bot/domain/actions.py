@@ -1,4 +1,5 @@
-"""The actions: what may be done with a deployment now, and so which buttons its card and its alarms carry.
+"""The actions: what may be done with a deployment now, and so which buttons its
+card and its alarms carry.
 
 They are derived from what the card holds, so a button that cannot work is never shown.
 """
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What a button on a card asks for. The value is the Slack action id (``gonogo.approve`` …) without its prefix."""
+    """What a button on a card asks for. The value is the Slack action id
+    (``gonogo.approve`` …) without its prefix.
+    """
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -31,7 +34,8 @@ class Action(StrEnum):
     WATCH = "watch"
     UNLOCK = "unlock"
     ASK_LEAD = "ask_lead"  # only offered in a refusal
-    TAKE_OVER = "take_over"  # only offered in a refusal, and on an alarm where somebody else than the lead is on call
+    # only offered in a refusal, and on an alarm where somebody else than the lead is on call
+    TAKE_OVER = "take_over"
     OPEN_GATE = "open_gate"  # of the pipeline's own
     RETEST = "retest"  # the tests of the pinned commit
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
@@ -72,8 +76,12 @@ def possible(card: Card) -> tuple[Action, ...]:
 
 
 def helping(card: Card) -> tuple[Action, ...]:
-    """Name what brings the deployment on, the nearest first: the first of these that is possible is the primary button."""
-    blocking = [gate for gate in card.review.gates if gate.blocks] if card.review is not None else []
+    """Name what brings the deployment on, the nearest first: the first of these that is
+    possible is the primary button.
+    """
+    blocking = (
+        [gate for gate in card.review.gates if gate.blocks] if card.review is not None else []
+    )
     opens = {
         Action.ACKNOWLEDGE: any(gate.key == "on-call" for gate in blocking),
         Action.TICK: any(gate.key.startswith("item:") for gate in blocking),
@@ -81,15 +89,27 @@ def helping(card: Card) -> tuple[Action, ...]:
         Action.DEPLOY_FIRST: any(gate.first for gate in blocking),
         Action.RETEST: any(gate.again for gate in blocking),
     }
-    return (Action.APPROVE, Action.WATCH, *(action for action, helps in opens.items() if helps), Action.OPEN_GATE)
+    return (
+        Action.APPROVE,
+        Action.WATCH,
+        *(action for action, helps in opens.items() if helps),
+        Action.OPEN_GATE,
+    )
 
 
 def on_an_alarm(card: Card) -> tuple[Action, ...]:
     """Name the buttons of an alarm about the card's deployment, as things are now."""
-    also = {Action.CANCEL: card.can_only_stop, Action.OPEN_GATE: card.deployment.state is State.ROLLING_BACK}
+    also = {
+        Action.CANCEL: card.can_only_stop,
+        Action.OPEN_GATE: card.deployment.state is State.ROLLING_BACK,
+    }
     also[Action.SAY_WHY] = card.deployment.state is State.FAILED
-    mine = tuple(action for action in possible(card) if action in DECISIONS or also.get(action, False))
-    return (*mine, Action.TAKE_OVER) if card.can_be_taken_over and {*mine} - {Action.SAY_WHY} else mine
+    mine = tuple(
+        action for action in possible(card) if action in DECISIONS or also.get(action, False)
+    )
+    return (
+        (*mine, Action.TAKE_OVER) if card.can_be_taken_over and {*mine} - {Action.SAY_WHY} else mine
+    )
 
 
 def _before_it_goes(card: Card) -> list[Action]:
@@ -105,26 +125,40 @@ def _before_it_goes(card: Card) -> list[Action]:
 
 
 def _to_read(card: Card) -> list[Action]:
-    """Name what there is to read more about: what would change before it changes; what happened once it has failed or was ended."""
+    """Name what there is to read more about: what would change before it changes; what happened
+    once it has failed or was ended.
+    """
     if card.deployment.state in {State.ROLLED_BACK, State.FAILED}:
         return [Action.SHOW_TIMELINE]
     waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
-    return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []
+    return (
+        [Action.SHOW_CHANGES]
+        if waits and card.changes.known and (card.changes.total or card.changes.taken.total)
+        else []
+    )
 
 
 def _ticks(review: Review) -> list[Action]:
-    """Offer the checklist as long as nothing has begun: what was ticked can turn out not to be so."""
+    """Offer the checklist as long as nothing has begun: what was ticked
+    can turn out not to be so.
+    """
     return [Action.TICK] if any(gate.key.startswith("item:") for gate in review.gates) else []
 
 
 def _plans(review: Review) -> list[Action]:
-    """Offer to confirm the way back until the rollout begins: also an optional gate is still open then."""
-    is_open = any(gate.plan and gate.state in {GateState.OPEN, GateState.UNKNOWN} for gate in review.gates)
+    """Offer to confirm the way back until the rollout begins: also an optional
+    gate is still open then.
+    """
+    is_open = any(
+        gate.plan and gate.state in {GateState.OPEN, GateState.UNKNOWN} for gate in review.gates
+    )
     return [Action.CONFIRM_PLAN] if is_open else []
 
 
 def _gate_actions(review: Review) -> list[Action]:
-    open_keys = {gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}}
+    open_keys = {
+        gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}
+    }
     actions = _ticks(review)
     if "on-call" in open_keys:
         actions.append(Action.ACKNOWLEDGE)

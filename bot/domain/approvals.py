@@ -9,26 +9,40 @@ from bot.domain.catalog import ApprovalRule
 from bot.domain.people import Person
 
 
-def needs(rules: Sequence[ApprovalRule], given: Mapping[Person, Collection[str]]) -> tuple[ApprovalNeed, ...]:
+def needs(
+    rules: Sequence[ApprovalRule], given: Mapping[Person, Collection[str]]
+) -> tuple[ApprovalNeed, ...]:
     """Match the people who approved with the rules, so that as many approvals as possible are used.
 
-    ``given`` says which approving roles each of them holds. Whoever could count for two rules is moved to the other when that lets
-    somebody else count too: the order in which people pressed decides nothing.
+    ``given`` says which approving roles each of them holds. Whoever could count for two rules
+    is moved to the other when that lets somebody else count too: the order in which people
+    pressed decides nothing.
     """
     counted: list[list[Person]] = [[] for _ in rules]
     for person in given:
         _place(person, rules, given, counted, set())
-    return tuple(ApprovalNeed(rule.role, rule.count, tuple(people)) for rule, people in zip(rules, counted, strict=True))
+    return tuple(
+        ApprovalNeed(rule.role, rule.count, tuple(people))
+        for rule, people in zip(rules, counted, strict=True)
+    )
 
 
-def could_be_met(rules: Sequence[ApprovalRule], held: Mapping[Person, Collection[str]], *, asker: Person | None) -> bool:
-    """Tell whether everybody who holds a role, without the asker, would be enough for all the rules together."""
+def could_be_met(
+    rules: Sequence[ApprovalRule], held: Mapping[Person, Collection[str]], *, asker: Person | None
+) -> bool:
+    """Tell whether everybody who holds a role, without the asker, would be enough
+    for all the rules together.
+    """
     others = {person: roles for person, roles in held.items() if person != asker}
     return not any(need.missing for need in needs(rules, others))
 
 
 def _place(
-    person: Person, rules: Sequence[ApprovalRule], given: Mapping[Person, Collection[str]], counted: list[list[Person]], tried: set[int]
+    person: Person,
+    rules: Sequence[ApprovalRule],
+    given: Mapping[Person, Collection[str]],
+    counted: list[list[Person]],
+    tried: set[int],
 ) -> bool:
     """Find a rule for somebody, moving others aside where that helps (an augmenting path)."""
     for index, rule in enumerate(rules):

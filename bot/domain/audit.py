@@ -1,6 +1,8 @@
-"""The audit log: append-only, hash-chained, signed by keys that may change, verifiable offline and by programs of others.
+"""The audit log: append-only, hash-chained, signed by keys that may change, verifiable offline
+and by programs of others.
 
-Everything that an entry says, its number, its key's id and the format's version are in its hash, exactly as they are stored.
+Everything that an entry says, its number, its key's id and the format's version are in its hash,
+exactly as they are stored.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from typing import Any
 from bot.domain.people import Person
 
 FORMAT = 1
-"""The version of the canonical bytes below; it is in them, so that a later version can read what this one wrote."""
+"""The version of the canonical bytes below; it is in them, so that a later version can
+read what this one wrote.
+"""
 FIRST = "0" * 64
 """What the first entry's hash is linked to."""
 UNSIGNED = ""
@@ -27,15 +31,21 @@ RESTORED = "restored"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that a person or the bot did, or was refused. ``facts`` are JSON values and never hold a secret."""
+    """One thing that a person or the bot did, or was refused. ``facts`` are JSON values
+    and never hold a secret.
+    """
 
     at: datetime
     actor: Person
     action: str
-    """A command's verb (``deploy``, ``approve``, ``rollback`` …) or what the bot did (``pinned``, ``started``, ``verified`` …)."""
+    """A command's verb (``deploy``, ``approve``, ``rollback`` …) or what the bot did (``pinned``,
+    ``started``, ``verified`` …).
+    """
     deployment: str = ""
     outcome: str = "done"
-    """``done``, ``refused``, ``failed`` (what was begun came to no good end) or ``incident`` (our own fault; nothing was decided)."""
+    """``done``, ``refused``, ``failed`` (what was begun came to no good end) or ``incident`` (our
+    own fault; nothing was decided).
+    """
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -53,7 +63,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that are known, the newest first: it signs, the others verify what they signed in their time."""
+    """The keys that are known, the newest first: it signs, the others verify what
+    they signed in their time.
+    """
 
     known: tuple[Key, ...] = ()
 
@@ -75,7 +87,9 @@ class Link:
     deployment: str
     outcome: str
     facts: str
-    """JSON in ASCII with sorted keys. The text itself is hashed, so that no reader can take it for something else."""
+    """JSON in ASCII with sorted keys. The text itself is hashed, so that no reader can
+    take it for something else.
+    """
     key: str
     """The id of the key that signed it; empty for none."""
     previous: str
@@ -85,7 +99,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last entry's number and hash at a moment. Kept elsewhere, it shows a tail that was cut off and a past that was rewritten."""
+    """The last entry's number and hash at a moment. Kept elsewhere, it shows a tail that was cut
+    off and a past that was rewritten.
+    """
 
     n: int
     hash: str
@@ -109,23 +125,34 @@ class Wanted:
     def __contains__(self, link: Link) -> bool:
         if self.deployment not in {"", link.deployment}:
             return False
-        if (self.since and link.at < moment(self.since)) or (self.until and link.at >= moment(self.until)):
+        if (self.since and link.at < moment(self.since)) or (
+            self.until and link.at >= moment(self.until)
+        ):
             return False
         return not self.service or self.service in services_of(link)
 
 
 def services_of(link: Link) -> set[str]:
-    """Name the services that an entry is about: its deployment's, and those that its facts or the refused command name."""
+    """Name the services that an entry is about: its deployment's, and those that its facts or
+    the refused command name.
+    """
     facts = json.loads(link.facts)
     command = facts.get("command")
-    named = {link.deployment.rpartition("-")[0], facts.get("service"), command.get("service") if isinstance(command, dict) else None}
+    named = {
+        link.deployment.rpartition("-")[0],
+        facts.get("service"),
+        command.get("service") if isinstance(command, dict) else None,
+    }
     return {str(name) for name in named if name}
 
 
 def canonical(link: Link) -> bytes:
-    """Write what is hashed as bytes that are the same on every machine: JSON, keys sorted, ASCII, no spaces, without the hash itself."""
+    """Write what is hashed as bytes that are the same on every machine: JSON, keys sorted, ASCII,
+    no spaces, without the hash itself.
+    """
     body = {
-        "format": link.format, "n": link.n, "at": link.at, "actor": link.actor, "action": link.action, "deployment": link.deployment,
+        "format": link.format, "n": link.n, "at": link.at, "actor": link.actor,
+        "action": link.action, "deployment": link.deployment,
         "outcome": link.outcome, "facts": link.facts, "key": link.key, "previous": link.previous,
     }  # fmt: skip
     return _plain(body).encode()
@@ -139,8 +166,10 @@ def digest(link: Link, key: Key | None) -> str:
 def seal(entry: Entry, after: Head | None, key: Key | None) -> Link:
     """Append an entry to the chain that ends with a head."""
     link = Link(
-        n=after.n + 1 if after else 1, at=moment(entry.at), actor=str(entry.actor), action=entry.action, deployment=entry.deployment,
-        outcome=entry.outcome, facts=_plain(dict(entry.facts)), key=key.id if key else UNSIGNED, previous=after.hash if after else FIRST,
+        n=after.n + 1 if after else 1, at=moment(entry.at),
+        actor=str(entry.actor), action=entry.action, deployment=entry.deployment,
+        outcome=entry.outcome, facts=_plain(dict(entry.facts)),
+        key=key.id if key else UNSIGNED, previous=after.hash if after else FIRST,
     )  # fmt: skip
     return replace(link, hash=digest(link, key))
 
@@ -148,7 +177,12 @@ def seal(entry: Entry, after: Head | None, key: Key | None) -> Link:
 def entry_of(link: Link) -> Entry:
     """Read an entry as it was before it was sealed."""
     return Entry(
-        datetime.fromisoformat(link.at), Person.parse(link.actor), link.action, link.deployment, link.outcome, json.loads(link.facts)
+        datetime.fromisoformat(link.at),
+        Person.parse(link.actor),
+        link.action,
+        link.deployment,
+        link.outcome,
+        json.loads(link.facts),
     )
 
 
@@ -169,7 +203,9 @@ def moment(at: datetime) -> str:
 
 
 def _of_head(head: Head) -> bytes:
-    return _plain({"head": FORMAT, "n": head.n, "hash": head.hash, "at": head.at, "key": head.key}).encode()
+    return _plain(
+        {"head": FORMAT, "n": head.n, "hash": head.hash, "at": head.at, "key": head.key}
+    ).encode()
 
 
 def _hash(message: bytes, key: Key | None) -> str:

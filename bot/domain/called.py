@@ -9,23 +9,32 @@ _APART = re.compile(r"(?P<name>.+)@[0-9a-f]{7}")
 
 
 def apart(version: str, commit: str, *, known: Collection[str]) -> str:
-    """Give a commit a name of its own where its version has been the name of others here: ``v1.1.0@3f2a91c``. It can be typed.
+    """Give a commit a name of its own where its version has been the name of others here:
+    ``v1.1.0@3f2a91c``. It can be typed.
 
     ``known`` are the commits that the version has been the name of; whoever had it first keeps it.
     """
-    return version if not known or commit in known or commit.startswith(version) else f"{version}@{commit[:7]}"
+    return (
+        version
+        if not known or commit in known or commit.startswith(version)
+        else f"{version}@{commit[:7]}"
+    )
 
 
 def name_of(version: str) -> str:
-    """Give the name that a version has outside: its tag, where it was told apart from another commit by its own."""
+    """Give the name that a version has outside: its tag, where it was told apart from
+    another commit by its own.
+    """
     found = _APART.fullmatch(version)
     return found["name"] if found else version
 
 
 def called(version: str, commit: str, *, beside: Iterable[tuple[str, str]]) -> str:
-    """Call a commit by its version, with the short commit where another one beside it has that very name.
+    """Call a commit by its version, with the short commit where another one
+    beside it has that very name.
 
-    ``beside`` are versions and commits: ``v1.1.0 (3f2a91c)`` beside another ``v1.1.0``, ``v1.1.0`` beside all others.
+    ``beside`` are versions and commits: ``v1.1.0 (3f2a91c)`` beside another ``v1.1.0``,
+    ``v1.1.0`` beside all others.
     """
     shares = any(is_moved((version, commit), each) for each in beside)
     return f"{version} ({commit[:7]})" if shares else version

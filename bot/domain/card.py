@@ -1,7 +1,8 @@
-"""The card: everything that one deployment's card holds. What may be done with it is in ``bot.domain.actions``.
+"""The card: everything that one deployment's card holds. What may be done with it is
+in ``bot.domain.actions``.
 
-The card is a pure function of the stored state. Services fill a ``Card``; ``bot.slack.cards`` draws it; the same value is printed in the
-terminal.
+The card is a pure function of the stored state. Services fill a ``Card``; ``bot.slack.cards`` draws
+it; the same value is printed in the terminal.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class Uncounted:
 
 @dataclass(frozen=True, slots=True)
 class RollbackOffer:
-    """What the rollback button would do, in full; or why it cannot (``refused`` is then a sentence)."""
+    """What the rollback button would do, in full; or why it cannot
+    (``refused`` is then a sentence).
+    """
 
     version: str = ""
     commit: str = ""
@@ -70,9 +73,13 @@ class RollbackOffer:
     is_known: bool = True
     """Whether it is known what lies between. Where it is not, nothing goes back by itself."""
     plan: str = ""
-    """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind; empty where there are none."""
+    """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind;
+    empty where there are none.
+    """
     is_own: bool = True
-    """Whether these migrations are of this version itself, and not of what failed there before it."""
+    """Whether these migrations are of this version itself, and not of
+    what failed there before it.
+    """
     confirmed: Confirmed | None = None
     """Who has confirmed that plan, and in which words."""
     passed: Passed | None = None
@@ -87,7 +94,9 @@ class RollbackOffer:
 
 
 def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step], *, is_verified: bool) -> bool:
-    """Tell whether numbers or a failed run speak against a version: rolled back, it is quarantined. What was proved since is not judged."""
+    """Tell whether numbers or a failed run speak against a version: rolled back, it is quarantined.
+    What was proved since is not judged.
+    """
     if is_verified:
         return False
     was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
@@ -105,7 +114,9 @@ class LetGo:
     percent: int | None = None
     """Of that step."""
     is_outdated: bool = False
-    """Whether it keeps standing there all the same, because it is worse now than what the word was for."""
+    """Whether it keeps standing there all the same, because it is worse now
+    than what the word was for.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,9 @@ class Card:
     is_settled: bool = False
     """Whether the lead has let it go on over that."""
     standstill: str = ""
-    """What keeps it from its next step, by the rules: a lock, a quarantine, an unclear environment."""
+    """What keeps it from its next step, by the rules: a lock, a
+    quarantine, an unclear environment.
+    """
     kept: Kept | None = None
     """Who keeps it so, where somebody does, and who can take that away."""
     besides: str = ""
@@ -157,13 +170,17 @@ class Card:
     doubt: str = ""
     """Why it is not clear what runs in the environment,"""
     is_doubt_own: bool = False
-    """and whether that is what became of this deployment itself, and no run that is still followed."""
+    """and whether that is what became of this deployment itself, and no
+    run that is still followed.
+    """
     last_time: LastTime | None = None
     """How the same version ended here the time before, as long as this one is coming."""
     is_again: bool = False
     """Whether the same commit, deployed there before, is what makes it unclear."""
     changes: Changes = field(default_factory=Changes)
-    rollback: RollbackOffer = field(default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet."))
+    rollback: RollbackOffer = field(
+        default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet.")
+    )
     on_call_until: datetime | None = None
     """When the lead's on-call shift ends, if the lead is on call."""
     can_be_taken_over: bool = False
@@ -180,8 +197,9 @@ class Card:
     late: LateRun | None = None
     """Its run that takes longer than it should, while it rolls out."""
     meanwhile: Snapshot | None = None
-    """While it is rolled back, or where that has failed: the newest numbers of what serves, which is itself or, until a smoke test has
-    ended, what is put back."""
+    """While it is rolled back, or where that has failed: the newest numbers of what serves, which
+    is itself or, until a smoke test has ended, what is put back.
+    """
     lock: Lock | None = None
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""
@@ -194,11 +212,15 @@ class Card:
     live: str = ""
     """After a rollback: the version that is live now,"""
     live_since: datetime | None = None
-    """since when (of what was away itself, and has been put back: since when it is live again), and"""
+    """since when (of what was away itself, and has been put back: since
+    when it is live again), and
+    """
     after: Snapshot | None = None
     """what its numbers said when they were looked at since; None when nobody has looked."""
     replaced_by: str = ""
-    """The version that came right after it (or, of what was rolled back, after what was put back),"""
+    """The version that came right after it (or, of what was rolled back,
+    after what was put back),
+    """
     replaced_at: datetime | None = None
     """when, and"""
     replaced_on_word_of: Person | None = None
@@ -208,34 +230,50 @@ class Card:
     put_back_by: Person | None = None
     """Who put it back by a rollback, though it had failed."""
     is_to_undo: bool = False
-    """Whether it has ended and is what a rollback in its place would undo, whatever was said to be live since."""
+    """Whether it has ended and is what a rollback in its place would undo, whatever
+    was said to be live since.
+    """
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
     watched_by: tuple[Person, ...] = ()
     watch_until: datetime | None = None
     about_left: timedelta | None = None
     """An estimate of the time that the rollout still needs."""
     stages_take: Mapping[str, timedelta] = field(default_factory=dict)
-    """Within which time nine of ten earlier runs had each stage of the run under way behind them, where that is known."""
+    """Within which time nine of ten earlier runs had each stage of the run under way behind
+    them, where that is known.
+    """
     next_summary_at: datetime | None = None
     rollback_locks: bool = True
     """Whether a rollback locks the environment; the dialog says so."""
 
     @property
     def is_degraded(self) -> bool:
-        """Tell whether the numbers of this very step, or of the watch, are worse than the baseline. A step that begins is not judged."""
+        """Tell whether the numbers of this very step, or of the watch, are worse than the baseline.
+        A step that begins is not judged.
+        """
         is_judged_so = self.judged is not None and self.judged.verdict is Verdict.DEGRADED
-        return is_judged_so or (self.waits_for_word and self.trouble is not None and self.trouble.sort is Sort.DEGRADED)
+        return is_judged_so or (
+            self.waits_for_word and self.trouble is not None and self.trouble.sort is Sort.DEGRADED
+        )
 
     @property
     def stands_still(self) -> bool:
-        """Tell whether the rules keep it now; until a step has been observed, or has trouble, they keep it only from the next one."""
+        """Tell whether the rules keep it now; until a step has been observed, or has trouble, they
+        keep it only from the next one.
+        """
         is_free = self.trouble is None or not self.trouble.is_open
-        return bool(self.standstill) and is_free and not any(step.is_under_way or step.is_held(self.now) for step in self.steps)
+        return (
+            bool(self.standstill)
+            and is_free
+            and not any(step.is_under_way or step.is_held(self.now) for step in self.steps)
+        )
 
     @property
     def needs_way_back(self) -> bool:
         """Tell whether something is the matter with what it brought."""
-        return self.deployment.state is State.FAILED or (self.trouble is not None and self.trouble.is_open)
+        return self.deployment.state is State.FAILED or (
+            self.trouble is not None and self.trouble.is_open
+        )
 
     @property
     def where(self) -> str:
@@ -246,54 +284,90 @@ class Card:
             return ""
         if self._in_question is not None:
             return self._in_question.where
-        current = next((step for step in self.steps if step.state not in {StepState.DONE, StepState.SKIPPED}), None)
+        current = next(
+            (step for step in self.steps if step.state not in {StepState.DONE, StepState.SKIPPED}),
+            None,
+        )
         return current.key if current is not None and current.state is StepState.HOLDING else ""
 
     @property
     def _in_question(self) -> Trouble | None:
-        """What was found at the step that serves, wherever the next one is, as long as no word covers it."""
+        """What was found at the step that serves, wherever the next one is, as
+        long as no word covers it.
+        """
         if self.trouble is None or not self.trouble.is_open:
             return None
-        if self.trouble.sort is not Sort.DEGRADED and not any(step.is_under_way for step in self.steps):
+        if self.trouble.sort is not Sort.DEGRADED and not any(
+            step.is_under_way for step in self.steps
+        ):
             return None  # that is judged anew by the hold of the step that has come
         return None if self.is_settled else self.trouble
 
     @property
     def goes_on(self) -> Step | None:
-        """Give the step whose run, or smoke test, is under way while something was found where it serves: that keeps neither."""
-        return next((step for step in self.steps if step.is_on_its_way), None) if self.waits_for_word else None
+        """Give the step whose run, or smoke test, is under way while something was found where it
+        serves: that keeps neither.
+        """
+        return (
+            next((step for step in self.steps if step.is_on_its_way), None)
+            if self.waits_for_word
+            else None
+        )
 
     @property
     def judged(self) -> Snapshot | None:
-        """The newest numbers, if they are of what is under observation now: that it was well before it was wholly there is not."""
+        """The newest numbers, if they are of what is under observation now: that it was well before
+        it was wholly there is not.
+        """
         if self.snapshot is None or not self.where or self.snapshot.where != self.where:
             return None
         since = next((step.serves_since for step in self.steps if step.key == self.where), None)
-        is_of_before = since is not None and self.snapshot.at < since and self.snapshot.verdict is not Verdict.DEGRADED
+        is_of_before = (
+            since is not None
+            and self.snapshot.at < since
+            and self.snapshot.verdict is not Verdict.DEGRADED
+        )
         return None if is_of_before else self.snapshot
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether the source of the numbers does not answer while they are of what the run under way has brought so far."""
+        """Tell whether the source of the numbers does not answer while they are of what the run
+        under way has brought so far.
+        """
         step = next((step for step in self.steps if step.is_under_way), None)
-        is_of_it = step is not None and self.snapshot is not None and self.snapshot.where == step.key
+        is_of_it = (
+            step is not None and self.snapshot is not None and self.snapshot.where == step.key
+        )
         is_rolling = self.deployment.state is State.ROLLING_OUT and is_of_it
         return is_rolling and self.snapshot is not None and bool(self.snapshot.silence)
 
     @property
     def is_carried(self) -> bool:
-        """Tell whether what was found has come along from an earlier step, whose numbers are the newest that say anything."""
-        return self.judged is None and self.waits_for_word and self.snapshot is not None and self.snapshot.where in self.ended_with
+        """Tell whether what was found has come along from an earlier step, whose numbers are the
+        newest that say anything.
+        """
+        return (
+            self.judged is None
+            and self.waits_for_word
+            and self.snapshot is not None
+            and self.snapshot.where in self.ended_with
+        )
 
     @property
     def is_back(self) -> bool:
-        """Tell whether its rollback has put the other version back, so that nothing but its smoke test was missing."""
+        """Tell whether its rollback has put the other version back, so that nothing but
+        its smoke test was missing.
+        """
         return any(step.serves_since is not None for step in self.way_back)
 
     @property
     def is_given_up(self) -> bool:
         """Tell whether it has failed because its rollback, which hung, was given up."""
-        return self.deployment.state is State.FAILED and self.failed_back is not None and self.failed_back.was_given_up
+        return (
+            self.deployment.state is State.FAILED
+            and self.failed_back is not None
+            and self.failed_back.was_given_up
+        )
 
     @property
     def is_doubt_said(self) -> bool:
@@ -302,12 +376,16 @@ class Card:
 
     @property
     def is_history(self) -> bool:
-        """Tell whether another deployment has come after it, so that what is unclear now is not about it."""
+        """Tell whether another deployment has come after it, so that what is
+        unclear now is not about it.
+        """
         return bool(self.replaced_by) and self.replaced_on_word_of is None
 
     @property
     def is_stale(self) -> bool:
-        """Tell whether nothing has been there to judge by since the numbers that are shown: they have not been shown to be well again."""
+        """Tell whether nothing has been there to judge by since the numbers that are shown: they
+        have not been shown to be well again.
+        """
         return self.judged is not None and self.is_degraded and self.now - self.judged.at > STALE
 
     @property
@@ -317,15 +395,25 @@ class Card:
 
     @property
     def part(self) -> int | None:
-        """How many percent of the traffic a rollout that is not whole yet has given it; None where it has all or is just getting some."""
-        is_part = self.deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in self.steps)
+        """How many percent of the traffic a rollout that is not whole yet has given it; None where
+        it has all or is just getting some.
+        """
+        is_part = self.deployment.state is State.ROLLING_OUT and not any(
+            step.is_under_way for step in self.steps
+        )
         return self.serving if is_part else None
 
     @property
     def version(self) -> str:
-        """What it is called: with the short commit where what it replaces, or would be rolled back to, has the same name."""
+        """What it is called: with the short commit where what it replaces, or would be rolled
+        back to, has the same name.
+        """
         d = self.deployment
-        return called(d.version, d.commit, beside=[(d.base_version, d.base_commit), (self.rollback.version, self.rollback.commit)])
+        return called(
+            d.version,
+            d.commit,
+            beside=[(d.base_version, d.base_commit), (self.rollback.version, self.rollback.commit)],
+        )
 
     @property
     def can_only_stop(self) -> bool:
@@ -346,17 +434,24 @@ class Card:
     @property
     def is_shown_bad(self) -> bool:
         """Tell whether a rollback would quarantine it."""
-        return is_shown_bad(self.trouble, self.steps, is_verified=self.deployment.state is State.VERIFIED)
+        return is_shown_bad(
+            self.trouble, self.steps, is_verified=self.deployment.state is State.VERIFIED
+        )
 
     @property
     def stood_with(self) -> Snapshot | None:
         """The last numbers of the step before which it stands still: that one still serves."""
-        is_of_a_step = self.snapshot is not None and self.snapshot.where in {self.where, *self.ended_with} - {""}
+        is_of_a_step = self.snapshot is not None and self.snapshot.where in {
+            self.where,
+            *self.ended_with,
+        } - {""}
         return self.snapshot if self.stands_still and is_of_a_step else None
 
     @property
     def ci_silent_since(self) -> datetime | None:
-        """Since when the CI provider has not answered, or has refused, if something depends on it now."""
+        """Since when the CI provider has not answered, or has refused, if
+        something depends on it now.
+        """
         return self._silent.silent_since if self._silent else None
 
     @property
@@ -366,12 +461,16 @@ class Card:
 
     @property
     def is_start_unknown(self) -> bool:
-        """Tell whether it is not known if a run was started; it is looked for before anything is started."""
+        """Tell whether it is not known if a run was started; it is looked for
+        before anything is started.
+        """
         return self._silent is not None and self._silent.is_under_way and not self._silent.run
 
     @property
     def _silent(self) -> Step | None:
-        steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(self.deployment.state, ())
+        steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(
+            self.deployment.state, ()
+        )
         asked = [step for step in (self.steps if self.stops_first else steps) if step.is_under_way]
         asked += self.way_back if self.stops_first else ()
         return next((step for step in asked if step.silent_since), None)
@@ -379,7 +478,9 @@ class Card:
     @property
     def stops_first(self) -> bool:
         """Tell whether its rollback has not begun yet: what runs is stopped before."""
-        return self.deployment.state is State.ROLLING_BACK and all(step.state is StepState.PENDING for step in self.way_back)
+        return self.deployment.state is State.ROLLING_BACK and all(
+            step.state is StepState.PENDING for step in self.way_back
+        )
 
     @property
     def is_stopping(self) -> bool:
@@ -393,7 +494,9 @@ class Card:
 
     @property
     def is_gate_kept(self) -> bool:
-        """Tell whether that gate stays shut over what was found where it serves. A smoke test changes nothing, so its gate does not."""
+        """Tell whether that gate stays shut over what was found where it serves. A smoke test
+        changes nothing, so its gate does not.
+        """
         return self.waits_for_word and any(step.is_gated for step in self._moving)
 
     @property
@@ -414,12 +517,21 @@ class Card:
     @property
     def is_blind(self) -> bool:
         """Tell whether the rollout stands still because there are no numbers to judge by."""
-        return self.judged is not None and self.judged.verdict is Verdict.NO_DATA and bool(self.judged.findings)
+        return (
+            self.judged is not None
+            and self.judged.verdict is Verdict.NO_DATA
+            and bool(self.judged.findings)
+        )
 
     @property
     def goes_on_word(self) -> bool:
         """Tell whether the lead has let it go on over what is found of it now."""
-        return self._is_found and self.let_go is not None and self.let_go.where == self.where and not self.let_go.is_outdated
+        return (
+            self._is_found
+            and self.let_go is not None
+            and self.let_go.where == self.where
+            and not self.let_go.is_outdated
+        )
 
     @property
     def waits_for_word(self) -> bool:
@@ -429,16 +541,30 @@ class Card:
     @property
     def by_itself(self) -> ByItself:
         """Say what lets it go on without a word."""
-        has_all = self.where == WATCH or any(step.key == self.where and step.percent == EVERYTHING for step in self.steps)
-        return by_itself(self.trouble, self.snapshot, is_first=not self.deployment.base_commit, has_all=has_all, besides=self.besides)
+        has_all = self.where == WATCH or any(
+            step.key == self.where and step.percent == EVERYTHING for step in self.steps
+        )
+        return by_itself(
+            self.trouble,
+            self.snapshot,
+            is_first=not self.deployment.base_commit,
+            has_all=has_all,
+            besides=self.besides,
+        )
 
     @property
     def _is_found(self) -> bool:
-        return self.trouble is not None and self.trouble.is_open and self.trouble.where == self.where != ""
+        return (
+            self.trouble is not None
+            and self.trouble.is_open
+            and self.trouble.where == self.where != ""
+        )
 
     @property
     def held_until(self) -> datetime | None:
-        """Until when the step that is under observation has its own time, while that is still to come."""
+        """Until when the step that is under observation has its own time,
+        while that is still to come.
+        """
         until = next((step.hold_until for step in self.steps if step.key == self.where), None)
         return until if until is not None and until > self.now else None
 
@@ -455,7 +581,9 @@ class Card:
     @property
     def watch_comes_after(self) -> bool:
         """Tell whether it will wait for that watch once it is approved."""
-        is_watched = self.watched is not None and self.review is not None and not self.review.is_ready
+        is_watched = (
+            self.watched is not None and self.review is not None and not self.review.is_ready
+        )
         return self.deployment.state is State.AWAITING_APPROVAL and is_watched
 
     @property

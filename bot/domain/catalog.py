@@ -1,4 +1,6 @@
-"""What the team has configured, as plain values. ``bot.catalog`` reads them from gonogo.yaml and reports mistakes."""
+"""What the team has configured, as plain values. ``bot.catalog`` reads them from
+gonogo.yaml and reports mistakes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ NO_PROVIDER = "none"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Who holds a role: named people and Slack user groups (``S…``). Nobody named means nobody holds it."""
+    """Who holds a role: named people and Slack user groups (``S…``). Nobody
+    named means nobody holds it.
+    """
 
     name: str
     people: frozenset[Person] = frozenset()
@@ -26,7 +30,9 @@ class Role:
 
 
 class Permission(StrEnum):
-    """What can be given to a role. Rolling back belongs to the deployment lead alone and is not here."""
+    """What can be given to a role. Rolling back belongs to the deployment
+    lead alone and is not here.
+    """
 
     DEPLOY = "deploy"
     LOCK = "lock"
@@ -70,7 +76,9 @@ class AutomaticGate:
 
 @dataclass(frozen=True, slots=True)
 class ChecklistItem:
-    """One manual check: ``key`` names it for ever, ``title`` is what people read, ``role`` may tick it."""
+    """One manual check: ``key`` names it for ever, ``title`` is what people
+    read, ``role`` may tick it.
+    """
 
     key: str
     title: str
@@ -79,7 +87,9 @@ class ChecklistItem:
 
 
 class Tier(StrEnum):
-    """How near an environment is to the customers. Protection hangs on this, never on an environment's name."""
+    """How near an environment is to the customers. Protection hangs on this, never
+    on an environment's name.
+    """
 
     DEVELOPMENT = "development"
     TESTING = "testing"
@@ -99,7 +109,8 @@ class TooLittleTraffic(StrEnum):
 class StrategyStep:
     """One step of a rollout: one run at the CI provider, then a hold under observation.
 
-    ``percent`` of the traffic (canary) or of the instances (rolling) that the new version has after this step; 100 ends the rollout.
+    ``percent`` of the traffic (canary) or of the instances (rolling) that the new version has after
+    this step; 100 ends the rollout.
     """
 
     percent: int
@@ -108,7 +119,9 @@ class StrategyStep:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """An ordered list of steps. ``kind`` decides what the CI run is asked to do: ``canary`` or ``rolling``."""
+    """An ordered list of steps. ``kind`` decides what the CI run is asked to do:
+    ``canary`` or ``rolling``.
+    """
 
     name: str
     kind: str
@@ -117,9 +130,11 @@ class Strategy:
     """What the team has chosen; None for the rule of ``on_too_little_traffic``."""
 
     def on_too_little_traffic(self, tier: Tier, *, following: int | None) -> TooLittleTraffic:
-        """Say what a step does that ends with too little traffic; ``following`` is the percentage of the next step, None after the last.
+        """Say what a step does that ends with too little traffic; ``following`` is the percentage
+        of the next step, None after the last.
 
-        Unless the team has chosen, the lead is asked before everybody in production gets the version.
+        Unless the team has chosen, the lead is asked before everybody in
+        production gets the version.
         """
         if self.too_little_traffic is not None:
             return self.too_little_traffic
@@ -131,12 +146,16 @@ class AutomaticRollback(StrEnum):
     """What happens when the metrics say degraded. A failed smoke test always rolls back."""
 
     OFF = "off"  # hold the rollout and raise the alarm; the lead decides
-    COUNTDOWN = "countdown"  # the same, and roll back when the countdown ends unless the lead stops it or the metrics recover
+    # the same, and roll back when the countdown ends unless the lead stops
+    # it or the metrics recover
+    COUNTDOWN = "countdown"
 
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A time in which an environment takes no deployment: configured, or kept at the CI provider. Half-open: ``start <= now < end``."""
+    """A time in which an environment takes no deployment: configured, or kept at the CI provider.
+    Half-open: ``start <= now < end``.
+    """
 
     environment: str
     start: datetime
@@ -162,8 +181,9 @@ class Direction(StrEnum):
 class MetricSpec:
     """One metric of a service and the smallest change that matters.
 
-    ``query`` is for the metrics provider (the domain does not read it). A change counts when it is significant, at least ``min_ratio``
-    times and at least ``min_change`` in the metric's own unit; below ``min_samples`` (requests for a ratio, points for a level) the
+    ``query`` is for the metrics provider (the domain does not read it). A change counts when
+    it is significant, at least ``min_ratio`` times and at least ``min_change`` in the
+    metric's own unit; below ``min_samples`` (requests for a ratio, points for a level) the
     answer is "not enough traffic".
     """
 
@@ -177,7 +197,9 @@ class MetricSpec:
     min_change: float = 0.002
     min_samples: int = 50
     critical: bool = True
-    """Whether this metric alone makes the verdict "degraded", and whether having no data for it counts as "no data"."""
+    """Whether this metric alone makes the verdict "degraded", and whether having no data
+    for it counts as "no data".
+    """
     query: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -188,9 +210,13 @@ class Option:
     sentence: str
     required: bool = False
     is_path: bool = False
-    """A relative path, counted from the folder of gonogo.yaml; an address with a scheme or a host stays as it is."""
+    """A relative path, counted from the folder of gonogo.yaml; an address with a scheme
+    or a host stays as it is.
+    """
     is_repository: bool = False
-    """Whether it says in which repository the service is: services of one repository share its tags."""
+    """Whether it says in which repository the service is: services of one
+    repository share its tags.
+    """
 
 
 def _nothing(_path: str) -> bool:
@@ -199,7 +225,9 @@ def _nothing(_path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PathPatterns:
-    """Which files of a repository are meant, by gitignore's rules. ``bot.catalog.paths`` compiles them."""
+    """Which files of a repository are meant, by gitignore's rules.
+    ``bot.catalog.paths`` compiles them.
+    """
 
     written: tuple[str, ...] = ()
     """As they stand in gonogo.yaml."""
@@ -212,7 +240,9 @@ class PathPatterns:
 
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
-    """Which provider does a job for a service, and its own options (validated by the provider when the bot starts)."""
+    """Which provider does a job for a service, and its own options (validated by the
+    provider when the bot starts).
+    """
 
     provider: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -251,9 +281,13 @@ class EnvironmentPolicy:
     countdown: timedelta = timedelta(seconds=60)
     lock_after_rollback: bool = True
     plan_by: tuple[str, ...] = ()
-    """The roles that confirm that the migrations' own plan is ready, where going back would leave migrations behind (gate ``rollback``)."""
+    """The roles that confirm that the migrations' own plan is ready, where going back would leave
+    migrations behind (gate ``rollback``).
+    """
     is_watched: bool = True
-    """Whether there are numbers at all. Without, no step waits for a verdict, and what has landed can be accepted, never verified."""
+    """Whether there are numbers at all. Without, no step waits for a verdict, and what has landed
+    can be accepted, never verified.
+    """
     targets: Mapping[str, Any] = field(default_factory=dict)
     """Where the metrics provider looks for this environment (for ``scrape``: endpoints)."""
     summary_after: timedelta | None = timedelta(minutes=30)
@@ -276,13 +310,17 @@ class Service:
     migrations: PathPatterns = PathPatterns()
     """Which files are database migrations, for the truth about a rollback."""
     tags: str = ""
-    """How the service's versions are tagged, with one ``*`` for the version; empty for the usual ways."""
+    """How the service's versions are tagged, with one ``*`` for the version;
+    empty for the usual ways.
+    """
     paths: PathPatterns = PathPatterns()
     """Which files of the repository are the service's own; none for all."""
 
     @property
     def has_on_call(self) -> bool:
-        """Tell whether anybody can be on call: without, whoever asks is the lead, unless the request names another."""
+        """Tell whether anybody can be on call: without, whoever asks is the lead, unless
+        the request names another.
+        """
         return self.on_call.provider != NO_PROVIDER
 
 

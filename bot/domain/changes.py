@@ -22,7 +22,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The commits that the old one of two diverged commits has and the new one has not: they are taken away."""
+    """The commits that the old one of two diverged commits has and the new one has
+    not: they are taken away.
+    """
 
     commits: tuple[Change, ...] = ()
     """Oldest first, perhaps cut; ``total`` counts all."""
@@ -35,7 +37,9 @@ class Taken:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "authors", _names(self.authors))
-        object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
+        object.__setattr__(
+            self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files)
+        )
 
 
 def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
@@ -44,7 +48,9 @@ def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What lies between two commits. ``backwards`` is set when the new one is behind the old one (a rollback by hand)."""
+    """What lies between two commits. ``backwards`` is set when the new one is behind the old
+    one (a rollback by hand).
+    """
 
     commits: tuple[Change, ...] = ()
     """Oldest first, perhaps cut; ``total`` counts all."""
@@ -60,17 +66,27 @@ class Changes:
     known: bool = True
     """False when the provider could not compare."""
     taken: Taken = field(default_factory=Taken)
-    """What is taken away, where the two have diverged; nothing where one of them is part of the other."""
+    """What is taken away, where the two have diverged; nothing where one of
+    them is part of the other.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "authors", _names(self.authors))
-        object.__setattr__(self, "migrations", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.migrations))
-        object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
+        object.__setattr__(
+            self,
+            "migrations",
+            tuple(plain.line(each, plain.LONGEST_PATH) for each in self.migrations),
+        )
+        object.__setattr__(
+            self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files)
+        )
         object.__setattr__(self, "url", plain.link(self.url))
 
 
 def taken_by(there: Changes, back: Changes) -> Taken:
-    """Say what is taken away, from what each of two commits has and the other has not (``back`` is the comparison the other way)."""
+    """Say what is taken away, from what each of two commits has and the other has not (``back`` is
+    the comparison the other way).
+    """
     if there.backwards or back.backwards:
         return Taken()
     return Taken(back.commits, back.total, back.authors, known=back.known, files=back.files)

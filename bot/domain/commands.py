@@ -1,7 +1,9 @@
-"""What a person can ask for: one dataclass per verb, whether it was typed, clicked or sent from the terminal.
+"""What a person can ask for: one dataclass per verb, whether it was typed, clicked
+or sent from the terminal.
 
-A click on a card and a typed line end in the same command; the words are read in ``grammar``. Every command can be written to and read
-from JSON (``to_json``/``from_json``), because what is accepted is stored before anything is done.
+A click on a card and a typed line end in the same command; the words are read in ``grammar``. Every
+command can be written to and read from JSON (``to_json``/``from_json``), because what is accepted
+is stored before anything is done.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ class Command:
     verb: ClassVar[str] = ""
 
 
-# Typed after /deploy or /rollback -------------------------------------------------------------------------------------------------------
+# Typed after /deploy or /rollback ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Deploy(Command):
 
 @dataclass(frozen=True, slots=True)
 class Check(Command):
-    """``/deploy check SERVICE [REF] to ENVIRONMENT``: every gate in one answer; nothing is changed."""
+    """``/deploy check SERVICE [REF] to ENVIRONMENT``: every gate in one
+    answer; nothing is changed.
+    """
 
     verb: ClassVar[str] = "check"
     service: str
@@ -75,7 +79,9 @@ class Cancel(Command):
 
 @dataclass(frozen=True, slots=True)
 class Lock(Command):
-    """``/deploy lock SERVICE|all ENVIRONMENT [for 2h] because TEXT``. ``service`` is empty for all."""
+    """``/deploy lock SERVICE|all ENVIRONMENT [for 2h] because
+    TEXT``. ``service`` is empty for all.
+    """
 
     verb: ClassVar[str] = "lock"
     service: str
@@ -92,7 +98,9 @@ class Lock(Command):
 
 @dataclass(frozen=True, slots=True)
 class Unlock(Command):
-    """``/deploy unlock SERVICE|all ENVIRONMENT``, or the button (then only ``deployment`` is set)."""
+    """``/deploy unlock SERVICE|all ENVIRONMENT``, or the button (then
+    only ``deployment`` is set).
+    """
 
     verb: ClassVar[str] = "unlock"
     service: str = ""
@@ -103,7 +111,9 @@ class Unlock(Command):
 
 @dataclass(frozen=True, slots=True)
 class Quarantine(Command):
-    """``/deploy quarantine SERVICE REF because TEXT``: keep a version from being deployed, or gone back to, anywhere."""
+    """``/deploy quarantine SERVICE REF because TEXT``: keep a version from being deployed,
+    or gone back to, anywhere.
+    """
 
     verb: ClassVar[str] = "quarantine"
     service: str
@@ -123,9 +133,11 @@ class Unquarantine(Command):
 
 @dataclass(frozen=True, slots=True)
 class SayLive(Command):
-    """``/deploy live SERVICE ENVIRONMENT is REF because TEXT``, which is answered with a dialog, or its button that acts.
+    """``/deploy live SERVICE ENVIRONMENT is REF because TEXT``, which is answered with a dialog,
+    or its button that acts.
 
-    The button names what was ``shown``; ``ref`` is then a full commit, and ``version`` what people call it.
+    The button names what was ``shown``; ``ref`` is then a full commit, and
+    ``version`` what people call it.
     """
 
     verb: ClassVar[str] = "live"
@@ -164,10 +176,11 @@ class Help(Command):
 
 @dataclass(frozen=True, slots=True)
 class RollBack(Command):
-    """``/rollback SERVICE [ENVIRONMENT] [to REF] because TEXT``, which is answered with the dialog, or the button that acts.
+    """``/rollback SERVICE [ENVIRONMENT] [to REF] because TEXT``, which is answered with the dialog,
+    or the button that acts.
 
-    The button names the ``deployment``, and what it ``shown``: which version goes and which comes. ``ref`` is then a full commit, or
-    empty for the one that the card offers.
+    The button names the ``deployment``, and what it ``shown``: which version goes and which comes.
+    ``ref`` is then a full commit, or empty for the one that the card offers.
     """
 
     verb: ClassVar[str] = "rollback"
@@ -178,10 +191,12 @@ class RollBack(Command):
     deployment: DeploymentId = ""
     shown: str = ""
     although_unknown: bool = False
-    """Go although nobody can say whether a migration lies between: on the lead's word, with a button of its own."""
+    """Go although nobody can say whether a migration lies between: on the lead's word,
+    with a button of its own.
+    """
 
 
-# Clicked on a card ----------------------------------------------------------------------------------------------------------------------
+# Clicked on a card ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +290,9 @@ class Watch(Command):
 
 @dataclass(frozen=True, slots=True)
 class OpenGate(Command):
-    """Let the pipeline go on that waits at a manual gate of its own; ``gate`` says at which one (``Step.gate``)."""
+    """Let the pipeline go on that waits at a manual gate of its own; ``gate`` says at
+    which one (``Step.gate``).
+    """
 
     verb: ClassVar[str] = "open_gate"
     deployment: DeploymentId
@@ -331,8 +348,10 @@ class TakeOver(Command):
 COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
-        Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, ConfirmPlan, Proceed, StopCountdown, SayWhy, Watch, OpenGate, Retest, DeployFirst, GoNow,
+        Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks,
+        Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
+        Approve, Reject, Tick, Acknowledge, ConfirmPlan, Proceed,
+        StopCountdown, SayWhy, Watch, OpenGate, Retest, DeployFirst, GoNow,
         AskLead, TakeOver,
     )
 }  # fmt: skip
@@ -340,7 +359,10 @@ COMMANDS: dict[str, type[Command]] = {
 
 def to_json(command: Command) -> dict[str, Any]:
     """Write a command as JSON values with its verb."""
-    return {"verb": command.verb, **{each.name: getattr(command, each.name) for each in fields(command)}}
+    return {
+        "verb": command.verb,
+        **{each.name: getattr(command, each.name) for each in fields(command)},
+    }
 
 
 def from_json(value: dict[str, Any]) -> Command:

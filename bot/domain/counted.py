@@ -1,4 +1,6 @@
-"""Requests that the metrics counted by version, beside a word for what is live: what each has of all of them."""
+"""Requests that the metrics counted by version, beside a word for what is live: what
+each has of all of them.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,16 @@ class Counted:
 
 
 def whole(said: Counted, others: Sequence[Counted], all_others: Counted) -> float:
-    """Count all requests of the last minute: what is said to be live, and whatever else there is."""
-    return (said.lately or 0.0) + max(all_others.lately or 0.0, sum(each.lately or 0.0 for each in others))
+    """Count all requests of the last minute: what is said to be live,
+    and whatever else there is.
+    """
+    return (said.lately or 0.0) + max(
+        all_others.lately or 0.0, sum(each.lately or 0.0 for each in others)
+    )
 
 
 def is_more(others: Sequence[Counted], all_others: Counted) -> bool:
-    """Tell whether there is more than the versions that are named; else "everything but" says the same again."""
+    """Tell whether there is more than the versions that are named; else "everything
+    but" says the same again.
+    """
     return not others or (all_others.requests or 0.0) > sum(each.requests or 0.0 for each in others)

@@ -24,12 +24,16 @@ class Decision:
     at: datetime
     reason: str = ""
     why_not: str = ""
-    """Why an approval does not count now (its giver has left, or lost the role); empty while it does."""
+    """Why an approval does not count now (its giver has left, or lost the
+    role); empty while it does.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something a person said about a deployment once: ``item:KEY`` (ticked), ``on-call``, ``watching``, ``proceed:FINDING:STEP``."""
+    """Something a person said about a deployment once: ``item:KEY`` (ticked), ``on-call``,
+    ``watching``, ``proceed:FINDING:STEP``.
+    """
 
     deployment: DeploymentId
     key: str

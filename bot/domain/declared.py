@@ -1,4 +1,6 @@
-"""What is known to be live because somebody declared it, and not because a deployment of ours brought it."""
+"""What is known to be live because somebody declared it, and not because a
+deployment of ours brought it.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """What came right after a deployment or a rollback in its place: the version, and who said so where nothing but a word did."""
+    """What came right after a deployment or a rollback in its place: the version, and who said so
+    where nothing but a word did.
+    """
 
     version: str
     at: datetime
@@ -41,7 +45,9 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """That somebody has gone back from a version by hand, and said so: no rollback puts it back, until it is deployed and proved again."""
+    """That somebody has gone back from a version by hand, and said so: no rollback puts it back,
+    until it is deployed and proved again.
+    """
 
     service: str
     environment: str

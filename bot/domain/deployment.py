@@ -42,37 +42,71 @@ class State(StrEnum):
     WATCHING = "watching"  # live everywhere; watched before it counts as verified
     VERIFIED = "verified"  # earned: it ended its watch with numbers that say healthy
     ACCEPTED = "accepted"  # it ended its watch without that (see Acceptance)
-    SUPERSEDED = "superseded"  # live and fine, but somebody let the next deployment go before it was verified
+    # live and fine, but somebody let the next deployment go before it was verified
+    SUPERSEDED = "superseded"
     ROLLING_BACK = "rolling back"
     ROLLED_BACK = "rolled back"
     FAILED = "failed"  # stopped in the middle: the environment is unknown until somebody rolls back
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     EXPIRED = "expired"
-    IMPOSSIBLE = "impossible"  # never began: the ref or the commit does not allow it, or it has become live meanwhile
+    # never began: the ref or the commit does not allow it, or it has become live meanwhile
+    IMPOSSIBLE = "impossible"
 
 
+# cancelled, or back before its gates, only before anything of it was started: that costs nothing
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.REQUESTED: frozenset({State.QUEUED, State.CANCELLED, State.IMPOSSIBLE}),
     State.QUEUED: frozenset({State.GATED, State.CANCELLED}),
-    State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED, State.IMPOSSIBLE}),
-    State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
+    State.GATED: frozenset(
+        {
+            State.AWAITING_APPROVAL,
+            State.ROLLING_OUT,
+            State.CANCELLED,
+            State.EXPIRED,
+            State.IMPOSSIBLE,
+        }
+    ),
+    State.AWAITING_APPROVAL: frozenset(
+        {
+            State.GATED,
+            State.ROLLING_OUT,
+            State.CANCELLED,
+            State.REJECTED,
+            State.EXPIRED,
+            State.IMPOSSIBLE,
+        }
+    ),
     State.ROLLING_OUT: frozenset(
-        {State.GATED, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED, State.CANCELLED}
-    ),  # cancelled, or back before its gates, only before anything of it was started: that costs nothing
-    State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
+        {
+            State.GATED,
+            State.WATCHING,
+            State.VERIFIED,
+            State.ACCEPTED,
+            State.ROLLING_BACK,
+            State.FAILED,
+            State.CANCELLED,
+        }
+    ),
+    State.WATCHING: frozenset(
+        {State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}
+    ),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
     State.ACCEPTED: frozenset({State.ROLLING_BACK}),
-    State.SUPERSEDED: frozenset({State.WATCHING}),  # watched on: somebody's word had ended its watch, and another word corrects that
+    # watched on: somebody's word had ended its watch, and another word corrects that
+    State.SUPERSEDED: frozenset({State.WATCHING}),
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FAILED}),
     State.ROLLED_BACK: frozenset(),
-    State.FAILED: frozenset({State.ROLLING_BACK, State.WATCHING}),  # watched on: its rollback failed, and somebody said that it is live
+    # watched on: its rollback failed, and somebody said that it is live
+    State.FAILED: frozenset({State.ROLLING_BACK, State.WATCHING}),
     State.CANCELLED: frozenset(),
     State.REJECTED: frozenset(),
     State.EXPIRED: frozenset(),
     State.IMPOSSIBLE: frozenset(),
 }
-"""Every move that is allowed; any other is refused by the database's conditional update, whoever asks."""
+"""Every move that is allowed; any other is refused by the database's
+conditional update, whoever asks.
+"""
 
 STANDS: dict[State, str] = {
     State.REQUESTED: "is being looked up",
@@ -113,7 +147,9 @@ BEFORE_TURN = WAITING | ACTING
 """It needs its place to itself: whoever was asked for later waits."""
 AT_REST = frozenset({State.VERIFIED, State.ACCEPTED})
 """It has ended its watch."""
-CAN_ROLL_BACK = frozenset({State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.FAILED})
+CAN_ROLL_BACK = frozenset(
+    {State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.FAILED}
+)
 """The environment was touched and the deployment is not on its way back already."""
 OVER = frozenset(State) - OPEN
 
@@ -132,7 +168,11 @@ class Times:
 
 def times(target: State) -> Times:
     """Say which of its times a deployment keeps and gets when it enters a state."""
-    return Times(is_started=target is not State.CANCELLED, is_landed=target is State.WATCHING, is_over=target in OVER)
+    return Times(
+        is_started=target is not State.CANCELLED,
+        is_landed=target is State.WATCHING,
+        is_over=target in OVER,
+    )
 
 
 def sources(target: State) -> frozenset[State]:
@@ -151,9 +191,13 @@ class Deployment:
     ref: str
     """What the person typed: a tag, branch, commit, ``latest`` or ``previous``."""
     version: str
-    """What people call it: the tag if there is one, else the short commit; the typed ref until it is resolved."""
+    """What people call it: the tag if there is one, else the short commit; the typed
+    ref until it is resolved.
+    """
     commit: str
-    """The pinned commit, 40 hex digits; empty until the ref is resolved, never changed afterwards."""
+    """The pinned commit, 40 hex digits; empty until the ref is resolved,
+    never changed afterwards.
+    """
     strategy: str
     requested_by: Person
     lead: Person | None
@@ -162,10 +206,14 @@ class Deployment:
     state_since: datetime
     requested_at: datetime
     asked_anew_at: datetime | None = None
-    """When somebody asked for the same again, which waited and was no answer yet to what had failed in its place."""
+    """When somebody asked for the same again, which waited and was no answer yet to what
+    had failed in its place.
+    """
     reason: str = ""
     note: str = ""
-    """One sentence on the state: why it is impossible, what it waits for, the reason of whoever ended it."""
+    """One sentence on the state: why it is impossible, what it waits for, the
+    reason of whoever ended it.
+    """
     ended_by: Person | None = None
     """Who cancelled, rejected or stopped it, or said that something else is live instead."""
     channel: str = ""
@@ -201,8 +249,14 @@ class Deployment:
 
     @property
     def is_in_part_there(self) -> bool:
-        """Tell whether it rolls out and something of it may be there: where nothing can be gone back to, it can only be stopped."""
-        return self.kind is Kind.FORWARD and self.state is State.ROLLING_OUT and not self.is_only_let_go
+        """Tell whether it rolls out and something of it may be there: where nothing can be gone
+        back to, it can only be stopped.
+        """
+        return (
+            self.kind is Kind.FORWARD
+            and self.state is State.ROLLING_OUT
+            and not self.is_only_let_go
+        )
 
     @property
     def has_touched_nothing(self) -> bool:
@@ -211,37 +265,53 @@ class Deployment:
 
     @property
     def is_unanswered(self) -> bool:
-        """Tell whether its ref could not be looked up when it was asked for, and has not been since."""
+        """Tell whether its ref could not be looked up when it was asked
+        for, and has not been since.
+        """
         return self.state is State.REQUESTED and not self.commit
 
     @property
     def never_was(self) -> bool:
-        """Tell whether it was refused as soon as its ref could be looked up: it has never been anything to deploy."""
+        """Tell whether it was refused as soon as its ref could be looked up: it has never
+        been anything to deploy.
+        """
         return self.state is State.IMPOSSIBLE and not self.commit
 
     @property
     def was_stopped(self) -> bool:
         """Tell whether its lead has stopped it in the middle: that is no failure."""
-        return self.kind is Kind.FORWARD and self.state is State.FAILED and self.ended_by is not None
+        return (
+            self.kind is Kind.FORWARD and self.state is State.FAILED and self.ended_by is not None
+        )
 
     @property
     def was_given_up(self) -> bool:
         """Tell whether it is a rollback that hung, and that its lead has given up."""
-        return self.kind is Kind.ROLLBACK and self.state is State.FAILED and self.ended_by is not None
+        return (
+            self.kind is Kind.ROLLBACK and self.state is State.FAILED and self.ended_by is not None
+        )
 
     @property
     def was_left(self) -> bool:
-        """Tell whether somebody's word that something else is live has ended its watch, and no deployment."""
+        """Tell whether somebody's word that something else is live has ended its
+        watch, and no deployment.
+        """
         return self.state is State.SUPERSEDED and self.ended_by is not None
 
     @property
     def is_over_already(self) -> str:
-        """Say that somebody comes too late: ``storefront v1.2.0 → production was cancelled already``."""
+        """Say that somebody comes too late: ``storefront v1.2.0 → production
+        was cancelled already``.
+        """
         return self.stands if self.state is State.IMPOSSIBLE else f"{self.stands} already"
 
     @property
     def stands(self) -> str:
-        """Begin a sentence with it and where it stands: ``storefront v1.2.0 → production waits for its gates``."""
+        """Begin a sentence with it and where it stands: ``storefront v1.2.0 →
+        production waits for its gates``.
+        """
         if self.was_left:
             return f"{self.title} was being watched when somebody said that something else is live"
-        return f"{self.title} {'was stopped by its lead' if self.was_stopped else STANDS[self.state]}"
+        return (
+            f"{self.title} {'was stopped by its lead' if self.was_stopped else STANDS[self.state]}"
+        )

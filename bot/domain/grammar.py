@@ -1,7 +1,9 @@
-"""The words after /deploy and /rollback: read into a command, or refused with the next step in the sentence.
+"""The words after /deploy and /rollback: read into a command, or refused with the
+next step in the sentence.
 
-Forgiving about spaces, case, quotes, ``in``/``on``/``to`` and punctuation at the end; never about meaning. Reading knows no catalog:
-whether a service or an environment exists is decided later, here only whether the words can be one.
+Forgiving about spaces, case, quotes, ``in``/``on``/``to`` and punctuation at the end; never about
+meaning. Reading knows no catalog: whether a service or an environment exists is decided later, here
+only whether the words can be one.
 """
 
 from __future__ import annotations
@@ -30,8 +32,17 @@ from bot.domain.commands import (
     Unquarantine,
 )
 from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.spelling import KEYWORDS, NAME, PREPOSITIONS, RESERVED_NAMES, check_reason, check_ref, duration, shown
 from bot.domain.usage import NOT_YET, USAGE, VERBS, Usage, nearest
+from bot.domain.validation import (
+    KEYWORDS,
+    NAME,
+    PREPOSITIONS,
+    RESERVED_NAMES,
+    check_reason,
+    check_ref,
+    duration,
+    shown,
+)
 
 __all__ = [
     "KEYWORDS", "NAME", "NOT_YET", "RESERVED_NAMES", "USAGE", "VERBS", "OpenForm", "Usage",
@@ -57,7 +68,9 @@ class OpenForm(Command):
 
 
 def parse_deploy(text: str) -> Command:
-    """Read what was typed after ``/deploy``, as Slack sends it. Raises Refusal (NotUnderstood or NotPossible) and nothing else."""
+    """Read what was typed after ``/deploy``, as Slack sends it. Raises Refusal (NotUnderstood or
+    NotPossible) and nothing else.
+    """
     sentence = _Sentence.read(text)
     first = sentence.peek()
     if not first:
@@ -73,14 +86,16 @@ def parse_deploy(text: str) -> Command:
 
 
 def parse_rollback(text: str) -> Command:
-    """Read what was typed after ``/rollback``, as Slack sends it. Raises Refusal and nothing else."""
+    """Read what was typed after ``/rollback``, as Slack sends it. Raises
+    Refusal and nothing else.
+    """
     sentence = _Sentence.read(text)
     if sentence.peek() == "help" and not sentence.reason:
         return Help("rollback")
     return _rollback(sentence)
 
 
-# Reading --------------------------------------------------------------------------------------------------------------------------------
+# Reading ----------------------------------------------------------------------------------------
 
 
 class _Sentence:
@@ -120,7 +135,9 @@ class _Sentence:
         return False
 
     def second_is_to(self) -> bool:
-        """Tell a service that is named like a command (``status to production``) from the command."""
+        """Tell a service that is named like a command
+        (``status to production``) from the command.
+        """
         return self._at + 1 < len(self._words) and self._words[self._at + 1].lower() == "to"
 
     def has_preposition(self) -> bool:
@@ -128,7 +145,9 @@ class _Sentence:
 
     def nothing_more(self, verb: str) -> None:
         if self._at < len(self._words):
-            raise NotUnderstood(f'I did not expect "{shown(self._words[self._at])}" here. {_how(verb)}')
+            raise NotUnderstood(
+                f'I did not expect "{shown(self._words[self._at])}" here. {_how(verb)}'
+            )
         if self.reason and verb not in _WITH_REASON:
             raise NotUnderstood(f"{verb} takes no reason. {_how(verb)}")
 
@@ -167,7 +186,9 @@ def _how(verb: str) -> str:
 def _name(word: str, what: str) -> str:
     name = word.lower()
     if not NAME.fullmatch(name) or name in RESERVED_NAMES:
-        raise NotUnderstood(f'"{shown(word)}" cannot be {what}. Names hold letters, digits and . _ - only.')
+        raise NotUnderstood(
+            f'"{shown(word)}" cannot be {what}. Names hold letters, digits and . _ - only.'
+        )
     return name
 
 
@@ -182,7 +203,10 @@ def _environment(sentence: _Sentence, verb: str) -> str:
 def _deployment(sentence: _Sentence, verb: str) -> str:
     word = sentence.take("The deployment's id", verb)
     if not _ID.fullmatch(word.lower()):
-        raise NotUnderstood(f'"{shown(word)}" is no deployment\'s id; they look like storefront-42. /deploy status lists what runs.')
+        raise NotUnderstood(
+            f'"{shown(word)}" is no deployment\'s id; they look like storefront-42. '
+            "/deploy status lists what runs."
+        )
     return word.lower()
 
 
@@ -190,7 +214,9 @@ def _person(sentence: _Sentence, verb: str) -> str:
     word = sentence.take("The person", verb)
     mention = _MENTION.fullmatch(word)
     if mention is None:
-        raise NotUnderstood(f'I cannot tell who "{shown(word)}" is. Type @ and pick the person from Slack\'s list.')
+        raise NotUnderstood(
+            f'I cannot tell who "{shown(word)}" is. Type @ and pick the person from Slack\'s list.'
+        )
     return mention[1]
 
 
@@ -213,7 +239,10 @@ def _deploy(sentence: _Sentence) -> Deploy:
     strategy = lead = ""
     while sentence.peek():
         if sentence.peek() == "at":
-            raise NotPossible('Deploying at a later time is not available yet. Leave out "at …" to ask for it now.')
+            raise NotPossible(
+                "Deploying at a later time is not available yet. Leave out "
+                '"at …" to ask for it now.'
+            )
         if not strategy and sentence.accept("with"):
             strategy = _name(sentence.take("The strategy", "deploy"), "a strategy")
         elif not lead and sentence.accept("lead"):
@@ -234,7 +263,12 @@ def _status(sentence: _Sentence) -> Status:
 
 def _history(sentence: _Sentence) -> History:
     service = _service(sentence, "history")
-    return History(service, _environment(sentence, "history") if sentence.accept(*PREPOSITIONS) or sentence.peek() else "")
+    return History(
+        service,
+        _environment(sentence, "history")
+        if sentence.accept(*PREPOSITIONS) or sentence.peek()
+        else "",
+    )
 
 
 def _cancel(sentence: _Sentence) -> Cancel:
@@ -318,7 +352,10 @@ def _help(sentence: _Sentence) -> Help:
     if topic in NOT_YET:
         raise _not_yet(topic)
     if topic not in VERBS:
-        raise NotUnderstood(f'I don\'t know the command "{shown(topic)}". {_did_you_mean(topic)}/deploy help lists all.')
+        raise NotUnderstood(
+            f'I don\'t know the command "{shown(topic)}". '
+            f"{_did_you_mean(topic)}/deploy help lists all."
+        )
     return Help(topic)
 
 
@@ -331,13 +368,17 @@ def _rollback(sentence: _Sentence) -> RollBack:
         ref = check_ref(sentence.take("The version", "rollback"))
     sentence.nothing_more("rollback")
     if not sentence.reason:
-        raise NotUnderstood(f"A rollback needs a reason, so that others know why. {_how('rollback')}")
+        raise NotUnderstood(
+            f"A rollback needs a reason, so that others know why. {_how('rollback')}"
+        )
     return RollBack(service, environment, ref, sentence.reason)
 
 
 _READERS: Mapping[str, Callable[[_Sentence], Command]] = {
-    "check": _check, "status": _status, "history": _history, "cancel": _cancel, "lock": _lock, "unlock": _unlock, "locks": _locks,
-    "lead": _lead, "help": _help, "rollback": _rollback, "quarantine": _quarantine, "unquarantine": _unquarantine, "live": _live,
+    "check": _check, "status": _status, "history": _history,
+    "cancel": _cancel, "lock": _lock, "unlock": _unlock, "locks": _locks,
+    "lead": _lead, "help": _help, "rollback": _rollback,
+    "quarantine": _quarantine, "unquarantine": _unquarantine, "live": _live,
     "retest": _retest,
 }  # fmt: skip
 
@@ -361,10 +402,14 @@ def _did_you_mean(word: str) -> str:
 
 
 def _unknown(sentence: _Sentence) -> NotUnderstood:
-    """Explain words that are neither a command nor a deployment: a mistyped command, or an environment that is missing."""
+    """Explain words that are neither a command nor a deployment: a mistyped command, or an
+    environment that is missing.
+    """
     first = sentence.take()
     near = _did_you_mean(first)
     if near or not sentence.peek():
         how = "" if near else f"To deploy a service, write {USAGE['deploy'].syntax}. "
-        return NotUnderstood(f'I don\'t know the command "{shown(first)}". {near}{how}/deploy help lists all.')
+        return NotUnderstood(
+            f'I don\'t know the command "{shown(first)}". {near}{how}/deploy help lists all.'
+        )
     return NotUnderstood(f"To which environment? {_how('deploy')} /deploy help lists all commands.")

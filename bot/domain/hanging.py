@@ -1,4 +1,6 @@
-"""When a run hangs: the one rule for rollbacks and rollouts, for the alarm, the card, the status, and whatever gives it up."""
+"""When a run hangs: the one rule for rollbacks and rollouts, for the alarm, the card, the status,
+and whatever gives it up.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Basis(StrEnum):
     """On what it rests how long a run may take."""
 
     USUAL = "usual"  # what the same took here before
-    SLOWEST = "slowest"  # the slowest run of the service, where the same has not been seen to end here
+    # the slowest run of the service, where the same has not been seen to end here
+    SLOWEST = "slowest"
     NOTHING = "nothing"  # no run of the service has been seen to end
 
 
@@ -81,7 +84,9 @@ class LateRun:
 
 
 def patience(usual: Sequence[float], others: Sequence[float] = ()) -> Patience:
-    """Say how long a run may take; ``usual`` are the seconds of earlier ones of the same, ``others`` those of the service's other runs."""
+    """Say how long a run may take; ``usual`` are the seconds of earlier ones of the same,
+    ``others`` those of the service's other runs.
+    """
     if usual:
         return _twice(median(usual), Basis.USUAL)
     return _twice(max(others), Basis.SLOWEST) if others else Patience(UNKNOWN, Basis.NOTHING)
@@ -94,14 +99,29 @@ def _twice(seconds: float, basis: Basis) -> Patience:
 
 def is_hanging(step: Step, usual: Sequence[float], now: datetime) -> bool:
     """Tell whether a rollback's run, with its smoke test, takes longer than it should."""
-    return step.is_under_way and step.started_at is not None and now - step.started_at > patience(usual).time
+    return (
+        step.is_under_way
+        and step.started_at is not None
+        and now - step.started_at > patience(usual).time
+    )
 
 
 def late(step: Step, allowed: Patience, now: datetime) -> LateRun | None:
-    """Give a rollout's run if it takes longer than it should. At a gate it waits for people; what is refused is an alarm already."""
+    """Give a rollout's run if it takes longer than it should. At a gate it waits for people; what
+    is refused is an alarm already.
+    """
     began = step.goes_since
     is_going = step.is_on_its_way and not step.waiting_stage and not step.refusal
     if not is_going or began is None or now - began <= allowed.time:
         return None
     is_smoke = step.state is StepState.SMOKE
-    return LateRun(step.key, step.percent, is_smoke, began, allowed, step.run_url, step.sentence, step.silent_since)
+    return LateRun(
+        step.key,
+        step.percent,
+        is_smoke,
+        began,
+        allowed,
+        step.run_url,
+        step.sentence,
+        step.silent_since,
+    )

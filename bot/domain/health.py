@@ -1,7 +1,7 @@
 """Metrics against their baseline: what was observed, and the honest verdict.
 
-Counts are pooled and tested as counts, latencies are tested by ranks. Five answers exist: healthy, unproved, degraded, not enough
-traffic, no data.
+Counts are pooled and tested as counts, latencies are tested by ranks. Five answers exist: healthy,
+unproved, degraded, not enough traffic, no data.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from bot.domain.statistics import bounds, count_p_value, rank_p_value, shift
 STALE = timedelta(minutes=2)
 """Numbers that are older than this, while one looks, are said to be old."""
 MEANWHILE = "meanwhile"
-"""The label of the newest numbers of what serves while a rollback is under way. They judge nothing."""
+"""The label of the newest numbers of what serves while a rollback is under
+way. They judge nothing.
+"""
 
 
 class Verdict(StrEnum):
     """What the numbers say."""
 
     HEALTHY = "healthy"
-    UNPROVED = "unproved"  # no worse than what was bad itself: the verdict over all metrics, never that on one
+    # no worse than what was bad itself: the verdict over all metrics, never that on one
+    UNPROVED = "unproved"
     DEGRADED = "degraded"
     NOT_ENOUGH_TRAFFIC = "not enough traffic"
     NO_DATA = "no data"
@@ -36,9 +39,10 @@ class Verdict(StrEnum):
 class Observed:
     """What one metric was over one window.
 
-    For a ratio ``numerator`` and ``denominator`` are counts over the window; for a level ``points`` are its values in consecutive,
-    non-overlapping slices (overlapping windows make neighbours correlate and every rank test lie). ``requests`` is the traffic seen.
-    A ratio may have ``points`` too: it is not judged by them, but they show when it changed.
+    For a ratio ``numerator`` and ``denominator`` are counts over the window; for a level ``points``
+    are its values in consecutive, non-overlapping slices (overlapping windows make neighbours
+    correlate and every rank test lie). ``requests`` is the traffic seen. A ratio may have
+    ``points`` too: it is not judged by them, but they show when it changed.
     """
 
     numerator: float = 0.0
@@ -75,8 +79,15 @@ class Finding:
 
     @property
     def least(self) -> float | None:
-        """How bad the value is at least: a share of few requests may be far from what it will turn out to be."""
-        if self.current is None or self.requests <= 0 or self.unit != "%" or not 0 <= self.current <= 1:
+        """How bad the value is at least: a share of few requests may be far from
+        what it will turn out to be.
+        """
+        if (
+            self.current is None
+            or self.requests <= 0
+            or self.unit != "%"
+            or not 0 <= self.current <= 1
+        ):
             return self.current
         lowest, highest = bounds(self.current, self.requests)
         normal = self.baseline or 0.0
@@ -103,24 +114,32 @@ class Snapshot:
     """Since when there has been nothing to judge by where it looks; None while there is."""
 
     def is_told_after(self, last: Sequence[Snapshot]) -> bool:
-        """Tell whether it is to be shown that there are no numbers: they have been missing for too long for the last to pass for now.
+        """Tell whether it is to be shown that there are no numbers: they have been missing for too
+        long for the last to pass for now.
 
         That a source does not answer is shown at once where the last numbers are of another step.
         """
         if self.lacking_since is None or not self.findings:
             return False
-        is_refused = bool(self.silence) and all(each.where != self.where or each.silence for each in last)
+        is_refused = bool(self.silence) and all(
+            each.where != self.where or each.silence for each in last
+        )
         return is_refused or self.at - self.lacking_since >= STALE
 
     @property
     def why(self) -> str:
         """Say why it is worse: what the first metric says that is; else what the verdict was."""
-        worse = next((finding.sentence for finding in self.findings if finding.verdict is Verdict.DEGRADED), "")
+        worse = next(
+            (finding.sentence for finding in self.findings if finding.verdict is Verdict.DEGRADED),
+            "",
+        )
         return worse or f"the verdict at {self.label} was {self.verdict}"
 
     @property
     def without_figures(self) -> Snapshot:
-        """Give what it says of each metric, and no value: two that agree in that call for the same decisions."""
+        """Give what it says of each metric, and no value: two that agree in that
+        call for the same decisions.
+        """
         bare = tuple(
             replace(
                 each, current=None, baseline=None, requests=0.0, p_value=None, trend=(),
@@ -132,7 +151,9 @@ class Snapshot:
 
 
 def moment(moments: Sequence[timedelta], gone: timedelta) -> str:
-    """Name a time of the watch by the last of the moments that has passed: ``live``, ``+30 s``, ``+5 min``."""
+    """Name a time of the watch by the last of the moments that has passed:
+    ``live``, ``+30 s``, ``+5 min``.
+    """
     passed = [each for each in moments if each <= gone]
     if not passed:
         return "live"
@@ -140,14 +161,16 @@ def moment(moments: Sequence[timedelta], gone: timedelta) -> str:
     return f"+{seconds // 60} min" if seconds >= 60 else f"+{seconds} s"  # noqa: PLR2004 - a minute
 
 
-# The verdict ------------------------------------------------------------------------------------------------------------------------------
+# The verdict ------------------------------------------------------------------------------------
 
 ALPHA = 0.001
 """How sure a change has to be, over all looks at one step together."""
 LEAST_POINTS = 4
 """Fewer values of a level say nothing about it."""
 ALREADY_BAD = 0.05
-"""A share of failures in the baseline from which on it is named, also when the deployment did not change it."""
+"""A share of failures in the baseline from which on it is named, also when the
+deployment did not change it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +188,44 @@ class _Compared:
     moved: float | None = None
     """How far a level has shifted for the worse (one wild slice moves the mean, not this)."""
     lacking: str = ""
-    """How much of what is counted there is, and how much is needed, on the side that has too little: ``12 of 20 points``."""
+    """How much of what is counted there is, and how much is needed, on the side that has too
+    little: ``12 of 20 points``.
+    """
 
 
-def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None, looks: int = 1, *, silence: str = "") -> Finding:
+def judge(
+    spec: MetricSpec,
+    baseline: Observed | None,
+    current: Observed | None,
+    looks: int = 1,
+    *,
+    silence: str = "",
+) -> Finding:
     """Judge one metric against its baseline.
 
-    A change is degraded only when it is significant (``ALPHA``, corrected for ``looks`` looks at growing data), at least
-    ``spec.min_ratio`` times and at least ``spec.min_change``. Below ``spec.min_samples`` the answer is "not enough traffic", unless the
-    breakage is plain already. Without numbers it is "no data", with the ``silence`` of their source. A breakage that the baseline has too
-    is named and not blamed.
+    A change is degraded only when it is significant (``ALPHA``, corrected for ``looks`` looks at
+    growing data), at least ``spec.min_ratio`` times and at least ``spec.min_change``. Below
+    ``spec.min_samples`` the answer is "not enough traffic", unless the breakage is plain already.
+    Without numbers it is "no data", with the ``silence`` of their source. A breakage that the
+    baseline has too is named and not blamed.
     """
     now, before = _usable(spec, current), _usable(spec, baseline)
     if now is None or before is None:
         return _no_data(spec, now, before, silence)
-    compared = _compare_counts(spec, now, before) if spec.kind is MetricKind.RATIO else _compare_levels(spec, now, before)
+    compared = (
+        _compare_counts(spec, now, before)
+        if spec.kind is MetricKind.RATIO
+        else _compare_levels(spec, now, before)
+    )
     verdict, remark = _weigh(spec, compared, error_of_a_look(looks))
-    suspect = verdict is not Verdict.DEGRADED and not remark and _matters(spec, compared.value, compared.normal)
-    sentence = f"{_named(spec, compared.value)} ({', '.join(_details(spec, compared, verdict, remark))})"
+    suspect = (
+        verdict is not Verdict.DEGRADED
+        and not remark
+        and _matters(spec, compared.value, compared.normal)
+    )
+    sentence = (
+        f"{_named(spec, compared.value)} ({', '.join(_details(spec, compared, verdict, remark))})"
+    )
     return Finding(
         spec.key, spec.title, spec.unit, verdict, compared.value, compared.normal,
         spec.critical, compared.requests, compared.p_value, sentence, now.points, suspect,
@@ -192,7 +235,8 @@ def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None,
 def overall(findings: Sequence[Finding], *, proves: bool = True) -> Verdict:
     """Join the verdicts: the worst critical metric decides. Without any numbers there is no data.
 
-    ``proves`` is whether to be no worse than what was compared with is good: not where that was worse itself.
+    ``proves`` is whether to be no worse than what was compared with is good: not
+    where that was worse itself.
     """
     verdicts = {finding.verdict for finding in findings if finding.critical}
     for verdict in (Verdict.DEGRADED, Verdict.NO_DATA, Verdict.NOT_ENOUGH_TRAFFIC):
@@ -204,8 +248,12 @@ def overall(findings: Sequence[Finding], *, proves: bool = True) -> Verdict:
 
 
 def lacking_since(earlier: Sequence[Snapshot], where: str, began: datetime) -> datetime:
-    """Say since when there has been nothing to judge by at a step that has served since ``began``, where there is nothing now."""
-    last = next((shot for shot in reversed(earlier) if shot.where == where and shot.at >= began), None)
+    """Say since when there has been nothing to judge by at a step that has served since ``began``,
+    where there is nothing now.
+    """
+    last = next(
+        (shot for shot in reversed(earlier) if shot.where == where and shot.at >= began), None
+    )
     if last is None:
         return began
     return last.lacking_since or last.at
@@ -215,15 +263,29 @@ def worst(snapshots: Sequence[Snapshot]) -> str:
     """Say what the newest snapshot that was degraded found; empty when none was."""
     newest = next((shot for shot in reversed(snapshots) if shot.verdict is Verdict.DEGRADED), None)
     findings = newest.findings if newest else ()
-    return next((finding.sentence for finding in findings if finding.verdict is Verdict.DEGRADED), "")
+    return next(
+        (finding.sentence for finding in findings if finding.verdict is Verdict.DEGRADED), ""
+    )
 
 
 def worst_seen(snapshots: Sequence[Snapshot]) -> str:
-    """Say the worst that was ever seen of what the newest snapshot that was degraded found worse; empty when none was."""
+    """Say the worst that was ever seen of what the newest snapshot that was degraded found
+    worse; empty when none was.
+    """
     degraded = [shot for shot in snapshots if shot.verdict is Verdict.DEGRADED]
-    found = [each for shot in degraded for each in shot.findings if each.verdict is Verdict.DEGRADED]
-    leading = next((each.key for each in degraded[-1].findings if each.verdict is Verdict.DEGRADED), "") if degraded else ""
-    return max((each for each in found if each.key == leading), key=_distance).sentence if leading else ""
+    found = [
+        each for shot in degraded for each in shot.findings if each.verdict is Verdict.DEGRADED
+    ]
+    leading = (
+        next((each.key for each in degraded[-1].findings if each.verdict is Verdict.DEGRADED), "")
+        if degraded
+        else ""
+    )
+    return (
+        max((each for each in found if each.key == leading), key=_distance).sentence
+        if leading
+        else ""
+    )
 
 
 def _distance(finding: Finding) -> float:
@@ -242,15 +304,29 @@ def snapshot(
     compared_with: str = "",
 ) -> Snapshot:
     """Judge all metrics of one moment."""
-    findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in specs)
+    findings = tuple(
+        judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in specs
+    )
     return Snapshot(deployment, label, at, overall(findings), findings, compared_with)
 
 
 def figures(snapshots: Sequence[Snapshot]) -> str:
-    """Say what the newest numbers that judge a deployment were, the worst that decides alone; empty when there were none."""
+    """Say what the newest numbers that judge a deployment were, the worst that decides alone;
+    empty when there were none.
+    """
     newest = next((shot for shot in reversed(snapshots) if shot.where), None)
-    decide = [each for each in newest.findings if each.critical and each.current is not None] if newest else []
-    return next((each.sentence for each in sorted(decide, key=lambda each: each.verdict is not Verdict.DEGRADED)), "")
+    decide = (
+        [each for each in newest.findings if each.critical and each.current is not None]
+        if newest
+        else []
+    )
+    return next(
+        (
+            each.sentence
+            for each in sorted(decide, key=lambda each: each.verdict is not Verdict.DEGRADED)
+        ),
+        "",
+    )
 
 
 def shown(value: float, unit: str) -> str:
@@ -269,16 +345,19 @@ def _figures(number: float) -> str:
 
 
 def error_of_a_look(looks: int) -> float:
-    """Give the error that one look may have, corrected for looking again and again at the same growing window.
+    """Give the error that one look may have, corrected for looking again and again at
+    the same growing window.
 
-    Such looks repeat each other: their error grows far slower than their number (measured in ``benchmarks/verdict.py``), so Bonferroni
-    would cost eyesight for nothing.
+    Such looks repeat each other: their error grows far slower than their number (measured in
+    ``benchmarks/verdict.py``), so Bonferroni would cost eyesight for nothing.
     """
     return ALPHA / (1 + log(max(1, looks)) / 2)
 
 
 def _usable(spec: MetricSpec, observed: Observed | None) -> Observed | None:
-    """Give what was observed if it can be judged: finite numbers, counts that are none below zero, at least one request or point."""
+    """Give what was observed if it can be judged: finite numbers, counts that are none below zero,
+    at least one request or point.
+    """
     if observed is None:
         return None
     if spec.kind is MetricKind.LEVEL:
@@ -292,16 +371,27 @@ def _usable(spec: MetricSpec, observed: Observed | None) -> Observed | None:
 
 
 def _value(spec: MetricSpec, observed: Observed) -> float:
-    return observed.numerator / observed.denominator if spec.kind is MetricKind.RATIO else fmean(observed.points)
+    return (
+        observed.numerator / observed.denominator
+        if spec.kind is MetricKind.RATIO
+        else fmean(observed.points)
+    )
 
 
 def _compare_counts(spec: MetricSpec, now: Observed, before: Observed) -> _Compared:
     mine, theirs = (now.numerator, now.denominator), (before.numerator, before.denominator)
-    p_value = count_p_value(*mine, *theirs) if spec.direction is Direction.UP_IS_WORSE else count_p_value(*theirs, *mine)
+    p_value = (
+        count_p_value(*mine, *theirs)
+        if spec.direction is Direction.UP_IS_WORSE
+        else count_p_value(*theirs, *mine)
+    )
     enough = min(now.denominator, before.denominator) >= spec.min_samples
-    lacking = _lacking(*(_so_many(side.denominator, spec.min_samples, "requests") for side in (now, before)))
+    lacking = _lacking(
+        *(_so_many(side.denominator, spec.min_samples, "requests") for side in (now, before))
+    )
     return _Compared(
-        _value(spec, now), _value(spec, before), now.denominator, enough, p_value, _ending(before.points), lacking=lacking
+        _value(spec, now), _value(spec, before), now.denominator,
+        enough, p_value, _ending(before.points), lacking=lacking
     )  # fmt: skip
 
 
@@ -313,13 +403,27 @@ def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compa
     p_value = None if constant and enough else rank_p_value(mine, theirs)
     ending, moved = _ending(before.points), shift(mine, theirs)
     is_counted = now.requests > 0 or before.requests > 0
-    sides = ("" if _enough_points(spec, side) else _points(spec, side, is_counted=is_counted) for side in (now, before))
+    sides = (
+        "" if _enough_points(spec, side) else _points(spec, side, is_counted=is_counted)
+        for side in (now, before)
+    )
     lacking = _lacking(*sides)
-    return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, ending, moved, lacking)
+    return _Compared(
+        fmean(now.points),
+        fmean(before.points),
+        now.requests,
+        enough,
+        p_value,
+        ending,
+        moved,
+        lacking,
+    )
 
 
 def _points(spec: MetricSpec, observed: Observed, *, is_counted: bool) -> str:
-    """Say what a level lacks: requests while there are too few of them, then points. Where nobody counts requests, points alone."""
+    """Say what a level lacks: requests while there are too few of them, then points. Where nobody
+    counts requests, points alone.
+    """
     if is_counted and observed.requests < spec.min_samples:
         return _so_many(observed.requests, spec.min_samples, "requests")
     needed = min(LEAST_POINTS, spec.min_samples) if is_counted else spec.min_samples
@@ -336,20 +440,30 @@ def _lacking(now: str, before: str) -> str:
 
 
 def _enough_points(spec: MetricSpec, observed: Observed) -> bool:
-    """Tell whether a level says something: a window has few slices, so many requests in at least a few slices are enough as well."""
+    """Tell whether a level says something: a window has few slices, so many requests in at least a
+    few slices are enough as well.
+    """
     points = len(observed.points)
-    return points >= spec.min_samples or (points >= LEAST_POINTS and observed.requests >= spec.min_samples)
+    return points >= spec.min_samples or (
+        points >= LEAST_POINTS and observed.requests >= spec.min_samples
+    )
 
 
 def _ending(points: Sequence[float]) -> float | None:
-    """Give the middle value of a baseline's last quarter: what broke before the deployment shows there."""
+    """Give the middle value of a baseline's last quarter: what broke before
+    the deployment shows there.
+    """
     last = max(3, len(points) // 4)
     return median(points[-last:]) if len(points) >= 2 * last else None
 
 
 def _weigh(spec: MetricSpec, compared: _Compared, alpha: float) -> tuple[Verdict, str]:
     significant = compared.p_value is None or compared.p_value < alpha
-    real = compared.moved >= spec.min_change and compared.enough if compared.moved is not None else True
+    real = (
+        compared.moved >= spec.min_change and compared.enough
+        if compared.moved is not None
+        else True
+    )
     if significant and real and _matters(spec, compared.value, compared.normal):
         if compared.ending is not None and not _matters(spec, compared.value, compared.ending):
             return Verdict.HEALTHY, f"it began before: {shown(compared.ending, spec.unit)} already"
@@ -360,17 +474,23 @@ def _weigh(spec: MetricSpec, compared: _Compared, alpha: float) -> tuple[Verdict
 
 
 def _is_bad(spec: MetricSpec, compared: _Compared) -> bool:
-    failures = spec.kind is MetricKind.RATIO and spec.direction is Direction.UP_IS_WORSE and spec.unit == "%"
+    failures = (
+        spec.kind is MetricKind.RATIO
+        and spec.direction is Direction.UP_IS_WORSE
+        and spec.unit == "%"
+    )
     return failures and min(compared.value, compared.normal) >= ALREADY_BAD
 
 
 def _matters(spec: MetricSpec, value: float, normal: float) -> bool:
     """Tell whether a change is large enough to matter, in the direction that is worse."""
     low, high = (normal, value) if spec.direction is Direction.UP_IS_WORSE else (value, normal)
-    return high - low >= spec.min_change and high > low and (low <= 0 or high >= spec.min_ratio * low)
+    return (
+        high - low >= spec.min_change and high > low and (low <= 0 or high >= spec.min_ratio * low)
+    )
 
 
-# The words --------------------------------------------------------------------------------------------------------------------------------
+# The words --------------------------------------------------------------------------------------
 
 
 def _named(spec: MetricSpec, value: float) -> str:
@@ -390,7 +510,9 @@ def _details(spec: MetricSpec, compared: _Compared, verdict: Verdict, remark: st
 
 
 def times(value: float, normal: float) -> list[str]:
-    """Say how many times as much, or as little, it is as normally; nothing where one of them is nothing."""
+    """Say how many times as much, or as little, it is as normally; nothing
+    where one of them is nothing.
+    """
     if min(value, normal) <= 0:
         return []
     factor = max(value, normal) / min(value, normal)
@@ -402,12 +524,35 @@ def _chance(p_value: float) -> str:
     return "< 0.0001" if p_value < 0.0001 else f"= {p_value:.4f}"  # noqa: PLR2004 - nobody needs more digits
 
 
-def _no_data(spec: MetricSpec, now: Observed | None, before: Observed | None, silence: str) -> Finding:
+def _no_data(
+    spec: MetricSpec, now: Observed | None, before: Observed | None, silence: str
+) -> Finding:
     value = _value(spec, now) if now else None
     normal = _value(spec, before) if before else None
     if now is None or value is None:
         sentence = f"{spec.title}: no data{f', {silence}' if silence else ''}"
-        return Finding(spec.key, spec.title, spec.unit, Verdict.NO_DATA, None, normal, spec.critical, sentence=sentence)
+        return Finding(
+            spec.key,
+            spec.title,
+            spec.unit,
+            Verdict.NO_DATA,
+            None,
+            normal,
+            spec.critical,
+            sentence=sentence,
+        )
     requests = now.denominator or now.requests
     sentence = f"{_named(spec, value)} (nothing to compare with)"
-    return Finding(spec.key, spec.title, spec.unit, Verdict.NO_DATA, value, None, spec.critical, requests, None, sentence, now.points)
+    return Finding(
+        spec.key,
+        spec.title,
+        spec.unit,
+        Verdict.NO_DATA,
+        value,
+        None,
+        spec.critical,
+        requests,
+        None,
+        sentence,
+        now.points,
+    )

@@ -1,4 +1,6 @@
-"""How the same version ended the last time that it was in a place, where that was no success: whoever has it come again is told."""
+"""How the same version ended the last time that it was in a place, where that was no success:
+whoever has it come again is told.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LastTime:
-    """One sentence of facts: ``was stopped by @bo at 18:35 at 50 % with errors 30 %: carts are lost``."""
+    """One sentence of facts: ``was stopped by @bo at 18:35 at 50 % with
+    errors 30 %: carts are lost``.
+    """
 
     deployment: DeploymentId
     how: Ended
@@ -28,7 +32,9 @@ class LastTime:
     by: Person | None = None
     """Who ended it; None where it failed."""
     percent: int = 0
-    """What it had of the requests then, or where its run failed; 0 where that is not known, or says nothing."""
+    """What it had of the requests then, or where its run failed; 0 where that is
+    not known, or says nothing.
+    """
     numbers: str = ""
     """The worst of its numbers, in words."""
     reason: str = ""

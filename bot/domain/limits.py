@@ -1,8 +1,9 @@
 """What foreign text may cost, one line for each kind, and the reading of JSON within it.
 
-Whatever comes from outside is measured before it is parsed: a parser's own price grows with depth and number, and some of ours are
-quadratic. What is too much is no text of that kind, so it is not read at all. ``bot.foreign`` reads YAML and XML within the same limits,
-and everything that takes longer than a few milliseconds beside the event loop.
+Whatever comes from outside is measured before it is parsed: a parser's own price grows with depth
+and number, and some of ours are quadratic. What is too much is no text of that kind, so it is not
+read at all. ``bot.foreign`` reads YAML and XML within the same limits, and everything that takes
+longer than a few milliseconds beside the event loop.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class Fault(StrEnum):
 
 
 class Unreadable(GonogoError):  # noqa: N818 - it is an answer about a text
-    """A foreign text that is not read: too much of it, or not what it says it is. ``str(error)`` is a sentence."""
+    """A foreign text that is not read: too much of it, or not what it says it is.
+    ``str(error)`` is a sentence.
+    """
 
     def __init__(self, fault: Fault, sentence: str) -> None:
         super().__init__(sentence)
@@ -106,7 +109,7 @@ def measured(body: bytes, limits: Limits) -> bytes:
     return body
 
 
-# JSON -----------------------------------------------------------------------------------------------------------------------------------
+# JSON -------------------------------------------------------------------------------------------
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -114,11 +117,15 @@ _NO_MARKS = bytes(set(range(256)) - set(b"[]{},"))
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _QUOTES = 8
-"""More quotation marks than this for each value that is allowed are too many values, whatever is in them."""
+"""More quotation marks than this for each value that is allowed are too many
+values, whatever is in them.
+"""
 
 
 def read_json(body: bytes, limits: Limits) -> Any:
-    """Read JSON in UTF-8, measured first. Half characters (lone surrogates), which nothing can store, become U+FFFD. Raises Unreadable."""
+    """Read JSON in UTF-8, measured first. Half characters (lone surrogates), which nothing can
+    store, become U+FFFD. Raises Unreadable.
+    """
     _measure_json(measured(body, limits), limits)
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_no_number)
@@ -128,7 +135,9 @@ def read_json(body: bytes, limits: Limits) -> Any:
 
 
 def _measure_json(body: bytes, limits: Limits) -> None:
-    """Count values and levels without making any: strings are left out, and a level is a round of taking away what is innermost."""
+    """Count values and levels without making any: strings are left out, and a level is a round of
+    taking away what is innermost.
+    """
     if body.count(b'"') > _QUOTES * limits.items:
         raise too_many(limits)
     marks = _STRING.sub(b"", body).translate(_BRACKETS, _NO_MARKS)
@@ -146,7 +155,9 @@ def _measure_json(body: bytes, limits: Limits) -> None:
 
 
 def mended(text: str) -> str:
-    """Put U+FFFD in the place of half characters (lone surrogates): nothing could store, send or sign them."""
+    """Put U+FFFD in the place of half characters (lone surrogates): nothing could
+    store, send or sign them.
+    """
     return _SURROGATE.sub("\ufffd", text)
 
 

@@ -31,7 +31,11 @@ class Live:
     @property
     def said(self) -> Declared | None:
         """Give the word that made it what is live, where a word did."""
-        return self.declared if self.declared is not None and self.declared.origin is Origin.SAID else None
+        return (
+            self.declared
+            if self.declared is not None and self.declared.origin is Origin.SAID
+            else None
+        )
 
     @property
     def was_said(self) -> bool:
@@ -45,8 +49,12 @@ class Live:
 
     @property
     def is_only_said(self) -> bool:
-        """Tell whether nothing but somebody's word says that it is live: no numbers have verified it here since."""
-        return self.said is not None and (self.verified_at is None or self.verified_at <= self.said.at)
+        """Tell whether nothing but somebody's word says that it is live: no numbers
+        have verified it here since.
+        """
+        return self.said is not None and (
+            self.verified_at is None or self.verified_at <= self.said.at
+        )
 
 
 def stands_on(newest_first: Iterable[Deployment], live: Live | None) -> Deployment | None:
@@ -57,8 +65,9 @@ def stands_on(newest_first: Iterable[Deployment], live: Live | None) -> Deployme
 def is_there(deployment: Deployment, live: Live | None) -> bool:
     """Tell whether something of a deployment is in its place, or may be.
 
-    What was let go and has begun nothing is not there yet; what failed is, unless something else has become live since. What ended with
-    somebody's word is what the word was about. What has ended its watch is there while it is what has brought the live commit.
+    What was let go and has begun nothing is not there yet; what failed is, unless something else
+    has become live since. What ended with somebody's word is what the word was about. What has
+    ended its watch is there while it is what has brought the live commit.
     """
     if deployment.kind is not Kind.FORWARD:
         return False
@@ -67,4 +76,6 @@ def is_there(deployment: Deployment, live: Live | None) -> bool:
     if deployment.state is State.FAILED:
         at = deployment.state_since
         return live is None or (at > live.since if live.was_said else at >= live.since)
-    return deployment.state in AT_REST and live is not None and deployment.commit == live.brought != ""
+    return (
+        deployment.state in AT_REST and live is not None and deployment.commit == live.brought != ""
+    )

@@ -1,4 +1,6 @@
-"""Locks: a person (or a rollback) keeps deployments out of an environment, with a reason that everybody can read."""
+"""Locks: a person (or a rollback) keeps deployments out of an environment, with a reason
+that everybody can read.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Lock:
     @property
     def mark(self) -> str:
         """Tell this lock from every other one of the place; its reason may be written anew."""
-        return f"{self.service} {self.environment} {self.deployment} {self.by} {self.at.isoformat()}"
+        return (
+            f"{self.service} {self.environment} {self.deployment} {self.by} {self.at.isoformat()}"
+        )
 
     def holds(self, now: datetime) -> bool:
         """Tell whether it still holds."""

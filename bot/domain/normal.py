@@ -1,7 +1,8 @@
-"""What is normal in a place: how it was before the first of those versions that were worse, or failed, and are still felt there.
+"""What is normal in a place: how it was before the first of those versions that were worse, or
+failed, and are still felt there.
 
-A deployment over one that is worse is no better for being as bad. So the numbers of the worse one are no baseline: neither those of the
-minutes before, nor those of what runs beside the new version.
+A deployment over one that is worse is no better for being as bad. So the numbers of the worse one
+are no baseline: neither those of the minutes before, nor those of what runs beside the new version.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class Past:
     is_bad: bool
     """Whether its numbers were worse and stayed so, or it failed."""
     gone: datetime | None = None
-    """Since when what had been there before it is back, without it; None where something followed on top."""
+    """Since when what had been there before it is back, without it; None where
+    something followed on top.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,20 @@ class Normal:
 
     until: datetime
     before: str = ""
-    """The version that was worse, before which that is; empty where it is the time right before the deployment."""
+    """The version that was worse, before which that is; empty where it is the time
+    right before the deployment.
+    """
     is_beside: bool = True
     """Whether what runs beside the new version while it is rolled out is normal."""
     is_far: bool = False
-    """Whether what was normal is too long ago: ``until`` is then the time right before, and to be no worse than that proves nothing."""
+    """Whether what was normal is too long ago: ``until`` is then the time right before, and to be
+    no worse than that proves nothing.
+    """
 
 
 def normal(began: datetime, earlier: Iterable[Past], window: timedelta) -> Normal:
-    """Say what is normal for a deployment that began at a time. ``earlier`` are the deployments before it, newest first.
+    """Say what is normal for a deployment that began at a time. ``earlier`` are the deployments
+    before it, newest first.
 
     ``window`` is how long a baseline is: what has been gone for longer is in none.
     """
@@ -48,5 +56,11 @@ def normal(began: datetime, earlier: Iterable[Past], window: timedelta) -> Norma
     for past in earlier:
         if not past.is_bad or (past.gone is not None and past.gone <= found.until - window):
             break
-        found = Normal(past.began, past.version, is_beside=found.is_beside and past.gone is not None)
-    return found if began - found.until <= OLDEST else Normal(began, found.before, is_beside=True, is_far=True)
+        found = Normal(
+            past.began, past.version, is_beside=found.is_beside and past.gone is not None
+        )
+    return (
+        found
+        if began - found.until <= OLDEST
+        else Normal(began, found.before, is_beside=True, is_far=True)
+    )

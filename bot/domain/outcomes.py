@@ -1,4 +1,6 @@
-"""How the steps of the runbooks end: closed sets. No StrEnum, which would compare with any string, and let a wrong one pass the types."""
+"""How the steps of the runbooks end: closed sets. No StrEnum, which would compare with any string,
+and let a wrong one pass the types.
+"""
 
 from __future__ import annotations
 

@@ -9,11 +9,15 @@ from bot.domain.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A version that a rollback passes over although it was there before, and may still have a share of the requests."""
+    """A version that a rollback passes over although it was there before, and may still have
+    a share of the requests.
+    """
 
     version: str
     why: str = ""
-    """As a sentence about it goes on: ``is quarantined: it loses carts``; empty where nothing is known against it."""
+    """As a sentence about it goes on: ``is quarantined: it loses carts``; empty where
+    nothing is known against it.
+    """
     by: Person | None = None
     """Who has quarantined it."""
 

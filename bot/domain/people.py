@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Person:
-    """Somebody in a workspace. Both halves count: the same user id in another workspace is somebody else."""
+    """Somebody in a workspace. Both halves count: the same user id in another
+    workspace is somebody else.
+    """
 
     team: str
     user: str
@@ -17,7 +19,9 @@ class Person:
 
     @property
     def mention(self) -> str:
-        """Write them into a sentence of ours: somebody of Slack as Slack mentions people, the bot and people of the terminal by name."""
+        """Write them into a sentence of ours: somebody of Slack as Slack mentions people, the bot
+        and people of the terminal by name.
+        """
         if self == GONOGO:
             return "Go/No-Go"
         return f"<@{self.user}>" if self.team[:1] in {"T", "E"} else self.user or "nobody"

@@ -1,7 +1,8 @@
-"""A place is a service in an environment: what keeps a deployment from going forward there, and who may start a run.
+"""A place is a service in an environment: what keeps a deployment from going forward there,
+and who may start a run.
 
-One rule serves every door: the gates, the go, each start of a run and the end of the watch ask ``obstacles`` with what the store holds at
-that moment, inside the transaction that acts.
+One rule serves every door: the gates, the go, each start of a run and the end of the watch ask
+``obstacles`` with what the store holds at that moment, inside the transaction that acts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ class Unclear(StrEnum):
     """Why nobody can say what runs in a place."""
 
     FAILED = "failed"  # a deployment or a rollback stopped in the middle
-    STRAY = "stray"  # a run that was given up has not been seen to end, or ended after the one that replaced it had begun
+    # a run that was given up has not been seen to end, or ended after the one
+    # that replaced it had begun
+    STRAY = "stray"
     SEEN = "seen"  # another version than the one that was said to be live still got requests
     RESTORED = "restored"  # the database is older than what happened
 
@@ -34,15 +37,21 @@ class Doubt:
     since: datetime
     deployment: DeploymentId = ""
     seen: tuple[str, ...] = ()
-    """The commits that got requests although another version was said to be live. No word forgets them."""
+    """The commits that got requests although another version was said to be
+    live. No word forgets them.
+    """
 
 
 _GRAVITY = (Unclear.SEEN, Unclear.FAILED, Unclear.STRAY, Unclear.RESTORED)
-"""The doubts by what ends them: somebody's next deployment is an answer to the first two, and to none of the others."""
+"""The doubts by what ends them: somebody's next deployment is an answer to the first two,
+and to none of the others.
+"""
 
 
 def graver(old: Doubt | None, new: Doubt) -> Doubt:
-    """Give what is in doubt where something more has come to make it so: the graver of the two, since the later of both."""
+    """Give what is in doubt where something more has come to make it so: the graver of the two,
+    since the later of both.
+    """
     if old is None:
         return new
     seen = tuple(dict.fromkeys((*old.seen, *new.seen)))
@@ -63,19 +72,26 @@ class Stray:
     since: datetime
     url: str = ""
     unanswered: bool = False
-    """Whether its start has not been answered: ``run`` is then the name of the intent, by which the run is looked for."""
+    """Whether its start has not been answered: ``run`` is then the name of the intent, by
+    which the run is looked for.
+    """
 
     @property
     def in_words(self) -> str:
         """Say what is not known about it."""
         if self.unanswered:
-            return f"whether a run of {self.deployment} was started before it was stopped is not known yet"
+            return (
+                f"whether a run of {self.deployment} was started before it was "
+                "stopped is not known yet"
+            )
         return f"a run of {self.deployment} that was cut off has not been seen to end"
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to start one run, now. A place's newest permit alone counts; whoever seizes the place ends it."""
+    """The right to start one run, now. A place's newest permit alone counts; whoever
+    seizes the place ends it.
+    """
 
     service: str
     environment: str
@@ -92,7 +108,9 @@ class Obstacle(StrEnum):
     QUARANTINED = "quarantined"
     BACKWARDS = "backwards"
     UNKNOWN_WAY = "unknown way"
-    WATCHED = "watched"  # by a watch that nobody's word is for: only what was let go and has begun nothing is kept by it here
+    # by a watch that nobody's word is for: only what was let go and has begun
+    # nothing is kept by it here
+    WATCHED = "watched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +168,30 @@ class Ground:
 
     @property
     def way_on(self) -> str:
-        """Say what helps against a run that was given up, which nobody's word ends; empty where there is none."""
-        return "; if it hangs, end it at the CI provider" if self.strays and not self.strays[0].unanswered else ""
+        """Say what helps against a run that was given up, which nobody's word ends;
+        empty where there is none.
+        """
+        return (
+            "; if it hangs, end it at the CI provider"
+            if self.strays and not self.strays[0].unanswered
+            else ""
+        )
 
 
-def obstacles(deployment: Deployment, ground: Ground, way: Way | None, now: datetime) -> tuple[Hindrance, ...]:
+def obstacles(
+    deployment: Deployment, ground: Ground, way: Way | None, now: datetime
+) -> tuple[Hindrance, ...]:
     """Name everything that keeps a deployment from going forward, in the order in which it matters.
 
-    ``way`` says what lies between what is live and the deployment's commit; None where it has begun already and that is settled.
+    ``way`` says what lies between what is live and the deployment's commit; None where it has begun
+    already and that is settled.
     """
-    found = [_unclear(deployment, ground), _locked(ground, now), _quarantined(deployment, ground), _way(deployment, ground, way)]
+    found = [
+        _unclear(deployment, ground),
+        _locked(ground, now),
+        _quarantined(deployment, ground),
+        _way(deployment, ground, way),
+    ]
     return tuple(hindrance for hindrance in found if hindrance is not None)
 
 
@@ -171,12 +203,19 @@ def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None
-    how = f"{_instead(deployment, ground, doubt)}say what is live: /deploy live {place} is REF because TEXT"
-    return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
+    how = (
+        f"{_instead(deployment, ground, doubt)}say what is live: /deploy live "
+        f"{place} is REF because TEXT"
+    )
+    return Hindrance(
+        Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since
+    )
 
 
 def _instead(deployment: Deployment, ground: Ground, doubt: Doubt) -> str:
-    """Say what else helps than somebody's word: what waits is the answer once it is asked for anew, if it is not itself what failed."""
+    """Say what else helps than somebody's word: what waits is the answer once it is asked for anew,
+    if it is not itself what failed.
+    """
     if not may_be_answered(doubt):
         return ""
     card = "its card says whether it goes back; " if doubt.kind is Unclear.FAILED else ""
@@ -185,7 +224,11 @@ def _instead(deployment: Deployment, ground: Ground, doubt: Doubt) -> str:
     if ground.quarantine or ground.failed_commit == deployment.commit:
         return f"{card}deploy another version, or "
     anew = f": /deploy {deployment.service} {deployment.version} to {deployment.environment}"
-    how = f"ask for it anew{anew}" if deployment.state in WAITING else f"cancel it and ask for it anew{anew}"
+    how = (
+        f"ask for it anew{anew}"
+        if deployment.state in WAITING
+        else f"cancel it and ask for it anew{anew}"
+    )
     return f"{card}if this is the answer to it, {how}; or "
 
 
@@ -195,7 +238,9 @@ def may_be_answered(doubt: Doubt) -> bool:
 
 
 def is_answer_to(deployment: Deployment, doubt: Doubt) -> bool:
-    """Tell whether somebody asked for a deployment knowing of the failure: it is then their answer to it. What waited before is none."""
+    """Tell whether somebody asked for a deployment knowing of the failure: it is then their answer
+    to it. What waited before is none.
+    """
     return may_be_answered(doubt) and deployment.asked_at > doubt.since
 
 
@@ -204,7 +249,14 @@ def _locked(ground: Ground, now: datetime) -> Hindrance | None:
     if lock is None:
         return None
     how = f"/deploy unlock {lock.service or 'all'} {lock.environment}"
-    return Hindrance(Obstacle.LOCKED, f"{lock.place} is locked: {lock.reason}", by=lock.by, at=lock.at, clears_at=lock.until, how=how)
+    return Hindrance(
+        Obstacle.LOCKED,
+        f"{lock.place} is locked: {lock.reason}",
+        by=lock.by,
+        at=lock.at,
+        clears_at=lock.until,
+        how=how,
+    )
 
 
 def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:
@@ -212,7 +264,13 @@ def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:
         return None
     how = f"/deploy unquarantine {deployment.service} {deployment.version} because TEXT"
     known, why = ground.quarantined, f"{deployment.version} is quarantined: {ground.quarantine}"
-    return Hindrance(Obstacle.QUARANTINED, why, by=known.by if known else None, at=known.at if known else None, how=how)
+    return Hindrance(
+        Obstacle.QUARANTINED,
+        why,
+        by=known.by if known else None,
+        at=known.at if known else None,
+        how=how,
+    )
 
 
 def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance | None:
@@ -223,18 +281,25 @@ def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance |
         return Hindrance(Obstacle.UNKNOWN_WAY, way.sentence(there, deployment.version))
     where = there if way.of in {"", ground.live_commit} else "what failed here"
     has = f"{way.brought_by} brought" if way.brought_by else f"{where} has"
-    sentence = f"{has} {way.path or 'a migration'}, which {deployment.version} has not: deploy a version that has it"
+    sentence = (
+        f"{has} {way.path or 'a migration'}, which {deployment.version} has not: "
+        "deploy a version that has it"
+    )
     return Hindrance(Obstacle.BACKWARDS, sentence)
 
 
 def is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
     """Tell whether a deployment ends when this commit is what is live instead.
 
-    One that is watched ends, because it is not there. One that rolls out ends where it is under way only because the database was put
-    back from a copy, or where its numbers are bad and no button goes back. A rollback goes on, and ends by itself.
+    One that is watched ends, because it is not there. One that rolls out ends where it is under way
+    only because the database was put back from a copy, or where its numbers are bad and no button
+    goes back. A rollback goes on, and ends by itself.
     """
     if shown.kind is not Kind.FORWARD or shown.state not in {State.ROLLING_OUT, State.WATCHING}:
         return False
     if shown.state is State.WATCHING:
         return shown.commit != commit
-    return doubt is not None and (doubt.deployment == shown.id or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since))
+    return doubt is not None and (
+        doubt.deployment == shown.id
+        or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since)
+    )

@@ -1,7 +1,8 @@
-"""Names and texts from a repository or a CI server, made harmless before they are an input, a file name, a link or a message.
+"""Names and texts from a repository or a CI server, made harmless before they are an input, a file
+name, a link or a message.
 
-The values that pass through the ports (``Resolved``, ``CIRun``, ``Stage``, ``Change`` …) apply these rules to themselves when they are
-made, so that no provider can forget them.
+The values that pass through the ports (``Resolved``, ``CIRun``, ``Stage``, ``Change`` …) apply
+these rules to themselves when they are made, so that no provider can forget them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bot.domain.spelling import is_ref
+from bot.domain.validation import is_ref
 
 SHORT = 10
 """How many characters of a commit stand for it."""
@@ -24,14 +25,22 @@ _LINK = re.compile(r"https?://[A-Za-z0-9\[][^\s\"'<>\\^`{|}]*", re.ASCII)
 
 
 def version(name: str, commit: str) -> str:
-    """Give what a commit is called, where that could also have been typed; else the first characters of the commit."""
+    """Give what a commit is called, where that could also have been typed; else the first
+    characters of the commit.
+    """
     return name if is_ref(name) else commit[:SHORT]
 
 
 def line(text: str, longest: int = LONGEST_LINE) -> str:
-    """Make a text one line: what breaks lines is a space, what is invisible or turns text around is left out, what is too long is cut."""
+    """Make a text one line: what breaks lines is a space, what is invisible or turns text around is
+    left out, what is too long is cut.
+    """
     begun = text[: longest * 4]
-    shown = " ".join((begun if begun.isascii() and begun.isprintable() else "".join(map(_visible, begun))).split())
+    shown = " ".join(
+        (
+            begun if begun.isascii() and begun.isprintable() else "".join(map(_visible, begun))
+        ).split()
+    )
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
@@ -44,4 +53,8 @@ def _visible(sign: str) -> str:
 
 def link(address: str) -> str:
     """Give a web address that can be shown as a link; "" for anything else."""
-    return address if len(address) <= LONGEST_LINK and address.isascii() and _LINK.fullmatch(address) else ""
+    return (
+        address
+        if len(address) <= LONGEST_LINK and address.isascii() and _LINK.fullmatch(address)
+        else ""
+    )

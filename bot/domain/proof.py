@@ -1,4 +1,6 @@
-"""What the audit chain proves, and what it does not: verified entry by entry, in memory that does not grow with it."""
+"""What the audit chain proves, and what it does not: verified entry by entry, in memory
+that does not grow with it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.domain.audit import FIRST, FORMAT, RESTORED, UNSIGNED, Head, Key, Keys, Link, digest, is_signed
+from bot.domain.audit import (
+    FIRST,
+    FORMAT,
+    RESTORED,
+    UNSIGNED,
+    Head,
+    Key,
+    Keys,
+    Link,
+    digest,
+    is_signed,
+)
 
 
 class Checked(StrEnum):
@@ -39,7 +52,9 @@ class Agreement(StrEnum):
     FORGED = "forged"
     """Its own signature is not that of the key which it names."""
     ABANDONED = "abandoned"
-    """It belongs to what was lost when the database was put back from a copy, which the chain itself says."""
+    """It belongs to what was lost when the database was put back from a copy,
+    which the chain itself says.
+    """
 
 
 class Verdict(StrEnum):
@@ -92,7 +107,11 @@ class Report:
     @property
     def contradicted(self) -> Compared | None:
         """The first head that the chain contradicts."""
-        wrong = [each for each in self.compared if each.agreement not in {Agreement.HOLDS, Agreement.ABANDONED}]
+        wrong = [
+            each
+            for each in self.compared
+            if each.agreement not in {Agreement.HOLDS, Agreement.ABANDONED}
+        ]
         return min(wrong, key=lambda each: each.head.n, default=None)
 
     @property
@@ -110,13 +129,18 @@ class Report:
         return tuple(
             each
             for each in self.stretches
-            if each.checked is not Checked.SIGNED and not (each.checked is Checked.UNSIGNED and each.last <= vouched)
+            if each.checked is not Checked.SIGNED
+            and not (each.checked is Checked.UNSIGNED and each.last <= vouched)
         )
 
     @property
     def anchor(self) -> int:
-        """The number up to which nothing was cut off or rewritten since a head was kept; 0 where there is none."""
-        return max((each.head.n for each in self.compared if each.agreement is Agreement.HOLDS), default=0)
+        """The number up to which nothing was cut off or rewritten since a head was
+        kept; 0 where there is none.
+        """
+        return max(
+            (each.head.n for each in self.compared if each.agreement is Agreement.HOLDS), default=0
+        )
 
 
 def _vouches(compared: Compared) -> bool:
@@ -125,13 +149,25 @@ def _vouches(compared: Compared) -> bool:
 
 def _is_text(link: Link) -> bool:
     """Tell whether every field is of its type: SQLite keeps what it is given."""
-    texts = (link.at, link.actor, link.action, link.deployment, link.outcome, link.facts, link.key, link.previous, link.hash)
+    texts = (
+        link.at,
+        link.actor,
+        link.action,
+        link.deployment,
+        link.outcome,
+        link.facts,
+        link.key,
+        link.previous,
+        link.hash,
+    )
     return all(type(text) is str for text in texts)
 
 
 @dataclass(slots=True)
 class Verifier:
-    """Takes a chain piece by piece. With ``since`` it begins at that head's entry and believes what is before it."""
+    """Takes a chain piece by piece. With ``since`` it begins at that head's entry and
+    believes what is before it.
+    """
 
     keys: Keys
     heads: Iterable[Head] = ()
@@ -152,7 +188,9 @@ class Verifier:
             self._pending.setdefault(self.since.n, []).append(self.since)
 
     def take(self, links: Iterable[Link]) -> bool:
-        """Verify the next links; False once one does not hold, and nothing after it is looked at."""
+        """Verify the next links; False once one does not hold, and
+        nothing after it is looked at.
+        """
         for link in links:
             checked = self._checked(link)
             if isinstance(checked, Fault):
@@ -165,8 +203,18 @@ class Verifier:
         """Say what was found; ask when all has been taken."""
         compared = [*self._compared]
         if self._broken is None:
-            compared += [Compared(head, self._lost(head, Agreement.CUT_OFF)) for heads in self._pending.values() for head in heads]
-        return Report(self.since.n if self.since else 1, self._last, tuple(self._stretches), self._broken, tuple(compared))
+            compared += [
+                Compared(head, self._lost(head, Agreement.CUT_OFF))
+                for heads in self._pending.values()
+                for head in heads
+            ]
+        return Report(
+            self.since.n if self.since else 1,
+            self._last,
+            tuple(self._stretches),
+            self._broken,
+            tuple(compared),
+        )
 
     def _expect(self, head: Head) -> None:
         key = self._by_id.get(head.key)
@@ -176,7 +224,9 @@ class Verifier:
             self._pending.setdefault(head.n, []).append(head)
 
     def _checked(self, link: Link) -> Checked | Fault:
-        """Check one link against the one before it, and its content against its hash where that can be done."""
+        """Check one link against the one before it, and its content against its
+        hash where that can be done.
+        """
         if link.n != self._next():
             return Fault.MISNUMBERED
         if link.previous != self._previous(link):
@@ -205,7 +255,9 @@ class Verifier:
             self._restored = link
         for head in self._pending.pop(link.n, ()):
             agrees = head.hash == link.hash
-            self._compared.append(Compared(head, Agreement.HOLDS if agrees else self._lost(head, Agreement.REWRITTEN)))
+            self._compared.append(
+                Compared(head, Agreement.HOLDS if agrees else self._lost(head, Agreement.REWRITTEN))
+            )
         self._last = Head(link.n, link.hash)
         latest = self._stretches[-1] if self._stretches else None
         if latest is not None and (latest.checked, latest.key) == (checked, link.key):

@@ -12,4 +12,5 @@ class QualityState(StrEnum):
     RED = "red"
     RUNNING = "running"
     NONE = "none"  # no tests have run: never green
-    UNKNOWN = "unknown"  # they ended well, and what they were to leave as evidence cannot be read: never green
+    # they ended well, and what they were to leave as evidence cannot be read: never green
+    UNKNOWN = "unknown"

@@ -7,11 +7,17 @@ from collections.abc import Collection, Iterable
 from bot.domain.deployment import BEFORE_TURN, Deployment, DeploymentId, Kind
 
 
-def is_next(id: DeploymentId, holder: DeploymentId, open_there: Iterable[Deployment], passing: Collection[DeploymentId] = ()) -> bool:
+def is_next(
+    id: DeploymentId,
+    holder: DeploymentId,
+    open_there: Iterable[Deployment],
+    passing: Collection[DeploymentId] = (),
+) -> bool:
     """Tell whether a deployment may take a place's claim: it has it already, or nobody comes first.
 
-    First comes whoever ``holder`` names, and what was asked for earlier, as long as they still need the place to themselves; what is
-    only watched needs it no more, nor does what is to be passed by.
+    First comes whoever ``holder`` names, and what was asked for earlier, as long as they
+    still need the place to themselves; what is only watched needs it no more, nor does
+    what is to be passed by.
     """
     if holder == id:
         return True

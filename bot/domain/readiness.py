@@ -21,9 +21,13 @@ if TYPE_CHECKING:  # the card holds a review
     from bot.domain.card import RollbackOffer
 
 REQUESTER = "requester"
-"""The key of the gate that is there while whoever asked for a deployment could not ask for it now."""
+"""The key of the gate that is there while whoever asked for a deployment
+could not ask for it now.
+"""
 WATCHED = "watched"
-"""The key of the gate that is there for as long as an earlier deployment is being watched (``bot.domain.watching``)."""
+"""The key of the gate that is there for as long as an earlier deployment is being watched
+(``bot.domain.watching``).
+"""
 
 
 class GateState(StrEnum):
@@ -39,7 +43,8 @@ class GateState(StrEnum):
 class Gate:
     """One gate in one review, ready to be shown.
 
-    ``key`` is the automatic gate's kind or ``item:KEY`` for a checklist item; ``sentence`` is what was found, short enough for one line.
+    ``key`` is the automatic gate's kind or ``item:KEY`` for a checklist item; ``sentence`` is what
+    was found, short enough for one line.
     """
 
     key: str
@@ -48,7 +53,9 @@ class Gate:
     sentence: str
     need: Need = Need.REQUIRED
     who: str = ""
-    """Who can clear it, as people read it: a role's name or a person's mention key (``T…/U…``); empty when it clears by itself."""
+    """Who can clear it, as people read it: a role's name or a person's mention key (``T…/U…``);
+    empty when it clears by itself.
+    """
     clears_at: datetime | None = None
     """When it clears by itself, if that is known."""
     by: Person | None = None
@@ -57,17 +64,27 @@ class Gate:
     url: str = ""
     """The evidence."""
     again: bool = False
-    """Whether what it judges can be asked for once more: tests that have failed, or of which nothing is heard."""
+    """Whether what it judges can be asked for once more: tests that have failed, or
+    of which nothing is heard.
+    """
     first: str = ""
-    """The environment to which the same commit can be deployed first, so that it opens; empty where that would be for nothing."""
+    """The environment to which the same commit can be deployed first, so that it opens; empty where
+    that would be for nothing.
+    """
     startable: str = ""
-    """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
+    """The correlation id of the test run that would answer it and that nobody
+    but a deployment starts.
+    """
     plan: str = ""
-    """The plan that somebody has to confirm, or has confirmed, so that it opens (``rollback.plan_for``)."""
+    """The plan that somebody has to confirm, or has confirmed, so that it opens
+    (``rollback.plan_for``).
+    """
     how: str = ""
     """The command that clears it, for whoever is named."""
     as_of: datetime | None = field(default=None, compare=False)
-    """When the provider said so, where that was a while before the review. An answer that was asked for again says nothing new."""
+    """When the provider said so, where that was a while before the review. An answer that was asked
+    for again says nothing new.
+    """
 
     @property
     def blocks(self) -> bool:
@@ -94,11 +111,13 @@ class Review:
 
     @property
     def is_ready_to_approve(self) -> bool:
-        """Tell whether nothing blocks but the end of the watch before it: people can decide meanwhile."""
+        """Tell whether nothing blocks but the end of the watch before it:
+        people can decide meanwhile.
+        """
         return all(gate.key == WATCHED for gate in self.blocking)
 
 
-# The automatic gates: each is a function from facts to one gate ---------------------------------------------------------------------------
+# The automatic gates: each is a function from facts to one gate ---------------------------------
 
 TITLES = {
     GateKind.TESTS: "tests green",
@@ -120,13 +139,25 @@ class Confirmed:
 
 
 def quality_gate(
-    state: str, sentence: str, url: str, need: Need, *, startable: str = "", again: bool = False, since: datetime | None = None
+    state: str,
+    sentence: str,
+    url: str,
+    need: Need,
+    *,
+    startable: str = "",
+    again: bool = False,
+    since: datetime | None = None,
 ) -> Gate:
     """Judge a commit's tests; only a provider that says ``green`` makes it green.
 
     ``again`` tells whether there was a run that can be run again, ``since`` when they began.
     """
-    verdict = {"green": GateState.GREEN, "red": GateState.OPEN, "running": GateState.OPEN, "none": GateState.OPEN}
+    verdict = {
+        "green": GateState.GREEN,
+        "red": GateState.OPEN,
+        "running": GateState.OPEN,
+        "none": GateState.OPEN,
+    }
     return Gate(
         GateKind.TESTS,
         TITLES[GateKind.TESTS],
@@ -141,7 +172,9 @@ def quality_gate(
 
 
 class Staged(StrEnum):
-    """How a version that passes is live in the environment before; the gate's title says no more than that."""
+    """How a version that passes is live in the environment before; the gate's
+    title says no more than that.
+    """
 
     VERIFIED = "live and verified on {}"
     ACCEPTED = "live on {}, not verified"
@@ -171,59 +204,120 @@ def staged_gate(
     in_trouble: bool = False,
     kept: str = "",
 ) -> Gate:
-    """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there, or ``waits`` itself.
+    """Judge whether the same commit is live and verified in the environment ``before``; ``coming``
+    brings it there, or ``waits`` itself.
 
-    ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
-    ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there; ``in_trouble`` whether its
-    numbers there wait for its lead; ``kept`` what keeps the version out of there, so that nobody is sent there.
+    ``commits`` are the deployment's and the one that is live there: a tag that was moved since
+    makes one version of two commits. ``said_by`` is on whose word it counts as live there;
+    ``unclear`` says why it is not known what runs there; ``in_trouble`` whether its numbers there
+    wait for its lead; ``kept`` what keeps the version out of there, so that nobody is sent there.
 
-    A version that nobody could judge there (too little traffic, no metrics, live before the bot came) passes and says so; one that was let
-    go on does not.
+    A version that nobody could judge there (too little traffic, no metrics, live before the bot
+    came) passes and says so; one that was let go on does not.
     """
     title = staged_title(before)
     if leaving:
-        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is being rolled back on {before}", need)
+        return Gate(
+            GateKind.STAGED,
+            title,
+            GateState.OPEN,
+            f"{version} is being rolled back on {before}",
+            need,
+        )
     if unclear:
-        return Gate(GateKind.STAGED, title, GateState.UNKNOWN, f"it is unclear what runs on {before}: {unclear}", need)
+        return Gate(
+            GateKind.STAGED,
+            title,
+            GateState.UNKNOWN,
+            f"it is unclear what runs on {before}: {unclear}",
+            need,
+        )
     if coming and (not is_same or said_by is not None):
-        how = f"is to bring {version} there, and {waits}" if waits else f"is bringing {version} there"
+        how = (
+            f"is to bring {version} there, and {waits}" if waits else f"is bringing {version} there"
+        )
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} {how}", need)
     if not is_same:
         version, live_version = told_apart(version, live_version, commits)
         found = f"{live_version} is live there" if live_version else "nothing is live there"
         not_there = f"{version} is not live on {before}: {found}"
         if kept:
-            return Gate(GateKind.STAGED, title, GateState.OPEN, f"{not_there}, and it cannot be brought there: {kept}", need)
+            return Gate(
+                GateKind.STAGED,
+                title,
+                GateState.OPEN,
+                f"{not_there}, and it cannot be brought there: {kept}",
+                need,
+            )
         return Gate(GateKind.STAGED, title, GateState.OPEN, not_there, need, first=before)
     if said_by is not None:
         return _said_gate(title, before, version, said_by, verified_at, need)
     if in_trouble:
-        found = f"{version} is live on {before}, and its lead decides there first: its numbers are worse or unclear"
+        found = (
+            f"{version} is live on {before}, and its lead decides there first: its "
+            "numbers are worse or unclear"
+        )
         return Gate(GateKind.STAGED, title, GateState.OPEN, found, need)
     return _proof_gate(title, before, version, accepted, verified_at, need)
 
 
-def _proof_gate(title: str, before: str, version: str, accepted: str, verified_at: datetime | None, need: Need) -> Gate:
+def _proof_gate(
+    title: str, before: str, version: str, accepted: str, verified_at: datetime | None, need: Need
+) -> Gate:
     """Judge how what is live there ended its watch."""
-    if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED, Acceptance.ADOPTED}:
+    if verified_at is None and accepted in {
+        Acceptance.LITTLE,
+        Acceptance.UNWATCHED,
+        Acceptance.ADOPTED,
+    }:
         found = f"{version} is live on {before}, accepted without proof: {accepted}"
-        return Gate(GateKind.STAGED, staged_title(before, Staged.ACCEPTED), GateState.GREEN, found, need)
+        return Gate(
+            GateKind.STAGED, staged_title(before, Staged.ACCEPTED), GateState.GREEN, found, need
+        )
     if verified_at is None and accepted:
         how = "let go on" if accepted == Acceptance.ON_WORD else "accepted"
-        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before}, {how} there {accepted}: not verified", need)
+        return Gate(
+            GateKind.STAGED,
+            title,
+            GateState.OPEN,
+            f"{version} is live on {before}, {how} there {accepted}: not verified",
+            need,
+        )
     if verified_at is None:
-        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before} and still being watched", need)
-    return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live and verified on {before}", need, at=verified_at)
+        return Gate(
+            GateKind.STAGED,
+            title,
+            GateState.OPEN,
+            f"{version} is live on {before} and still being watched",
+            need,
+        )
+    return Gate(
+        GateKind.STAGED,
+        title,
+        GateState.GREEN,
+        f"{version} is live and verified on {before}",
+        need,
+        at=verified_at,
+    )
 
 
 def verified_here_gate(version: str, need: Need) -> Gate:
-    """Pass what counts as live and was verified in this very place: put there again, it takes the place of whatever else gets requests."""
-    found = f"{version} was verified here and counts as live here: it takes the place of what else is there"
+    """Pass what counts as live and was verified in this very place: put there again, it takes the
+    place of whatever else gets requests.
+    """
+    found = (
+        f"{version} was verified here and counts as live here: it takes the "
+        "place of what else is there"
+    )
     return Gate(GateKind.STAGED, Staged.PUT_AGAIN, GateState.GREEN, found, need)
 
 
-def _said_gate(title: str, before: str, version: str, said_by: Person, verified_at: datetime | None, need: Need) -> Gate:
-    """Keep shut over what counts as live on somebody's word: what was proved there before proves nothing of what is there since."""
+def _said_gate(
+    title: str, before: str, version: str, said_by: Person, verified_at: datetime | None, need: Need
+) -> Gate:
+    """Keep shut over what counts as live on somebody's word: what was proved there before proves
+    nothing of what is there since.
+    """
     found = f"{version} was never verified on {before}, only said to be live there"
     if verified_at is not None:
         found = f"{version} was verified on {before} before, and is only said to be live there now"
@@ -231,7 +325,9 @@ def _said_gate(title: str, before: str, version: str, said_by: Person, verified_
 
 
 def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str, str]:
-    """Add the short commits where two versions have one name and are not the same: a version is a name, the commit is what it is."""
+    """Add the short commits where two versions have one name and are not the same: a version is a
+    name, the commit is what it is.
+    """
     here, there = (version, commits[0]), (other, commits[1])
     if not is_moved(here, there):
         return version, other
@@ -239,20 +335,30 @@ def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str,
 
 
 def rollback_gate(offer: RollbackOffer, need: Need, *, mends: bool = False) -> Gate:
-    """Judge whether there is a version to go back to: a verified one, or where none was ever verified an accepted one.
+    """Judge whether there is a version to go back to: a verified one, or where none was ever
+    verified an accepted one.
 
-    What ``mends`` a place, where nothing but what is there now and is bad itself is left, is not kept out of it for that.
+    What ``mends`` a place, where nothing but what is there now and is bad itself is left, is not
+    kept out of it for that.
     """
     title = TITLES[GateKind.ROLLBACK]
     if mends and not offer.version:
-        return Gate(GateKind.ROLLBACK, f"{title}, not by a button", GateState.GREEN, offer.refused, need)
+        return Gate(
+            GateKind.ROLLBACK, f"{title}, not by a button", GateState.GREEN, offer.refused, need
+        )
     if offer.refused:
         return Gate(GateKind.ROLLBACK, title, GateState.OPEN, offer.refused, need)
     if not offer.is_known:
-        sentence = f"whether a database migration lies between this version and {offer.version} is not known"
+        sentence = (
+            "whether a database migration lies between this version and "
+            f"{offer.version} is not known"
+        )
         return Gate(GateKind.ROLLBACK, title, GateState.UNKNOWN, sentence, need)
     if offer.verified_at is None and offer.accepted:
-        found = f"{offer.version} was accepted ({offer.accepted}), never verified; it can be put back{_instead(offer)}"
+        found = (
+            f"{offer.version} was accepted ({offer.accepted}), never verified; it can be "
+            f"put back{_instead(offer)}"
+        )
         return Gate(GateKind.ROLLBACK, f"{title}, not verified", GateState.GREEN, found, need)
     found = f"{offer.version} is verified and can be put back{_instead(offer)}"
     return Gate(GateKind.ROLLBACK, title, GateState.GREEN, found, need, at=offer.verified_at)
@@ -264,21 +370,43 @@ def _instead(offer: RollbackOffer) -> str:
 
 
 def not_its_own_gate(offer: RollbackOffer, version: str, need: Need) -> Gate:
-    """Judge a way back that takes no plan of this version's: what failed there before it brought the migration, and that has a gate."""
-    there = f"{version} brings no migration that {offer.version} has not; what failed here has left {_first_of(offer.undoes.migrations)}"
-    return Gate(GateKind.ROLLBACK, "way back: nothing of its own", GateState.GREEN, f"{there}, about which another gate asks", need)
+    """Judge a way back that takes no plan of this version's: what failed there before it brought
+    the migration, and that has a gate.
+    """
+    there = (
+        f"{version} brings no migration that {offer.version} has not; what failed here has left "
+        f"{_first_of(offer.undoes.migrations)}"
+    )
+    return Gate(
+        GateKind.ROLLBACK,
+        "way back: nothing of its own",
+        GateState.GREEN,
+        f"{there}, about which another gate asks",
+        need,
+    )
 
 
 def put_again_gate(version: str, need: Need) -> Gate:
-    """Judge a way back from what is recorded as live already, where there is no other: putting it there again takes none away."""
+    """Judge a way back from what is recorded as live already, where there is no other: putting it
+    there again takes none away.
+    """
     sentence = (
-        f"{version} is recorded as live here, and there is no other version that could be put back: putting it there again takes none away"
+        f"{version} is recorded as live here, and there is no other version that could be put "
+        "back: putting it there again takes none away"
     )
     return Gate(GateKind.ROLLBACK, TITLES[GateKind.ROLLBACK], GateState.GREEN, sentence, need)
 
 
-def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirmed | None, doubt: Doubtful | None = None) -> Gate:
-    """Judge a way back that no button goes, because migrations would be left behind: somebody says that these have a plan of their own.
+def plan_gate(
+    offer: RollbackOffer,
+    need: Need,
+    *,
+    who: str,
+    confirmed: Confirmed | None,
+    doubt: Doubtful | None = None,
+) -> Gate:
+    """Judge a way back that no button goes, because migrations would be left behind: somebody says
+    that these have a plan of their own.
 
     That is no waiver: nothing goes back over a migration, and the card goes on saying so.
     """
@@ -286,13 +414,29 @@ def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirme
     if confirmed is None:
         leaves = f"going back to {offer.version} leaves {behind} behind"
         sentence = f"{leaves}; it takes the migration's own plan, not confirmed for this deployment"
-        return Gate(GateKind.ROLLBACK, title, GateState.OPEN, sentence, need, who=who, plan=offer.plan)
+        return Gate(
+            GateKind.ROLLBACK, title, GateState.OPEN, sentence, need, who=who, plan=offer.plan
+        )
     if doubt is not None:
-        sentence = f"going back over {behind} takes its own plan; what was confirmed does not count: {doubt.why}"
-        return Gate(GateKind.ROLLBACK, title, doubt.state, sentence, need, who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan)
+        sentence = (
+            f"going back over {behind} takes its own plan; what was confirmed "
+            f"does not count: {doubt.why}"
+        )
+        return Gate(
+            GateKind.ROLLBACK,
+            title,
+            doubt.state,
+            sentence,
+            need,
+            who=who,
+            by=confirmed.by,
+            at=confirmed.at,
+            plan=offer.plan,
+        )
     sentence = f"going back over {behind} takes its own plan, confirmed: {confirmed.reason}"
     return Gate(
-        GateKind.ROLLBACK, title, GateState.GREEN, sentence, need, who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan
+        GateKind.ROLLBACK, title, GateState.GREEN, sentence, need,
+        who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan
     )  # fmt: skip
 
 
@@ -321,23 +465,60 @@ def unfrozen_gate(freezes: Sequence[Freeze], environment: str, now: datetime, ne
     if freeze is None:
         return Gate(GateKind.UNFROZEN, title, GateState.GREEN, "no freeze", need)
     sentence = f"{environment} is frozen: {freeze.reason}"
-    return Gate(GateKind.UNFROZEN, title, GateState.OPEN, sentence, need, clears_at=freeze.end, at=freeze.start)
+    return Gate(
+        GateKind.UNFROZEN,
+        title,
+        GateState.OPEN,
+        sentence,
+        need,
+        clears_at=freeze.end,
+        at=freeze.start,
+    )
 
 
 def frozen_by(freezes: Sequence[Freeze], environment: str, now: datetime) -> Freeze | None:
     """Find the freeze that is in force; of several, the one that ends last."""
-    in_force = [freeze for freeze in freezes if freeze.environment == environment and freeze.start <= now < freeze.end]
+    in_force = [
+        freeze
+        for freeze in freezes
+        if freeze.environment == environment and freeze.start <= now < freeze.end
+    ]
     return max(in_force, key=lambda freeze: freeze.end, default=None)
 
 
-def on_call_gate(person: Person | None, *, until: datetime | None, acknowledged_by: Person | None, at: datetime | None, need: Need) -> Gate:
-    """Judge whether somebody is on call and knows. An acknowledgement by somebody whose shift is over does not count."""
+def on_call_gate(
+    person: Person | None,
+    *,
+    until: datetime | None,
+    acknowledged_by: Person | None,
+    at: datetime | None,
+    need: Need,
+) -> Gate:
+    """Judge whether somebody is on call and knows. An acknowledgement by somebody whose
+    shift is over does not count.
+    """
     title = TITLES[GateKind.ON_CALL]
     if person is None:
         return Gate(GateKind.ON_CALL, title, GateState.OPEN, "nobody is on call", need)
     if acknowledged_by != person:
-        return Gate(GateKind.ON_CALL, title, GateState.OPEN, "the person on call has not acknowledged", need, who=str(person))
-    return Gate(GateKind.ON_CALL, title, GateState.GREEN, "on call and informed", need, by=person, at=at, clears_at=until)
+        return Gate(
+            GateKind.ON_CALL,
+            title,
+            GateState.OPEN,
+            "the person on call has not acknowledged",
+            need,
+            who=str(person),
+        )
+    return Gate(
+        GateKind.ON_CALL,
+        title,
+        GateState.GREEN,
+        "on call and informed",
+        need,
+        by=person,
+        at=at,
+        clears_at=until,
+    )
 
 
 def unknown_gate(kind: GateKind, sentence: str, need: Need) -> Gate:
@@ -358,13 +539,24 @@ class Doubtful:
         return GateState.OPEN if self.is_known else GateState.UNKNOWN
 
 
-def item_gate(item: ChecklistItem, *, by: Person | None, at: datetime | None, doubt: Doubtful | None = None) -> Gate:
+def item_gate(
+    item: ChecklistItem, *, by: Person | None, at: datetime | None, doubt: Doubtful | None = None
+) -> Gate:
     """Show a checklist item, ticked or not; a tick in doubt does not count, and says why."""
     key = f"item:{item.key}"
     if by is None:
         return Gate(key, item.title, GateState.OPEN, "not ticked", item.need, who=item.role)
     if doubt is not None:
-        return Gate(key, item.title, doubt.state, f"ticked, and it does not count: {doubt.why}", item.need, who=item.role, by=by, at=at)
+        return Gate(
+            key,
+            item.title,
+            doubt.state,
+            f"ticked, and it does not count: {doubt.why}",
+            item.need,
+            who=item.role,
+            by=by,
+            at=at,
+        )
     return Gate(key, item.title, GateState.GREEN, "ticked", item.need, who=item.role, by=by, at=at)
 
 

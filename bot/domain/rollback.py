@@ -1,4 +1,6 @@
-"""The rollback target: the last commit verified good, and the truth about what going back would undo."""
+"""The rollback target: the last commit verified good, and the truth about
+what going back would undo.
+"""
 
 from __future__ import annotations
 
@@ -60,12 +62,15 @@ class Passage(StrEnum):
     """Whether a commit can be put where another one is, as far as the database is concerned."""
 
     FREE = "free"
-    MIGRATION = "migration"  # a migration would be left behind: its own plan is needed, not a button
+    # a migration would be left behind: its own plan is needed, not a button
+    MIGRATION = "migration"
     UNKNOWN = "unknown"  # nobody could compare: never harmless
 
 
 class Flaw(StrEnum):
-    """What is known against a version since it was last in a place, as a sentence about it goes on."""
+    """What is known against a version since it was last in a place, as a
+    sentence about it goes on.
+    """
 
     WORSE = "was worse itself"
     SMOKE = "failed its smoke test"
@@ -103,7 +108,9 @@ class KeptOutBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What lies between the commit that is there (``leaving``) and the one to be put in its place (``to``)."""
+    """What lies between the commit that is there (``leaving``) and the one to be
+    put in its place (``to``).
+    """
 
     leaving: str
     to: str
@@ -113,47 +120,80 @@ class Way:
     undoes: Changes = field(default_factory=lambda: Changes(known=False))
     """The commits that ``leaving`` has and ``to`` has not."""
     beside: tuple[str, ...] = ()
-    """Other commits that may be there as well, because their deployments failed; the passage is the worst of all."""
+    """Other commits that may be there as well, because their deployments failed; the
+    passage is the worst of all.
+    """
     of: str = ""
     """Which of these commits the passage is of, where it is not ``leaving``."""
     ahead: tuple[str, ...] = ()
-    """The migrations that ``to`` has and ``leaving`` has not: a step forward for a deployment, and none that a rollback may take."""
+    """The migrations that ``to`` has and ``leaving`` has not: a step forward for a deployment, and
+    none that a rollback may take.
+    """
     brought_by: str = ""
     """The version that brought the migration to the place, where that is known."""
 
     def sentence(self, leaving: str, to: str) -> str:
         """Say why it cannot be gone by itself; the arguments are versions."""
         if self.ahead:
-            return f"{to} has a database migration that {leaving} has not ({self.ahead[0]}). Nothing goes back to it by a button."
+            return (
+                f"{to} has a database migration that {leaving} has not ({self.ahead[0]}). Nothing "
+                "goes back to it by a button."
+            )
         if self.passage is Passage.MIGRATION:
-            return f"A database migration lies between ({self.path}). Going back needs the migration's own plan, not a button."
+            return (
+                f"A database migration lies between ({self.path}). Going back needs the "
+                "migration's own plan, not a button."
+            )
         if self.passage is Passage.UNKNOWN:
-            return f"Whether a database migration lies between {leaving} and {to} is not known: the two could not be compared."
+            return (
+                f"Whether a database migration lies between {leaving} and {to} is not known: the "
+                "two could not be compared."
+            )
         return ""
 
 
 def way(*, leaving: str, to: str, undoes: Changes | None, migrations: PathPatterns) -> Way:
-    """Judge going from the commit ``leaving`` to the commit ``to``: the one rule for every rollback and every start.
+    """Judge going from the commit ``leaving`` to the commit ``to``: the one rule for every
+    rollback and every start.
 
-    ``undoes`` is what ``leaving`` has and ``to`` has not (``compare(to, leaving)``); None when it is not known. A migration that only
-    ``to`` has is a step forward. A service without migrations has nothing that could be left behind.
+    ``undoes`` is what ``leaving`` has and ``to`` has not (``compare(to, leaving)``); None when it
+    is not known. A migration that only ``to`` has is a step forward. A service without migrations
+    has nothing that could be left behind.
     """
     known = undoes if undoes is not None and undoes.known else Changes(known=False)
     if leaving == to:
         return Way(leaving, to, Passage.FREE, undoes=Changes())
     if known.known and known.backwards:  # ``leaving`` lies behind ``to``: nothing is undone
-        return Way(leaving, to, Passage.FREE, undoes=Changes(taken=Taken(known.commits, known.total, known.authors)))
+        return Way(
+            leaving,
+            to,
+            Passage.FREE,
+            undoes=Changes(taken=Taken(known.commits, known.total, known.authors)),
+        )
     if not leaving or not migrations:
         return Way(leaving, to, Passage.FREE, undoes=known)
     if not known.known:
         return Way(leaving, to, Passage.UNKNOWN)
     behind = migrations_in(known, migrations)
-    return Way(leaving, to, Passage.MIGRATION if behind else Passage.FREE, behind[0] if behind else "", replace(known, migrations=behind))
+    return Way(
+        leaving,
+        to,
+        Passage.MIGRATION if behind else Passage.FREE,
+        behind[0] if behind else "",
+        replace(known, migrations=behind),
+    )
 
 
 def back(found: Way, brings: Changes | None, migrations: PathPatterns) -> Way:
-    """Judge a way as a rollback goes it: over no migration in either direction. ``brings`` is what ``to`` has and ``leaving`` has not."""
-    if found.passage is not Passage.FREE or not migrations or not found.leaving or found.leaving == found.to:
+    """Judge a way as a rollback goes it: over no migration in either direction. ``brings`` is what
+    ``to`` has and ``leaving`` has not.
+    """
+    if (
+        found.passage is not Passage.FREE
+        or not migrations
+        or not found.leaving
+        or found.leaving == found.to
+    ):
         return found
     if brings is None or not brings.known:
         return replace(found, passage=Passage.UNKNOWN)
@@ -162,78 +202,123 @@ def back(found: Way, brings: Changes | None, migrations: PathPatterns) -> Way:
 
 
 def together(first: Way, others: Sequence[Way]) -> Way:
-    """Judge leaving several commits at once: what is there, and what failed on top of it. The worst passage counts."""
+    """Judge leaving several commits at once: what is there, and what failed on top of it.
+    The worst passage counts.
+    """
     ways = [first, *others]
     behind = [each for each in ways if each.passage is Passage.MIGRATION]
-    worst = next(iter(behind), next((each for each in ways if each.passage is Passage.UNKNOWN), first))
-    migrations = dict.fromkeys(path for each in behind for path in each.undoes.migrations or (each.path,))
+    worst = next(
+        iter(behind), next((each for each in ways if each.passage is Passage.UNKNOWN), first)
+    )
+    migrations = dict.fromkeys(
+        path for each in behind for path in each.undoes.migrations or (each.path,)
+    )
     undoes = replace(first.undoes, migrations=tuple(migrations)) if behind else first.undoes
     beside, of = tuple(each.leaving for each in others), worst.leaving if worst is not first else ""
-    return replace(first, passage=worst.passage, path=worst.path, undoes=undoes, beside=beside, of=of)
+    return replace(
+        first, passage=worst.passage, path=worst.path, undoes=undoes, beside=beside, of=of
+    )
 
 
-def ranked(releases: Sequence[AnyRelease], *, leaving: str, base: str = "") -> tuple[AnyRelease, ...]:
-    """Order what a rollback can go back to: verified ones before accepted ones, of each first what was there before (``base``)."""
+def ranked(
+    releases: Sequence[AnyRelease], *, leaving: str, base: str = ""
+) -> tuple[AnyRelease, ...]:
+    """Order what a rollback can go back to: verified ones before accepted ones, of each first what
+    was there before (``base``).
+    """
     others = [release for release in releases if release.commit != leaving]
-    return tuple(sorted(others, key=lambda release: (release.verified_at is None, release.commit != base)))
+    return tuple(
+        sorted(others, key=lambda release: (release.verified_at is None, release.commit != base))
+    )
 
 
 def target(releases: Sequence[AnyRelease], *, leaving: str, base: str = "") -> AnyRelease | None:
-    """Choose what a rollback goes back to; ``releases``, newest first, hold none that ended worse than what had been there."""
+    """Choose what a rollback goes back to; ``releases``, newest first, hold none that ended worse
+    than what had been there.
+    """
     return next(iter(ranked(releases, leaving=leaving, base=base)), None)
 
 
 NO_TARGET = "No other version that was verified here is left, so there is nothing to go back to."
-NEVER_ONE = "No other version was ever verified or accepted here, so there is nothing to go back to."
+NEVER_ONE = (
+    "No other version was ever verified or accepted here, so there is nothing to go back to."
+)
 
 
 def against(bad: Sequence[Bad]) -> str:
-    """Say what is known against a version, as a sentence about it goes on: ``failed its smoke test (at 100 %: the run was failed)``."""
+    """Say what is known against a version, as a sentence about it goes on: ``failed its smoke test
+    (at 100 %: the run was failed)``.
+    """
     return ", and ".join(f"{each.flaw} ({each.why})" for each in bad)
 
 
 def none_well(worse: Sequence[tuple[Release, Sequence[Bad]]], *, place: str) -> str:
-    """Say that what could be gone back to was bad itself, how, and how it is put there all the same."""
+    """Say that what could be gone back to was bad itself, how, and how it
+    is put there all the same.
+    """
     release, bad = worse[0]
-    known = f"When it was last here, {release.version} {against(bad)}, so no button goes back to it."
-    return f"{known} Its lead can, knowing that: /rollback {place} to {release.version} because TEXT."
+    known = (
+        f"When it was last here, {release.version} {against(bad)}, so no button goes back to it."
+    )
+    return (
+        f"{known} Its lead can, knowing that: /rollback {place} to {release.version} because TEXT."
+    )
 
 
 def none_left(kept_out: Sequence[Release]) -> str:
-    """Say that there is nothing to go back to, and which version would have been, were it not quarantined."""
+    """Say that there is nothing to go back to, and which version would have been,
+    were it not quarantined.
+    """
     first = kept_out[0]
     ended = "verified" if first.verified_at else "accepted"
-    return f"{first.version} was {ended} here and is quarantined, and there is no other version, so there is nothing to go back to."
+    return (
+        f"{first.version} was {ended} here and is quarantined, and there is no other version, so "
+        "there is nothing to go back to."
+    )
 
 
-def offer(releases: Sequence[Release], *, way: Way | None, leaving: str, seconds: Sequence[float]) -> RollbackOffer:
+def offer(
+    releases: Sequence[Release], *, way: Way | None, leaving: str, seconds: Sequence[float]
+) -> RollbackOffer:
     """Describe what rolling back from the commit ``leaving`` would do.
 
-    ``releases`` are the environment's verified and accepted ones, newest first; ``way`` is the stored comparison with the target; one
-    with another target is not known. ``seconds`` are the durations of recent rollbacks.
+    ``releases`` are the environment's verified and accepted ones, newest first; ``way`` is the
+    stored comparison with the target; one with another target is not known. ``seconds`` are the
+    durations of recent rollbacks.
     """
     found = target(releases, leaving=leaving)
     if found is None:
         return RollbackOffer(refused=NO_TARGET)
-    there = way if way is not None and (way.leaving, way.to) == (leaving, found.commit) else Way(leaving, found.commit, Passage.UNKNOWN)
+    there = (
+        way
+        if way is not None and (way.leaving, way.to) == (leaving, found.commit)
+        else Way(leaving, found.commit, Passage.UNKNOWN)
+    )
     usual = timedelta(seconds=median(seconds)) if seconds else None
-    refused = there.sentence("this version", found.version) if there.passage is Passage.MIGRATION else ""
+    refused = (
+        there.sentence("this version", found.version) if there.passage is Passage.MIGRATION else ""
+    )
     if there.ahead:
         refused = f"{refused} Once it is quarantined, the version before it is offered."
     return RollbackOffer(
         found.version, found.commit, found.verified_at, there.undoes, usual, refused,
-        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN, plan=plan_for(there), is_own=there.of in {"", leaving},
+        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN,
+        plan=plan_for(there), is_own=there.of in {"", leaving},
     )  # fmt: skip
 
 
 def plan_for(way: Way) -> str:
-    """Name what a confirmed plan is for: where it leads back to and the migrations it undoes; empty where it takes none.
+    """Name what a confirmed plan is for: where it leads back to and the migrations it undoes;
+    empty where it takes none.
 
-    It is another one as soon as the target or a migration is another, and what was confirmed for the older one counts no more.
+    It is another one as soon as the target or a migration is another, and what was confirmed for
+    the older one counts no more.
     """
     if way.passage is not Passage.MIGRATION or way.ahead:
         return ""
-    return sha256("\0".join((way.to, *sorted(way.undoes.migrations or (way.path,)))).encode(errors="replace")).hexdigest()[:16]
+    return sha256(
+        "\0".join((way.to, *sorted(way.undoes.migrations or (way.path,)))).encode(errors="replace")
+    ).hexdigest()[:16]
 
 
 def migrations_in(changes: Changes, migrations: PathPatterns) -> tuple[str, ...]:
@@ -247,11 +332,16 @@ def why_locked(version: str, because: str) -> str:
 
 
 def why_quarantined(environment: str, *, at: datetime, because: str, how: KeptOutBy) -> str:
-    """Say why a commit that was shown to be bad is kept out; it is so from the moment in which its rollback is decided.
+    """Say why a commit that was shown to be bad is kept out; it is so from the moment in which
+    its rollback is decided.
 
     ``its rollback from production began on 2026-11-21 at 02:12 UTC: errors 17.9 %``.
     """
-    what = f"it was stopped in {environment}" if how is KeptOutBy.STOP else f"its rollback from {environment} began"
+    what = (
+        f"it was stopped in {environment}"
+        if how is KeptOutBy.STOP
+        else f"its rollback from {environment} began"
+    )
     when = f"{what} on {at:%Y-%m-%d} at {at:%H:%M} UTC"
     return f"{when}: {because}" if because else when
 
@@ -262,7 +352,9 @@ def with_reason(why: str, reason: str) -> str:
 
 
 def chosen(releases: Sequence[AnyRelease], *, ref: str, leaving: str) -> AnyRelease:
-    """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
+    """Pick the release that a person named by version or commit. Raises NotPossible and
+    lists what could be picked.
+    """
     candidates = [release for release in releases if release.commit != leaving]
     found = [release for release in candidates if is_named(release, ref)]
     commits = list(dict.fromkeys(release.commit for release in found))
@@ -272,16 +364,24 @@ def chosen(releases: Sequence[AnyRelease], *, ref: str, leaving: str) -> AnyRele
     if any(is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     asked = ref[: plain.SHORT] if len(ref) == _WHOLE else ref
-    raise NotPossible(f"{asked} is not among the versions verified or accepted here. {candidates_of(releases, leaving=leaving)}")
+    raise NotPossible(
+        f"{asked} is not among the versions verified or accepted here. "
+        f"{candidates_of(releases, leaving=leaving)}"
+    )
 
 
 def refuse_moved(ref: str, commits: Sequence[str]) -> None:
-    """Refuse a name that means more than one commit: whoever means one of them says which. Raises NotPossible."""
+    """Refuse a name that means more than one commit: whoever means one of them says
+    which. Raises NotPossible.
+    """
     if len(commits) > 1:
         named = [commit[: plain.SHORT] for commit in commits[:NAMED]]
         more = f" and {len(commits) - NAMED} older" if len(commits) > NAMED else ""
         which = f"{', '.join(named)}{more}" if more else f"{', '.join(named[:-1])} and {named[-1]}"
-        raise NotPossible(f"{ref} was the name of {len(commits)} commits here, {which}: it has moved. Name the commit that you mean.")
+        raise NotPossible(
+            f"{ref} was the name of {len(commits)} commits here, {which}: it has moved. Name "
+            "the commit that you mean."
+        )
 
 
 def candidates_of(releases: Sequence[Release], *, leaving: str, called: str = "Those are") -> str:
@@ -295,5 +395,9 @@ def candidates_of(releases: Sequence[Release], *, leaving: str, called: str = "T
 
 
 def is_named(release: Named, ref: str) -> bool:
-    """Tell whether a person means a release: by its version, also as its tag is called, or by its commit."""
-    return ref in {release.version, name_of(release.version)} or (len(ref) >= SHORTEST and release.commit.startswith(ref.lower()))
+    """Tell whether a person means a release: by its version, also as its tag is
+    called, or by its commit.
+    """
+    return ref in {release.version, name_of(release.version)} or (
+        len(ref) >= SHORTEST and release.commit.startswith(ref.lower())
+    )

@@ -1,7 +1,9 @@
-"""Who is on call by a rota: people in order, shifts by the local clock, hours, overrides and honest gaps.
+"""Who is on call by a rota: people in order, shifts by the local clock, hours,
+overrides and honest gaps.
 
-Shifts are counted on the wall clock of the rota's time zone, so a handover at 09:00 stays at 09:00 when the clocks change; a shift over
-such a night is an hour shorter or longer. All spans are half-open: whoever takes over at 09:00 is on call at 09:00.
+Shifts are counted on the wall clock of the rota's time zone, so a handover at 09:00 stays at 09:00
+when the clocks change; a shift over such a night is an hour shorter or longer. All spans are
+half-open: whoever takes over at 09:00 is on call at 09:00.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _HOURS = re.compile(r"(?P<days>\S+)\s+(?P<start>\d{1,2}:\d\d)\s*-\s*(?P<end>\d{1
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """The hours in which somebody is on call; outside them nobody is. An end not after the start is on the next day."""
+    """The hours in which somebody is on call; outside them nobody is. An end not after the
+    start is on the next day.
+    """
 
     weekdays: frozenset[int]
     """On which the hours begin; Monday is 0."""
@@ -33,7 +37,9 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Somebody else, or nobody, for a span of time; also outside the rota's hours. Of two that overlap the later in the list counts."""
+    """Somebody else, or nobody, for a span of time; also outside the rota's hours. Of two that
+    overlap the later in the list counts.
+    """
 
     person: Person | None
     start: datetime
@@ -44,8 +50,9 @@ class Override:
 class Rota:
     """A rota as configured.
 
-    The first shift begins on ``start`` at ``handover``. With ``weekday`` (Monday is 0) the later handovers fall on that day, and the first
-    shift is as short as that makes it. ``length`` is wall-clock time: 7 days, 1 day, 12 hours.
+    The first shift begins on ``start`` at ``handover``. With ``weekday`` (Monday is 0) the later
+    handovers fall on that day, and the first shift is as short as that makes it. ``length`` is
+    wall-clock time: 7 days, 1 day, 12 hours.
     """
 
     name: str
@@ -74,7 +81,9 @@ class Duty:
 
 
 def parse_hours(text: str) -> Hours:
-    """Read hours as people write them: ``Mon-Fri 08:00-18:00``, ``Sat,Sun 10:00-16:00``, ``Mon-Sun 20:00-06:00``."""
+    """Read hours as people write them: ``Mon-Fri 08:00-18:00``, ``Sat,Sun 10:00-16:00``,
+    ``Mon-Sun 20:00-06:00``.
+    """
     match = _HOURS.fullmatch(text.strip())
     if match is None:
         raise ConfigurationError(f'"{text}" are no hours; write them as "Mon-Fri 08:00-18:00"')
@@ -91,13 +100,17 @@ def parse_weekday(text: str) -> int:
 
 
 def duty_at(rota: Rota, at: datetime) -> Duty | None:
-    """Name the person on call at an instant with the span for which this answer holds, or None in a gap."""
+    """Name the person on call at an instant with the span for which this answer
+    holds, or None in a gap.
+    """
     held = _override_at(rota, at)
     if held is not None:
         index, override = held
         if override.person is None:
             return None
-        return _cut(Duty(override.person, override.start, override.end), rota.overrides[index + 1 :], at)
+        return _cut(
+            Duty(override.person, override.start, override.end), rota.overrides[index + 1 :], at
+        )
     duty = _turn_at(rota, at)
     if duty is None or rota.hours is None:
         return None if duty is None else _cut(duty, rota.overrides, at)
@@ -149,7 +162,9 @@ def _clock_time(text: str, whole: str) -> time:
 
 
 def _instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """Turn a wall-clock time into an instant; one that the clocks skip is an hour later, of one that they repeat it is the first."""
+    """Turn a wall-clock time into an instant; one that the clocks skip is an hour later, of one
+    that they repeat it is the first.
+    """
     return local.replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -159,7 +174,9 @@ def _turn_at(rota: Rota, at: datetime) -> Duty | None:
     first = _instant(begin, zone)
     if at < first:
         return None
-    anchor = begin if rota.weekday is None else begin - _DAY * ((begin.weekday() - rota.weekday) % 7)
+    anchor = (
+        begin if rota.weekday is None else begin - _DAY * ((begin.weekday() - rota.weekday) % 7)
+    )
     turn = (at.astimezone(zone).replace(tzinfo=None) - anchor) // rota.length
     while _instant(anchor + turn * rota.length, zone) > at:
         turn -= 1
@@ -169,16 +186,25 @@ def _turn_at(rota: Rota, at: datetime) -> Duty | None:
     return Duty(rota.people[turn % len(rota.people)], max(start, first), end)
 
 
-def _hours_around(hours: Hours, zone: ZoneInfo, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _hours_around(
+    hours: Hours, zone: ZoneInfo, at: datetime
+) -> Iterator[tuple[datetime, datetime]]:
     today = at.astimezone(zone).date()
     for day in (today - _DAY, today):
         if day.weekday() in hours.weekdays:
             last = day if hours.end > hours.start else day + _DAY
-            yield _instant(datetime.combine(day, hours.start), zone), _instant(datetime.combine(last, hours.end), zone)
+            yield (
+                _instant(datetime.combine(day, hours.start), zone),
+                _instant(datetime.combine(last, hours.end), zone),
+            )
 
 
 def _override_at(rota: Rota, at: datetime) -> tuple[int, Override] | None:
-    holding = ((index, override) for index, override in enumerate(rota.overrides) if override.start <= at < override.end)
+    holding = (
+        (index, override)
+        for index, override in enumerate(rota.overrides)
+        if override.start <= at < override.end
+    )
     return max(holding, key=lambda pair: pair[0], default=None)
 
 

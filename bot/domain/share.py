@@ -1,4 +1,6 @@
-"""What share of the requests the version has that is recorded as live, and what serves beside it or instead of it."""
+"""What share of the requests the version has that is recorded as live, and what serves
+beside it or instead of it.
+"""
 
 from __future__ import annotations
 
@@ -66,14 +68,20 @@ def brought_by_now(deployment: Deployment, steps: Sequence[Step]) -> Brought:
     if deployment.has_touched_nothing:
         return Brought(is_begun=False, percent=0, coming=0)
     percent = EVERYTHING if deployment.state is State.WATCHING else serving(steps)
-    coming = max((step.percent for step in steps if step.is_under_way and step.percent > percent), default=0)
+    coming = max(
+        (step.percent for step in steps if step.is_under_way and step.percent > percent), default=0
+    )
     return Brought(is_begun=True, percent=percent, coming=coming)
 
 
-def share_of(commit: str, over: Deployment | None, steps: Sequence[Step], back: Deployment | None) -> Share | None:
-    """Say what the commit that is recorded as live has of the requests; None where nothing else gets any.
+def share_of(
+    commit: str, over: Deployment | None, steps: Sequence[Step], back: Deployment | None
+) -> Share | None:
+    """Say what the commit that is recorded as live has of the requests; None
+    where nothing else gets any.
 
-    ``over`` is what can be rolled back in its place, with its ``steps``; ``back`` is the rollback of that which is under way.
+    ``over`` is what can be rolled back in its place, with its ``steps``; ``back`` is the rollback
+    of that which is under way.
     """
     if over is None:
         return None
@@ -102,7 +110,9 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A version that serves beside what is recorded as live, or instead of it: its share, as far as is known, and its numbers."""
+    """A version that serves beside what is recorded as live, or instead of it: its share, as far as
+    is known, and its numbers.
+    """
 
     part: Part
     deployment: DeploymentId
@@ -113,20 +123,32 @@ class Beside:
     at: datetime
     """When that was known last; of what is under way it is so now."""
     cut: int = 0
-    """Of how many percent a run was that did not end well, so that it may have more; 0 where there was none."""
+    """Of how many percent a run was that did not end well, so that it may have
+    more; 0 where there was none.
+    """
     snapshot: Snapshot | None = None
     """Its newest numbers."""
     hangs: Hanging | None = None
     """That the rollback under way takes longer than it should."""
 
 
-def beside(commit: str, over: Deployment, steps: Sequence[Step], back: Deployment | None, way_back: Sequence[Step]) -> Beside | None:
-    """Say what serves beside the commit that is recorded as live, or instead of it; None where nothing else does, as far as is known.
+def beside(
+    commit: str,
+    over: Deployment,
+    steps: Sequence[Step],
+    back: Deployment | None,
+    way_back: Sequence[Step],
+) -> Beside | None:
+    """Say what serves beside the commit that is recorded as live, or instead of it; None where
+    nothing else does, as far as is known.
 
-    ``over`` is what can be rolled back in its place, ``back`` its newest rollback; each with what its steps have done.
+    ``over`` is what can be rolled back in its place, ``back`` its newest rollback; each with
+    what its steps have done.
     """
     if over.state is State.ROLLING_BACK:
-        return _put_back(Part.BACK, back, way_back) or Beside(Part.GOES, over.id, over.version, serving(steps), over.state_since)
+        return _put_back(Part.BACK, back, way_back) or Beside(
+            Part.GOES, over.id, over.version, serving(steps), over.state_since
+        )
     if over.state is State.FAILED:
         return _put_back(Part.LEFT, back, way_back) or _left(over, steps)
     taken = serving(steps) if over.state is State.ROLLING_OUT and over.commit != commit else 0
@@ -142,11 +164,24 @@ def _put_back(part: Part, back: Deployment | None, way_back: Sequence[Step]) -> 
 
 
 def _left(over: Deployment, steps: Sequence[Step]) -> Beside | None:
-    """Say what is left of a deployment that was stopped or has failed; None where nothing of it has ever been started."""
+    """Say what is left of a deployment that was stopped or has failed; None where nothing of
+    it has ever been started.
+    """
     short = {StepState.FAILED, StepState.STOPPED}
-    cut = [step.percent for step in steps if step.state in short and step.serves_since is None and not step.is_untouched]
+    cut = [
+        step.percent
+        for step in steps
+        if step.state in short and step.serves_since is None and not step.is_untouched
+    ]
     last = serves(steps)
     if last is None and not cut:
         return None
     since = last.serves_since if last is not None else None
-    return Beside(Part.LEFT, over.id, over.version, serving(steps), since or over.state_since, cut=max(cut, default=0))
+    return Beside(
+        Part.LEFT,
+        over.id,
+        over.version,
+        serving(steps),
+        since or over.state_since,
+        cut=max(cut, default=0),
+    )

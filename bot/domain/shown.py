@@ -1,7 +1,8 @@
-"""What somebody saw when they decided: a short digest that a button carries and that is computed again when it is pressed.
+"""What somebody saw when they decided: a short digest that a button carries and that is computed
+again when it is pressed.
 
-Each action binds what its decision is about, and nothing that the card does not show; so a card that looks the same has the same digest,
-and a decision on something older is refused.
+Each action binds what its decision is about, and nothing that the card does not show; so a card
+that looks the same has the same digest, and a decision on something older is refused.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The tests behind the verdicts, from the standard library alone.
 
-Counts are compared exactly (Fisher's conditional test for proportions, the conditional binomial test for events that may happen more than
-once per try), levels by ranks. All tests are one-sided: the p-value is the chance of a first sample this high, or higher, if nothing
-differs.
+Counts are compared exactly (Fisher's conditional test for proportions, the conditional binomial
+test for events that may happen more than once per try), levels by ranks. All tests are one-sided:
+the p-value is the chance of a first sample this high, or higher, if nothing differs.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ SURE = 3.09
 _NEGLIGIBLE = 1e-17
 
 
-def count_p_value(events: float, tries: float, baseline_events: float, baseline_tries: float) -> float:
+def count_p_value(
+    events: float, tries: float, baseline_events: float, baseline_tries: float
+) -> float:
     """Test whether ``events`` of ``tries`` is more than the baseline's share.
 
-    Given the total of the events, their split over the two sides is hypergeometric when each try has at most one event (Fisher), and
-    binomial when a try can have several. Exact for any size. Fractions (a counter may be extrapolated) are rounded against an alarm.
+    Given the total of the events, their split over the two sides is hypergeometric when each try
+    has at most one event (Fisher), and binomial when a try can have several. Exact for any size.
+    Fractions (a counter may be extrapolated) are rounded against an alarm.
     """
     if tries <= 0 or baseline_tries <= 0:
         return 1.0
@@ -42,7 +45,8 @@ def count_p_value(events: float, tries: float, baseline_events: float, baseline_
 def rank_p_value(sample: Sequence[float], baseline: Sequence[float]) -> float:
     """Test whether a sample lies higher than the baseline (Mann-Whitney U).
 
-    Exact for small samples without ties; otherwise the normal approximation with tie and continuity correction, as in R's ``wilcox.test``.
+    Exact for small samples without ties; otherwise the normal approximation with tie and continuity
+    correction, as in R's ``wilcox.test``.
     """
     if not sample or not baseline:
         return 1.0
@@ -55,19 +59,30 @@ def rank_p_value(sample: Sequence[float], baseline: Sequence[float]) -> float:
 
 
 def shift(sample: Sequence[float], baseline: Sequence[float]) -> float:
-    """Estimate how much higher a sample lies: the median of all pairwise differences (Hodges and Lehmann)."""
+    """Estimate how much higher a sample lies: the median of all pairwise
+    differences (Hodges and Lehmann).
+    """
     return median(mine - theirs for mine in sample for theirs in baseline)
 
 
 def bounds(share: float, tries: float) -> tuple[float, float]:
-    """Give between what a share that was counted in so many tries surely lies (Wilson's interval, 99.9 % on each side)."""
+    """Give between what a share that was counted in so many tries surely lies (Wilson's
+    interval, 99.9 % on each side).
+    """
     spread = SURE**2 / tries
-    middle, width = share + spread / 2, SURE * sqrt(share * (1 - share) / tries + spread / (4 * tries))
+    middle, width = (
+        share + spread / 2,
+        SURE * sqrt(share * (1 - share) / tries + spread / (4 * tries)),
+    )
     return max(0.0, (middle - width) / (1 + spread)), min(1.0, (middle + width) / (1 + spread))
 
 
 def _wins(sample: Sequence[float], baseline: Sequence[float]) -> float:
-    return sum(1.0 if mine > theirs else 0.5 if mine == theirs else 0.0 for mine in sample for theirs in baseline)
+    return sum(
+        1.0 if mine > theirs else 0.5 if mine == theirs else 0.0
+        for mine in sample
+        for theirs in baseline
+    )
 
 
 def _normal_rank_tail(wins: float, mine: int, theirs: int, ties: tuple[int, ...]) -> float:
@@ -87,7 +102,9 @@ def _exact_rank_tail(wins: int, mine: int, theirs: int) -> float:
 
 @lru_cache(maxsize=256)
 def _rank_ways(mine: int, theirs: int) -> tuple[int, ...]:
-    """Count the orders of two samples for each number of wins (the coefficients of the Gaussian binomial)."""
+    """Count the orders of two samples for each number of wins (the coefficients
+    of the Gaussian binomial).
+    """
     size = mine * theirs + 1
     ways = [1] + [0] * (size - 1)
     for step in range(1, mine + 1):
@@ -108,7 +125,11 @@ def _hypergeometric_tail(at_least: int, *, drawn: int, marked: int, total: int) 
         return 1.0
 
     def log_chance(count: int) -> float:
-        return _log_choose(marked, count) + _log_choose(total - marked, drawn - count) - _log_choose(total, drawn)
+        return (
+            _log_choose(marked, count)
+            + _log_choose(total - marked, drawn - count)
+            - _log_choose(total, drawn)
+        )
 
     def growth(count: int) -> float:
         below = (count + 1) * (total - marked - drawn + count + 1)
@@ -130,12 +151,25 @@ def _binomial_tail(at_least: int, *, trials: int, chance: float) -> float:
     return _tail(at_least, range(trials + 1), trials * chance, log_chance, growth)
 
 
-def _tail(at_least: int, span: range, mean: float, log_chance: Callable[[int], float], growth: Callable[[int], float]) -> float:
-    """Sum the chances from ``at_least`` up; ``growth(n)`` is chance(n + 1) / chance(n). The side away from the mean is summed."""
+def _tail(
+    at_least: int,
+    span: range,
+    mean: float,
+    log_chance: Callable[[int], float],
+    growth: Callable[[int], float],
+) -> float:
+    """Sum the chances from ``at_least`` up; ``growth(n)`` is chance(n + 1) / chance(n). The side
+    away from the mean is summed.
+    """
     if at_least > mean:
-        return min(1.0, _sum(exp(log_chance(at_least)), (growth(count) for count in range(at_least, span[-1]))))
+        return min(
+            1.0,
+            _sum(exp(log_chance(at_least)), (growth(count) for count in range(at_least, span[-1]))),
+        )
     start = at_least - 1
-    below = _sum(exp(log_chance(start)), (1 / growth(count) for count in range(start - 1, span[0] - 1, -1)))
+    below = _sum(
+        exp(log_chance(start)), (1 / growth(count) for count in range(start - 1, span[0] - 1, -1))
+    )
     return max(0.0, min(1.0, 1 - below))
 
 

@@ -1,4 +1,6 @@
-"""What happened to a deployment, retold for people: one line for what was found again and again, and of very much the least left out."""
+"""What happened to a deployment, retold for people: one line for what was found again and again,
+and of very much the least left out.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Line:
 
 def retold(begin: Sequence[Entry], left_out: int, end: Sequence[Entry]) -> tuple[Line, ...]:
     """Retell what happened; ``left_out`` entries are missing between begin and end."""
-    lines = [Line(entry) for entry in begin] + [Line(entry, left_out=0 if at else left_out) for at, entry in enumerate(end)]
+    lines = [Line(entry) for entry in begin] + [
+        Line(entry, left_out=0 if at else left_out) for at, entry in enumerate(end)
+    ]
     return _shortened(_folded(lines))
 
 
@@ -52,7 +56,12 @@ def _folded(lines: Iterable[Line]) -> list[Line]:
         key = (entry.action, entry.facts.get("where"))
         at = open_ones.get(key)
         if at is not None:
-            told[at] = replace(told[at], times=told[at].times + 1, until=entry.at, at_last=str(entry.facts.get("why") or ""))
+            told[at] = replace(
+                told[at],
+                times=told[at].times + 1,
+                until=entry.at,
+                at_last=str(entry.facts.get("why") or ""),
+            )
             continue
         if entry.action in _FOUND:
             open_ones[key] = len(told)
@@ -62,9 +71,13 @@ def _folded(lines: Iterable[Line]) -> list[Line]:
 
 
 def _shortened(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Leave the least out of the middle: what the bot did by itself before what it found, and that before what people decided."""
+    """Leave the least out of the middle: what the bot did by itself before what it found, and that
+    before what people decided.
+    """
     middle = range(EDGE, len(lines) - EDGE)
-    least = set(sorted(middle, key=lambda at: (_weight(lines[at].entry), at))[: max(0, len(lines) - MOST)])
+    least = set(
+        sorted(middle, key=lambda at: (_weight(lines[at].entry), at))[: max(0, len(lines) - MOST)]
+    )
     told: list[Line] = []
     missing = 0
     for at, line in enumerate(lines):

@@ -1,11 +1,14 @@
-"""Trouble: what the numbers say that keeps a rollout from going on, as one finding with a number of its own.
+"""Trouble: what the numbers say that keeps a rollout from going on, as one finding
+with a number of its own.
 
-A person's word is for one finding, and for the picture of it that they were shown. While nobody has answered, what gets worse besides
-joins the finding at once: the alarm and the card show it, and what was shown before is an older picture. Once somebody has answered,
-trouble that comes back after it was over, at another share of the requests, in another metric or much worse is another finding.
+A person's word is for one finding, and for the picture of it that they were shown. While nobody has
+answered, what gets worse besides joins the finding at once: the alarm and the card show it, and
+what was shown before is an older picture. Once somebody has answered, trouble that comes back after
+it was over, at another share of the requests, in another metric or much worse is another finding.
 
-People are called once for what they decide about once: while an alarm asks, more of the same is said on it; after it was told to be
-over only the same again, no worse, and soon, and where it has not gone on since (``continued``).
+People are called once for what they decide about once: while an alarm asks, more of the same is
+said on it; after it was told to be over only the same again, no worse, and soon, and where it has
+not gone on since (``continued``).
 """
 
 from __future__ import annotations
@@ -20,11 +23,17 @@ from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.people import Person
 
 WORSE_THAN_SHOWN = 1.5
-"""From how many times as bad on it is another picture, and after somebody's word another finding."""
+"""From how many times as bad on it is another picture, and after
+somebody's word another finding.
+"""
 WORSE = 3.0
-"""From how many times as bad as its alarm said it is another finding, also while nobody has answered: people are called again."""
+"""From how many times as bad as its alarm said it is another finding, also while nobody has
+answered: people are called again.
+"""
 RELAPSE = timedelta(minutes=2)
-"""The same that comes back so soon after it was over, no worse, is said on the alarm that was there for it."""
+"""The same that comes back so soon after it was over, no worse, is said on the
+alarm that was there for it.
+"""
 
 WATCH = "watch"
 """Where a finding of the watch is."""
@@ -34,7 +43,9 @@ EVERYTHING = 100
 
 
 class ByItself(StrEnum):
-    """What besides the lead's word ends a finding, as a sentence goes on: until the lead decides or …; empty for nothing."""
+    """What besides the lead's word ends a finding, as a sentence goes on: until the lead decides
+    or …; empty for nothing.
+    """
 
     NOTHING = ""
     RECOVERS = "the numbers recover"
@@ -56,7 +67,9 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One finding. ``bad`` holds the degraded metrics that decide, in the order in which they got so bad: of one metric the last counts."""
+    """One finding. ``bad`` holds the degraded metrics that decide, in the order in which they got
+    so bad: of one metric the last counts.
+    """
 
     number: int
     sort: Sort
@@ -69,16 +82,21 @@ class Trouble:
     ended_at: datetime | None = None
     """When the numbers ended it."""
     continues: int = 0
-    """The number of the finding on whose alarm this one is said as well; 0 where it has an alarm of its own."""
+    """The number of the finding on whose alarm this one is said as well; 0 where it
+    has an alarm of its own.
+    """
     before: Distances = ()
     """What that alarm said before."""
     normal: Distances = ()
-    """What was normal of each metric when it was found worse first. It is measured by that ever after: a baseline that settles makes
-    nothing worse."""
+    """What was normal of each metric when it was found worse first. It is measured by that ever
+    after: a baseline that settles makes nothing worse.
+    """
     called: Person | None = None
     """The lead for whom its alarm was raised."""
     least: Distances = ()
-    """How far from normal each of ``bad`` is at least, where that is less: what few requests say by chance is not much worse."""
+    """How far from normal each of ``bad`` is at least, where that is less: what few requests say by
+    chance is not much worse.
+    """
 
     @property
     def alarm(self) -> int:
@@ -106,11 +124,19 @@ class Trouble:
         return (replace(self, bad=self.bad[:count]) for count in range(len(self.bad) - 1, 0, -1))
 
 
-def sort_of(verdict: Verdict, policy: EnvironmentPolicy, strategy: Strategy | None, *, is_over: bool, following: int | None) -> Sort | None:
+def sort_of(
+    verdict: Verdict,
+    policy: EnvironmentPolicy,
+    strategy: Strategy | None,
+    *,
+    is_over: bool,
+    following: int | None,
+) -> Sort | None:
     """Say what is the matter with the numbers; None when nothing keeps the rollout or the watch.
 
-    ``is_over`` says whether the time of observing is; until then only what is worse matters. ``following`` is how many percent come next,
-    None at the end. What the strategy says is done where there are too few numbers to judge by.
+    ``is_over`` says whether the time of observing is; until then only what is worse matters.
+    ``following`` is how many percent come next, None at the end. What the strategy says is done
+    where there are too few numbers to judge by.
     """
     if verdict is Verdict.DEGRADED:
         return Sort.DEGRADED
@@ -125,11 +151,20 @@ def sort_of(verdict: Verdict, policy: EnvironmentPolicy, strategy: Strategy | No
 
 
 def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
-    """Give the finding that a snapshot belongs to: the known one, perhaps with more that is worse; or the next."""
+    """Give the finding that a snapshot belongs to: the known one, perhaps with more
+    that is worse; or the next.
+    """
     before = known.normal if known else ()
     bad = distances(shot, before) if sort is Sort.DEGRADED else ()
     sure = _surely(shot, bad, before)
-    another = Trouble(known.number + 1 if known else 1, sort, shot.where, bad, normal=_normals(shot, bad, before), least=sure)
+    another = Trouble(
+        known.number + 1 if known else 1,
+        sort,
+        shot.where,
+        bad,
+        normal=_normals(shot, bad, before),
+        least=sure,
+    )
     if known is None or not known.is_open or (known.sort, known.where) != (sort, shot.where):
         return another
     if known.bad and bad and _well(shot).issuperset(dict(known.bad)):
@@ -143,8 +178,15 @@ def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
 
 
 def is_unrefuted(known: Trouble | None, shot: Snapshot) -> bool:
-    """Tell whether what was worse is not shown to be well again: numbers that are missing, or too few, refute nothing."""
-    if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where != shot.where:
+    """Tell whether what was worse is not shown to be well again: numbers that are missing, or
+    too few, refute nothing.
+    """
+    if (
+        known is None
+        or not known.is_open
+        or known.sort is not Sort.DEGRADED
+        or known.where != shot.where
+    ):
         return False
     return not is_refuted(known, shot)
 
@@ -155,16 +197,28 @@ def is_refuted(known: Trouble, shot: Snapshot) -> bool:
 
 
 def carried(before: Trouble, trouble: Trouble, shot: Snapshot) -> Trouble:
-    """Give the next finding with what was worse before, was not decided about and is not shown to be well again."""
+    """Give the next finding with what was worse before, was not decided about and is
+    not shown to be well again.
+    """
     if trouble.number == before.number or not before.is_open or trouble.sort is not Sort.DEGRADED:
         return trouble
-    left = tuple((key, far) for key, far in dict(before.bad).items() if key not in dict(trouble.bad) and key not in _well(shot))
+    left = tuple(
+        (key, far)
+        for key, far in dict(before.bad).items()
+        if key not in dict(trouble.bad) and key not in _well(shot)
+    )
     return replace(trouble, bad=(*left, *trouble.bad))
 
 
 def kept(known: Trouble) -> Trouble:
-    """Give the finding that nothing has refuted: itself, or the next one about the same where it has been ended."""
-    return known if known.is_open else Trouble(known.number + 1, known.sort, known.where, known.bad, normal=known.normal)
+    """Give the finding that nothing has refuted: itself, or the next one about the same
+    where it has been ended.
+    """
+    return (
+        known
+        if known.is_open
+        else Trouble(known.number + 1, known.sort, known.where, known.bad, normal=known.normal)
+    )
 
 
 def continued(
@@ -177,22 +231,33 @@ def continued(
     lead: Person | None = None,
     went_on_at: datetime | None = None,
 ) -> Trouble:
-    """Give a finding with the alarm that says it: the one that is there while it asks, for more of the same; else its own.
+    """Give a finding with the alarm that says it: the one that is there while it asks, for more
+    of the same; else its own.
 
-    An alarm that was told to be over takes up only what it had said, no worse, soon, and where no further step has begun since
-    (``went_on_at``). An edit calls nobody, so that none is taken up for another ``lead`` than it was raised for. ``counts_down`` is
-    whether each finding has a countdown here, which is announced for its full time; ``is_held`` whether it was said of the known one that
-    nothing goes back by itself.
+    An alarm that was told to be over takes up only what it had said, no worse, soon, and where no
+    further step has begun since (``went_on_at``). An edit calls nobody, so that none is taken up
+    for another ``lead`` than it was raised for. ``counts_down`` is whether each finding has a
+    countdown here, which is announced for its full time; ``is_held`` whether it was said of the
+    known one that nothing goes back by itself.
     """
     if known is not None and known.number == trouble.number:
         return trouble
     trouble = replace(trouble, called=lead)
-    if known is None or known.where != trouble.where or known.answered is not None or known.called != lead:
+    if (
+        known is None
+        or known.where != trouble.where
+        or known.answered is not None
+        or known.called != lead
+    ):
         return trouble
     if known.ended_at is not None and went_on_at is not None and went_on_at >= known.ended_at:
         return trouble
     counts = counts_down and trouble.sort is Sort.DEGRADED
-    is_fit = not counts and _is_more_of_it(known, trouble) if known.is_open else (is_held or not counts) and _comes_back(known, trouble, at)
+    is_fit = (
+        not counts and _is_more_of_it(known, trouble)
+        if known.is_open
+        else (is_held or not counts) and _comes_back(known, trouble, at)
+    )
     return replace(trouble, continues=known.alarm, before=known.said) if is_fit else trouble
 
 
@@ -202,26 +267,44 @@ def over(known: Trouble, at: datetime | None = None) -> Trouble:
 
 
 def answered(known: Trouble, shot: Snapshot | None) -> Trouble:
-    """Store with a finding what somebody decided about: everything that it was shown for, as bad as it is now."""
-    return replace(known, answered=tuple({**dict(known.bad), **dict(distances(shot, known.normal) if shot else ())}.items()))
+    """Store with a finding what somebody decided about: everything that it was shown
+    for, as bad as it is now.
+    """
+    return replace(
+        known,
+        answered=tuple(
+            {**dict(known.bad), **dict(distances(shot, known.normal) if shot else ())}.items()
+        ),
+    )
 
 
-def by_itself(trouble: Trouble | None, shot: Snapshot | None, *, is_first: bool, has_all: bool, besides: str) -> ByItself:
-    """Say what ends a finding by itself: what it is about has to be over, and nothing may keep the deployment ``besides`` its numbers.
+def by_itself(
+    trouble: Trouble | None, shot: Snapshot | None, *, is_first: bool, has_all: bool, besides: str
+) -> ByItself:
+    """Say what ends a finding by itself: what it is about has to be over, and nothing may keep the
+    deployment ``besides`` its numbers.
 
-    Where nothing was before (``is_first``) nothing is ever there to compare with. A version that ``has_all`` requests is compared with the
-    time before: what nobody has measured of that comes no more.
+    Where nothing was before (``is_first``) nothing is ever there to compare with. A
+    version that ``has_all`` requests is compared with the time before: what nobody has
+    measured of that comes no more.
     """
     if trouble is None or not trouble.is_open or besides:
         return ByItself.NOTHING
     if trouble.sort is not Sort.BLIND:
         return ByItself.RECOVERS if trouble.sort is Sort.DEGRADED else ByItself.TRAFFIC
-    return ByItself.NOTHING if is_first or (has_all and shot is not None and _lacks_baseline(shot)) else ByItself.NUMBERS
+    return (
+        ByItself.NOTHING
+        if is_first or (has_all and shot is not None and _lacks_baseline(shot))
+        else ByItself.NUMBERS
+    )
 
 
 def _lacks_baseline(shot: Snapshot) -> bool:
     """Tell whether there is a number that decides, and nothing to compare it with."""
-    return any(each.verdict is Verdict.NO_DATA and each.critical and each.current is not None for each in shot.findings)
+    return any(
+        each.verdict is Verdict.NO_DATA and each.critical and each.current is not None
+        for each in shot.findings
+    )
 
 
 def worse_since(known: Trouble, shown: Trouble) -> tuple[str, ...]:
@@ -230,8 +313,12 @@ def worse_since(known: Trouble, shown: Trouble) -> tuple[str, ...]:
 
 
 def distances(shot: Snapshot, normal: Distances = ()) -> Distances:
-    """Say how far each degraded metric that decides is from what was ``normal`` of it before, else from what it is compared with."""
-    return tuple((each.key, _distance(each, each.current, dict(normal))) for each in _degraded(shot))
+    """Say how far each degraded metric that decides is from what was ``normal`` of it before, else
+    from what it is compared with.
+    """
+    return tuple(
+        (each.key, _distance(each, each.current, dict(normal))) for each in _degraded(shot)
+    )
 
 
 def _surely(shot: Snapshot, bad: Distances, normal: Distances) -> Distances:
@@ -247,13 +334,23 @@ def _distance(finding: Finding, value: float | None, normal: Mapping[str, float]
 
 
 def _normals(shot: Snapshot, bad: Distances, before: Distances) -> Distances:
-    """Give what is normal of each metric that is or was worse, as it was when it was found so first."""
-    new = {each.key: each.baseline or 0.0 for each in _degraded(shot) if each.key in dict(bad) and each.key not in dict(before)}
+    """Give what is normal of each metric that is or was worse, as it was
+    when it was found so first.
+    """
+    new = {
+        each.key: each.baseline or 0.0
+        for each in _degraded(shot)
+        if each.key in dict(bad) and each.key not in dict(before)
+    }
     return (*before, *new.items())
 
 
 def _degraded(shot: Snapshot) -> Iterator[Finding]:
-    return (each for each in shot.findings if each.verdict is Verdict.DEGRADED and each.critical and each.current is not None)
+    return (
+        each
+        for each in shot.findings
+        if each.verdict is Verdict.DEGRADED and each.critical and each.current is not None
+    )
 
 
 def _well(shot: Snapshot) -> set[str]:
@@ -262,11 +359,17 @@ def _well(shot: Snapshot) -> set[str]:
 
 def _worse(before: Mapping[str, float], bad: Distances) -> Distances:
     """Give what is worse now and was not, or was not nearly so."""
-    return tuple((key, distance) for key, distance in bad if key not in before or distance >= WORSE_THAN_SHOWN * before[key])
+    return tuple(
+        (key, distance)
+        for key, distance in bad
+        if key not in before or distance >= WORSE_THAN_SHOWN * before[key]
+    )
 
 
 def _is_more_of_it(known: Trouble, trouble: Trouble) -> bool:
-    """Tell whether an alarm that asks asks for this as well: not where there were too few numbers before, nor where it is much worse."""
+    """Tell whether an alarm that asks asks for this as well: not where there were too few numbers
+    before, nor where it is much worse.
+    """
     is_known_bad = trouble.sort is Sort.DEGRADED and known.sort is not Sort.DEGRADED
     return not is_known_bad and not _is_graver(known.said, trouble.surely)
 
@@ -278,7 +381,9 @@ def _comes_back(known: Trouble, trouble: Trouble, at: datetime) -> bool:
 
 
 def _is_graver(said: Distances, bad: Distances) -> bool:
-    """Tell whether something is much worse than was said of it; of what nothing was said, than the worst that was."""
+    """Tell whether something is much worse than was said of it; of what nothing was said,
+    than the worst that was.
+    """
     before = dict(said)
     worst = max(before.values(), default=0.0)
     return any(distance >= WORSE * before.get(key, worst) for key, distance in bad)

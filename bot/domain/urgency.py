@@ -33,7 +33,9 @@ URGENCY: Mapping[State, Urgency] = {
 }
 """States that are not named here are at rest."""
 PATIENCE = timedelta(minutes=1)
-"""A card that has waited so long goes up by one, up to where somebody waits for it: the last state of every card lands."""
+"""A card that has waited so long goes up by one, up to where somebody waits for it: the last
+state of every card lands.
+"""
 
 
 NEWS = timedelta(minutes=2)
@@ -41,7 +43,9 @@ NEWS = timedelta(minutes=2)
 
 
 def urgency(state: State, *, is_degraded: bool, since: timedelta = NEWS) -> Urgency:
-    """Say how urgent a card is; ``since`` is how long the deployment has been in its state, where that is news."""
+    """Say how urgent a card is; ``since`` is how long the deployment has been in its
+    state, where that is news.
+    """
     found = URGENCY.get(state, Urgency.AT_REST)
     if is_degraded:
         return min(found, Urgency.DEGRADED)
@@ -49,7 +53,8 @@ def urgency(state: State, *, is_degraded: bool, since: timedelta = NEWS) -> Urge
 
 
 def is_answered(before: State, now: State | None, *, had_danger: bool) -> bool:
-    """Tell whether a card shows a state that is over, and more than that: it offers what can do harm, or says that it is rolled back.
+    """Tell whether a card shows a state that is over, and more than that: it offers what can do
+    harm, or says that it is rolled back.
 
     ``now`` is None for a state that is not known yet.
     """

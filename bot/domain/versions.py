@@ -1,16 +1,19 @@
-"""Which tags are versions of a service, which of them is the highest, and which is nearest to what was typed. No I/O.
+"""Which tags are versions of a service, which of them is the highest, and which is nearest
+to what was typed. No I/O.
 
-The rule of ``latest``, the same for every provider. A tag is a version of a service when it is written by the service's own pattern (the
-catalog's ``tags``), or, without one, in one of the usual ways: ``web@1.2.0`` (also ``@acme/web@1.2.0``), ``web/v1.2.0`` and ``web-v1.2.0``
-with the service's name; ``v1.2.0`` where no tag has the name. Whatever else a tag says (``stable``, ``before-refactoring``, another
-service's version) is no version.
+The rule of ``latest``, the same for every provider. A tag is a version of a service when it is
+written by the service's own pattern (the catalog's ``tags``), or, without one, in one of the usual
+ways: ``web@1.2.0`` (also ``@acme/web@1.2.0``), ``web/v1.2.0`` and ``web-v1.2.0`` with the service's
+name; ``v1.2.0`` where no tag has the name. Whatever else a tag says (``stable``,
+``before-refactoring``, another service's version) is no version.
 
-Where several services share a repository, a tag that is written as another one's versions are (by its pattern, or with its name) is that
-service's, and no version of this one.
+Where several services share a repository, a tag that is written as another one's versions are (by
+its pattern, or with its name) is that service's, and no version of this one.
 
-Numbers are compared as numbers, and previews as semver.org has it in rule 11. Of several families the first that is there decides:
-releases, releases called by their date, previews, previews called by their date. So ``latest`` means no preview while there is a release,
-and no ``2015.06.01`` while there is a ``v3.4.0``. Build metadata (``+5``) only breaks a tie.
+Numbers are compared as numbers, and previews as semver.org has it in rule 11. Of several families
+the first that is there decides: releases, releases called by their date, previews, previews called
+by their date. So ``latest`` means no preview while there is a release, and no ``2015.06.01`` while
+there is a ``v3.4.0``. Build metadata (``+5``) only breaks a tie.
 """
 
 from __future__ import annotations
@@ -24,9 +27,15 @@ from typing import Any
 
 from bot.domain.catalog import Catalog
 
-_VERSION = re.compile(r"(v?)(\d+(?:\.\d+){0,3})(?:[-_.]?([A-Za-z][\w.-]*|-[\w.-]+))?(\+[\w.-]*)?", re.IGNORECASE | re.ASCII)
+_VERSION = re.compile(
+    r"(v?)(\d+(?:\.\d+){0,3})(?:[-_.]?([A-Za-z][\w.-]*|-[\w.-]+))?(\+[\w.-]*)?",
+    re.IGNORECASE | re.ASCII,
+)
 _DATE = re.compile(
-    r"v?((?:19|20|21)\d\d)([-.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?:[-_.](\d+))?(?:[-_.]?([A-Za-z][\w.-]*))?",
+    (
+        r"v?((?:19|20|21)\d\d)([-.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|"
+        r"3[01])(?:[-_.](\d+))?(?:[-_.]?([A-Za-z][\w.-]*))?"
+    ),
     re.IGNORECASE | re.ASCII,
 )
 _SEPARATED = re.compile(r"[._-]+|(?<=[A-Za-z])(?=\d)")
@@ -47,7 +56,9 @@ _Rank = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of one service. ``pattern`` is the catalog's: one ``*`` stands for the version (``web-v*``); "" for the usual ways."""
+    """The tags of one service. ``pattern`` is the catalog's: one ``*`` stands for the version
+    (``web-v*``); "" for the usual ways.
+    """
 
     service: str = ""
     pattern: str = ""
@@ -55,7 +66,9 @@ class Tags:
     """The tags of the services that share its repository."""
 
     def owner(self, name: str) -> str:
-        """Name the other service whose version a tag is; "" for one of this service's, and for what is no service's in particular."""
+        """Name the other service whose version a tag is; "" for one of this service's, and for what
+        is no service's in particular.
+        """
         if self._own(name) is not None:
             return ""
         return next((other.service for other in self.others if other._own(name) is not None), "")  # noqa: SLF001 - of its own kind
@@ -81,7 +94,9 @@ class Tags:
         return rank is not None and rank[0] in {_PREVIEW, _DATED_PREVIEW}
 
     def _own(self, name: str) -> _Rank | None:
-        """Give the place of a tag that is written by the pattern, or that has the service's name; None for any other."""
+        """Give the place of a tag that is written by the pattern, or that has the service's
+        name; None for any other.
+        """
         found = self._written.fullmatch(name)
         return _rank(found[1], any_number=bool(self.pattern)) if found else None
 
@@ -90,13 +105,22 @@ class Tags:
         if self.pattern:
             before, _, behind = self.pattern.partition("*")
             return re.compile(f"{re.escape(before)}(.+){re.escape(behind)}", re.ASCII)
-        return re.compile(rf"(?:@[^/@]+/)?{re.escape(self.service)}[@/-](.+)" if self.service else r"(?!)", re.IGNORECASE | re.ASCII)
+        return re.compile(
+            rf"(?:@[^/@]+/)?{re.escape(self.service)}[@/-](.+)" if self.service else r"(?!)",
+            re.IGNORECASE | re.ASCII,
+        )
 
 
 def tags_of(catalog: Catalog, service: str) -> Tags:
-    """Say which tags are versions of a service, and which are of the services that share its repository."""
+    """Say which tags are versions of a service, and which are of the services
+    that share its repository.
+    """
     asked = catalog.services[service]
-    others = (each for each in catalog.services.values() if each.name != service and each.ci.shares_repository(asked.ci))
+    others = (
+        each
+        for each in catalog.services.values()
+        if each.name != service and each.ci.shares_repository(asked.ci)
+    )
     return Tags(service, asked.tags, tuple(Tags(each.name, each.tags) for each in others))
 
 
@@ -106,26 +130,41 @@ def highest(names: Iterable[str]) -> str:
 
 
 def nearest(ref: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Name the tags and branches that somebody may have meant who typed a name that is not there; the likeliest first, at most ``NEAR``."""
+    """Name the tags and branches that somebody may have meant who typed a name that is not there;
+    the likeliest first, at most ``NEAR``.
+    """
     known = sorted(set(names))
     same = [name for name in known if _bare(name) == _bare(ref)]
-    begun = [name for name in reversed(_in_order(known)) if _bare(name).startswith(f"{_bare(ref)}.")]
-    ending = [name for name in reversed(_in_order(known)) if re.search(rf"[@/-]{re.escape(_bare(ref))}$", _bare(name))]
+    begun = [
+        name for name in reversed(_in_order(known)) if _bare(name).startswith(f"{_bare(ref)}.")
+    ]
+    ending = [
+        name
+        for name in reversed(_in_order(known))
+        if re.search(rf"[@/-]{re.escape(_bare(ref))}$", _bare(name))
+    ]
     close = get_close_matches(ref[:100], known, n=NEAR, cutoff=0.75) if len(known) <= 1000 else []  # noqa: PLR2004 - it is slow
     return tuple(dict.fromkeys([*same, *begun, *ending, *close]))[:NEAR]
 
 
 def _bare(name: str) -> str:
-    """Take off what people leave out or write otherwise: capitals, and the ``v`` before a number."""
+    """Take off what people leave out or write otherwise: capitals, and
+    the ``v`` before a number.
+    """
     return re.sub(r"(^|[@/-])v(?=\d)", r"\1", name.casefold())
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: (_rank(_bare(name).rpartition("@")[2], any_number=True) or (-1,), name))
+    return sorted(
+        names,
+        key=lambda name: (_rank(_bare(name).rpartition("@")[2], any_number=True) or (-1,), name),
+    )
 
 
 def _rank(text: str, *, any_number: bool = False) -> _Rank | None:
-    """Give a version its place among all; None for what is none. A bare number is one only where a pattern says so."""
+    """Give a version its place among all; None for what is none. A bare number is one only
+    where a pattern says so.
+    """
     if len(text) > 200 or any(len(digits) > _DIGITS for digits in _NUMBER.findall(text)):  # noqa: PLR2004 - git allows no longer names
         return None
     if found := _DATE.fullmatch(text):
@@ -137,8 +176,20 @@ def _rank(text: str, *, any_number: bool = False) -> _Rank | None:
     numbers = tuple(int(part) for part in found[2].split("."))
     later = _LATER.fullmatch(found[3] or "")
     is_preview = bool(found[3]) and not later and not _RELEASED.fullmatch(found[3])
-    family = (_DATED_PREVIEW if is_preview else _DATED) if numbers[0] in _YEARS else _PREVIEW if is_preview else _RELEASE
-    return (family, numbers, int(later[1]) + 1 if later else 0, _preview(found[3]) if is_preview else (), _natural(found[4] or ""))
+    family = (
+        (_DATED_PREVIEW if is_preview else _DATED)
+        if numbers[0] in _YEARS
+        else _PREVIEW
+        if is_preview
+        else _RELEASE
+    )
+    return (
+        family,
+        numbers,
+        int(later[1]) + 1 if later else 0,
+        _preview(found[3]) if is_preview else (),
+        _natural(found[4] or ""),
+    )
 
 
 def _preview(text: str | None) -> tuple[tuple[bool, int, str], ...]:
@@ -152,4 +203,7 @@ def _part(text: str) -> tuple[bool, int, str]:
 
 def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
     parts = _NUMBER.split(text)
-    return tuple((1, len(part.lstrip("0")), part.lstrip("0")) if index % 2 else (0, 0, part) for index, part in enumerate(parts))
+    return tuple(
+        (1, len(part.lstrip("0")), part.lstrip("0")) if index % 2 else (0, 0, part)
+        for index, part in enumerate(parts)
+    )

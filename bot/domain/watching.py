@@ -1,7 +1,9 @@
-"""What is still being watched in a place, and what that means for the deployment that comes after it.
+"""What is still being watched in a place, and what that means for the
+deployment that comes after it.
 
-A version becomes verified by the end of its watch. Whoever replaces it before takes that away, and with it what could be gone back to; so
-the next deployment waits for the end, unless somebody lets it go now.
+A version becomes verified by the end of its watch. Whoever replaces it before takes that away,
+and with it what could be gone back to; so the next deployment waits for the end, unless
+somebody lets it go now.
 """
 
 from __future__ import annotations
@@ -39,19 +41,27 @@ class Watched:
 
     @property
     def mark(self) -> str:
-        """Name what would be cut short: the watch of a healthy version is another thing than one in trouble."""
+        """Name what would be cut short: the watch of a healthy version is another
+        thing than one in trouble.
+        """
         return mark_of(self.deployment, self.finding)
 
     @property
     def shown(self) -> str:
-        """Name what somebody sees who lets another go: the same trouble, once it is worse, is another picture."""
+        """Name what somebody sees who lets another go: the same trouble, once it is
+        worse, is another picture.
+        """
         return f"{self.mark}:{self.picture}"
 
     @property
     def sentence(self) -> str:
         """Say what is waited for."""
         named = f"{self.deployment} ({self.version})"
-        return f"{named} is worse or unclear, and its lead decides first" if self.is_in_trouble else f"{named} is being watched"
+        return (
+            f"{named} is worse or unclear, and its lead decides first"
+            if self.is_in_trouble
+            else f"{named} is being watched"
+        )
 
 
 def mark_of(deployment: DeploymentId, finding: int) -> str:
@@ -70,14 +80,32 @@ def picture_in(trouble: Trouble | None) -> int:
 
 
 def is_all_that_keeps(state: State, review: Review | None) -> bool:
-    """Tell whether a deployment would go but for the watch of the one before: only then is it for somebody to let it go now."""
-    return state is State.GATED and review is not None and [gate.key for gate in review.blocking] == [WATCHED]
+    """Tell whether a deployment would go but for the watch of the one before: only then is it for
+    somebody to let it go now.
+    """
+    return (
+        state is State.GATED
+        and review is not None
+        and [gate.key for gate in review.blocking] == [WATCHED]
+    )
 
 
 def watched_gate(watched: Watched, *, by: Person | None, at: datetime | None) -> Gate:
-    """Judge the watch of another deployment; ``by`` has let this one go without waiting for its end."""
+    """Judge the watch of another deployment; ``by`` has let this one go
+    without waiting for its end.
+    """
     title = "no watch under way"
     if by is not None:
-        return Gate(WATCHED, title, GateState.WAIVED, f"{watched.sentence}; not waited for", by=by, at=at)
+        return Gate(
+            WATCHED, title, GateState.WAIVED, f"{watched.sentence}; not waited for", by=by, at=at
+        )
     until = None if watched.is_in_trouble else watched.until
-    return Gate(WATCHED, title, GateState.OPEN, watched.sentence, Need.REQUIRED, clears_at=until, at=watched.since)
+    return Gate(
+        WATCHED,
+        title,
+        GateState.OPEN,
+        watched.sentence,
+        Need.REQUIRED,
+        clears_at=until,
+        at=watched.since,
+    )

@@ -1,4 +1,6 @@
-"""How a rollback came about: when somebody asked for it first, and what became of those that came to nothing before it."""
+"""How a rollback came about: when somebody asked for it first, and what became of those that
+came to nothing before it.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,13 @@ class WentBack:
 
 
 def went_back(backs: Sequence[Deployment], *, since: datetime | None = None) -> WentBack | None:
-    """Say how the newest of some rollbacks of one deployment came about; those from before ``since`` are another story."""
-    mine = sorted((each for each in backs if since is None or each.requested_at > since), key=lambda each: each.requested_at)
+    """Say how the newest of some rollbacks of one deployment came about; those from before
+    ``since`` are another story.
+    """
+    mine = sorted(
+        (each for each in backs if since is None or each.requested_at > since),
+        key=lambda each: each.requested_at,
+    )
     if not mine:
         return None
     given_up = sum(each.was_given_up for each in mine[:-1])

@@ -1,4 +1,6 @@
-"""What people are asked the reason of afterwards: what is done with one click, when there is no time for words."""
+"""What people are asked the reason of afterwards: what is done with one click, when
+there is no time for words.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,23 @@ class Why:
 
 
 def why_of(deployment: Deployment, back: Deployment | None) -> Why | None:
-    """Give what was done to a deployment that asks for a reason; None where nothing was. ``back`` is its newest rollback."""
+    """Give what was done to a deployment that asks for a reason; None where nothing was.
+    ``back`` is its newest rollback.
+    """
     if deployment.was_stopped and deployment.ended_by is not None:
         return Why(Deed.STOP, deployment.ended_by, deployment.note)
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        return Why(Deed.ROLLBACK, back.requested_by if back else GONOGO, deployment.note, back.id if back else "")
-    if deployment.state is State.FAILED and back is not None and back.was_given_up and back.ended_by is not None:
+        return Why(
+            Deed.ROLLBACK,
+            back.requested_by if back else GONOGO,
+            deployment.note,
+            back.id if back else "",
+        )
+    if (
+        deployment.state is State.FAILED
+        and back is not None
+        and back.was_given_up
+        and back.ended_by is not None
+    ):
         return Why(Deed.GIVE_UP, back.ended_by, back.note, back.id)
     return None

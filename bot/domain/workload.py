@@ -28,6 +28,9 @@ class Workload:
 
 def named(blocked: Mapping[str, str]) -> str:
     """Name the runbooks that are blocked, with their reasons; "" when none is."""
-    said = [f"{run}: {why or 'no reason was written down'}" for run, why in list(blocked.items())[:MOST_NAMED]]
+    said = [
+        f"{run}: {why or 'no reason was written down'}"
+        for run, why in list(blocked.items())[:MOST_NAMED]
+    ]
     more = len(blocked) - len(said)
     return "; ".join([*said, *([f"and {more} more"] if more > 0 else [])])

@@ -1,6 +1,8 @@
-"""One execution of a runbook from its journal: what was done is not done again, what must wait parks.
+"""One execution of a runbook from its journal: what was done is not done
+again, what must wait parks.
 
-Both engines share this. What the engine itself has to say is raised as a BaseException, so that no runbook can catch it by accident.
+Both engines share this. What the engine itself has to say is raised as a BaseException, so that no
+runbook can catch it by accident.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar, TypeVarTuple, cast
 
 from bot.domain.errors import IntegrationError
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.engine.results import Result, result_of
 from bot.ports.engine import JournalStore, Later, RunRecord
 from bot.ports.time import Clock, Json
@@ -37,7 +39,9 @@ class Parked(BaseException):
 
 
 class Stuck(BaseException):
-    """The run cannot go on without a person: a step keeps failing, or a released version was edited."""
+    """The run cannot go on without a person: a step keeps failing, or a
+    released version was edited.
+    """
 
 
 class Stopped(BaseException):
@@ -45,7 +49,9 @@ class Stopped(BaseException):
 
 
 class JournalLost(BaseException):
-    """The journal could not be written. That is no failure of the step: the run is taken up again from what is stored."""
+    """The journal could not be written. That is no failure of the step: the run is taken up
+    again from what is stored.
+    """
 
 
 def _always() -> bool:
@@ -80,7 +86,13 @@ class Execution:
             await self._record(name, result, await self._try(do, *args))
         return cast("R", result.read(self.entries[name]))
 
-    async def until(self, name: str, look: Callable[[*Ts], Awaitable[R | Later | None]], *args: *Ts, every: timedelta) -> R:
+    async def until(
+        self,
+        name: str,
+        look: Callable[[*Ts], Awaitable[R | Later | None]],
+        *args: *Ts,
+        every: timedelta,
+    ) -> R:
         """Look until there is something; park in between."""
         result = result_of(look)
         if not self._is_past(name):
@@ -100,17 +112,25 @@ class Execution:
         return name in self.entries
 
     def _begin(self, name: str) -> None:
-        """Refuse to do something new while the journal holds things that were done after it, or while the engine closes."""
+        """Refuse to do something new while the journal holds things that were done after it, or
+        while the engine closes.
+        """
         if self._left:
             done = ", ".join(sorted(self._left))
-            raise Stuck(f'"{name}" was not done, but the journal holds what comes after it ({done}): a released runbook was edited')
+            raise Stuck(
+                f'"{name}" was not done, but the journal holds what comes after it ({done}): a '
+                "released runbook was edited"
+            )
         if not self.may_go_on():
             raise Stopped
 
     def check_complete(self) -> None:
         """Refuse to end while the journal holds things that the runbook never asked for."""
         if self._left:
-            raise Stuck(f"the runbook ended without {', '.join(sorted(self._left))}: a released runbook was edited")
+            raise Stuck(
+                f"the runbook ended without {', '.join(sorted(self._left))}: a "
+                "released runbook was edited"
+            )
 
     async def _record(self, name: str, result: Result[R], value: R) -> None:
         stored = _written(f'"{name}"', result, value)
@@ -144,23 +164,37 @@ def _written(what: str, result: Result[R], value: R) -> Json:
 
 
 async def carry_out(
-    record: RunRecord, journal: JournalStore, registry: Registry, clock: Clock, *, may_go_on: Callable[[], bool] = _always
+    record: RunRecord,
+    journal: JournalStore,
+    registry: Registry,
+    clock: Clock,
+    *,
+    may_go_on: Callable[[], bool] = _always,
 ) -> str:
     """Execute a run until it ends or has to wait. Returns why it is stuck, or nothing.
 
-    Whatever else is raised says that the journal could not be read or written; the run is then as it was.
+    Whatever else is raised says that the journal could not be read or written;
+    the run is then as it was.
     """
     runbook = registry.find(record.name, record.version)
     if runbook is None:
-        return await _block(journal, record, f"this version of Go/No-Go does not know {record.name} version {record.version}")
+        return await _block(
+            journal,
+            record,
+            f"this version of Go/No-Go does not know {record.name} version {record.version}",
+        )
     entries = await journal.entries(record.id)
-    run = Execution(record.id, dict(entries), journal, clock, record.attempts, record.faults, may_go_on)
+    run = Execution(
+        record.id, dict(entries), journal, clock, record.attempts, record.faults, may_go_on
+    )
     try:
         result = _written("the runbook", result_of(runbook), await runbook(run, *record.args))
         run.check_complete()
     except Parked as parked:
         attempts = run.attempts + 1 if parked.error else 0
-        await journal.park(record, parked.until, attempts=attempts, faults=parked.faults, error=parked.error)
+        await journal.park(
+            record, parked.until, attempts=attempts, faults=parked.faults, error=parked.error
+        )
         return ""
     except Stopped:
         return ""

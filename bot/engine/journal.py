@@ -1,4 +1,6 @@
-"""The default engine: a journal in the database. A parked runbook is only a row, so ten thousand of them cost nothing."""
+"""The default engine: a journal in the database. A parked runbook is only a row, so ten
+thousand of them cost nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,16 @@ from functools import partial
 import structlog
 
 from bot.engine.execution import JournalLost, carry_out
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.ports.engine import JournalStore, RunRecord
 from bot.ports.time import URGENT, Clock, Json
 
 log = structlog.get_logger(__name__)
 
 LONGEST_SLEEP = 60.0
-"""Seconds after which the engine compares a far timer with the clock again: somebody may have set the clock."""
+"""Seconds after which the engine compares a far timer with the clock again:
+somebody may have set the clock.
+"""
 CONCURRENCY = 64
 """How many runs are executed at a time; parked ones do not count."""
 KEPT = 16
@@ -30,14 +34,16 @@ def _nobody(run: RunRecord, why: str) -> None:
 class JournalEngine:
     """``ports.Engine`` on a ``JournalStore``.
 
-    ``on_stuck(run, sentence)`` hears of every run that cannot go on without a person; such a run is tried again at the next start.
-    ``urgent`` names the runbooks for which places are kept. ``rest`` is how many seconds the engine waits when its journal cannot be read
-    or written.
+    ``on_stuck(run, sentence)`` hears of every run that cannot go on without a person; such a run is
+    tried again at the next start. ``urgent`` names the runbooks for which places are kept. ``rest``
+    is how many seconds the engine waits when its journal cannot be read or written.
     """
 
     def __init__(
-        self, journal: JournalStore, registry: Registry, clock: Clock, *, on_stuck: Callable[[RunRecord, str], None] = _nobody,
-        concurrency: int = CONCURRENCY, urgent: Collection[str] = (), kept: int = KEPT, rest: float = 1.0,
+        self, journal: JournalStore, registry: Registry, clock: Clock,
+        *, on_stuck: Callable[[RunRecord, str], None] = _nobody,
+        concurrency: int = CONCURRENCY, urgent: Collection[str] = (),
+        kept: int = KEPT, rest: float = 1.0,
     ) -> None:  # fmt: skip
         self._journal = journal
         self._registry = registry
@@ -60,7 +66,9 @@ class JournalEngine:
         self._loop = asyncio.create_task(self._work(), name="engine")
 
     async def close(self) -> None:
-        """Stop between two steps. A step that is under way is finished and written down; nothing after it is begun."""
+        """Stop between two steps. A step that is under way is finished and written down;
+        nothing after it is begun.
+        """
         self._closed.set()
         self._wake.set()
         if self._loop is not None:
@@ -101,10 +109,14 @@ class JournalEngine:
                 continue
 
     async def _take_due(self) -> float | None:
-        """Begin what is due; tell for how many seconds there is nothing more to do (None: until a nudge)."""
+        """Begin what is due; tell for how many seconds there is nothing more to
+        do (None: until a nudge).
+        """
         now = self._clock.now()
         if self._urgent and self._kept > len(self._in_kept):
-            for record in await self._journal.due(now, self._kept - len(self._in_kept), excluding=self.running, named=self._urgent):
+            for record in await self._journal.due(
+                now, self._kept - len(self._in_kept), excluding=self.running, named=self._urgent
+            ):
                 self._in_kept.add(record.id)
                 self._begin(record)
         free = self._concurrency - len(self._running) + len(self._in_kept)
@@ -112,7 +124,11 @@ class JournalEngine:
             for record in await self._journal.due(now, free, excluding=self.running):
                 self._begin(record)
         due = await self._journal.next_due(now)
-        return None if due is None else min(max((due - self._clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
+        return (
+            None
+            if due is None
+            else min(max((due - self._clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
+        )
 
     def _begin(self, record: RunRecord) -> None:
         if self._closed.is_set():
@@ -129,11 +145,19 @@ class JournalEngine:
     async def _execute(self, record: RunRecord) -> None:
         URGENT.set(record.name in self._urgent)  # of this task alone
         try:
-            why = await carry_out(record, self._journal, self._registry, self._clock, may_go_on=lambda: not self._closed.is_set())
+            why = await carry_out(
+                record,
+                self._journal,
+                self._registry,
+                self._clock,
+                may_go_on=lambda: not self._closed.is_set(),
+            )
             if why:
                 self._on_stuck(record, why)
         except (Exception, JournalLost):
-            log.exception("the journal could not be read or written; the run is taken up again", run=record.id)
+            log.exception(
+                "the journal could not be read or written; the run is taken up again", run=record.id
+            )
             await self._have_a_rest()
 
     async def _have_a_rest(self) -> None:

@@ -1,4 +1,6 @@
-"""How the result of a step is written into the journal and read back: by the return annotation of what was done."""
+"""How the result of a step is written into the journal and read back: by the return
+annotation of what was done.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,25 @@ R = TypeVar("R")
 
 
 class Result(Generic[R]):
-    """Writes and reads the results of one function. Raises TypeError where its annotation does not say what it returns."""
+    """Writes and reads the results of one function. Raises TypeError where its annotation does
+    not say what it returns.
+    """
 
     def __init__(self, kind: object) -> None:
         self._adapter: TypeAdapter[R] = TypeAdapter(cast("type[R]", kind))
 
     def write(self, value: R) -> Json:
-        """Write a result as a JSON value. Raises TypeError where it is none of what was promised."""
+        """Write a result as a JSON value. Raises TypeError where it is
+        none of what was promised.
+        """
         try:
-            return self._adapter.dump_python(self._adapter.validate_python(value, strict=True), mode="json", warnings="error")
+            return self._adapter.dump_python(
+                self._adapter.validate_python(value, strict=True), mode="json", warnings="error"
+            )
         except (PydanticSerializationError, ValidationError) as error:
-            raise TypeError(f"{type(value).__name__}, which is not what it is declared to return") from error
+            raise TypeError(
+                f"{type(value).__name__}, which is not what it is declared to return"
+            ) from error
 
     def read(self, stored: Json) -> R:
         """Read what was written; every pass through a runbook sees the same, the first one too."""
@@ -35,7 +45,9 @@ class Result(Generic[R]):
 
 
 def result_of(do: Callable[..., Awaitable[R]]) -> Result[Any]:
-    """Give what writes and reads the results of a function. Raises TypeError for one that does not declare what it returns."""
+    """Give what writes and reads the results of a function. Raises TypeError for one that does not
+    declare what it returns.
+    """
     return _result_of(getattr(do, "__func__", do))
 
 

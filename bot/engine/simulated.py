@@ -1,6 +1,8 @@
-"""The engine for tests: the same execution, a virtual clock that jumps, and a crash wherever one is wanted.
+"""The engine for tests: the same execution, a virtual clock that jumps, and a
+crash wherever one is wanted.
 
-On a ``MemoryJournal`` it needs no file; on the database's journal it plays the real store's runbooks in virtual time.
+On a ``MemoryJournal`` it needs no file; on the database's journal it plays the real store's
+runbooks in virtual time.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.engine.execution import carry_out
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.ports.engine import JournalStore, RunRecord
 from bot.ports.time import Json
 
@@ -56,13 +58,20 @@ class MemoryJournal:
         return self.rows.get(run)
 
     async def due(
-        self, now: datetime, limit: int = 100, *, excluding: Collection[str] = (), named: Collection[str] = ()
+        self,
+        now: datetime,
+        limit: int = 100,
+        *,
+        excluding: Collection[str] = (),
+        named: Collection[str] = (),
     ) -> tuple[RunRecord, ...]:
         """List the runs whose time has come."""
         waiting = (
             (run.wake_at, run)
             for run in self.rows.values()
-            if run.state == "waiting" and run.id not in excluding and (not named or run.name in named)
+            if run.state == "waiting"
+            and run.id not in excluding
+            and (not named or run.name in named)
         )
         due = [(when, run) for when, run in waiting if when is not None and when <= now]
         return tuple(run for _, run in sorted(due, key=lambda pair: pair[0]))[:limit]
@@ -86,15 +95,27 @@ class MemoryJournal:
         if record is not None and record.state == "waiting":
             self.rows[run] = replace(record, wakes=record.wakes + 1, wake_at=AT_ONCE)
 
-    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
+    async def park(
+        self,
+        record: RunRecord,
+        wake_at: datetime | None,
+        *,
+        attempts: int = 0,
+        faults: int = 0,
+        error: str = "",
+    ) -> None:
         """Put a run to sleep; if it was woken meanwhile it stays due."""
         now = self.rows[record.id]
         when = wake_at if now.wakes == record.wakes else now.wake_at
-        self.rows[record.id] = replace(now, wake_at=when, attempts=attempts, faults=faults, error=error)
+        self.rows[record.id] = replace(
+            now, wake_at=when, attempts=attempts, faults=faults, error=error
+        )
 
     async def finish(self, run: str, result: Json) -> None:
         """Close a run."""
-        self.rows[run] = replace(self.rows[run], state="done", result=result, wake_at=None, error="")
+        self.rows[run] = replace(
+            self.rows[run], state="done", result=result, wake_at=None, error=""
+        )
 
     async def block(self, run: str, why: str) -> None:
         """Put a run aside."""
@@ -107,11 +128,12 @@ class MemoryJournal:
 
 
 class SimulatedEngine:
-    """``ports.Engine`` without a process: ``run_until_idle`` does everything that is due, jumping from one due time to the next.
+    """``ports.Engine`` without a process: ``run_until_idle`` does everything that is due, jumping
+    from one due time to the next.
 
-    ``crash_before`` and ``crash_after`` name the journal entry (counted over all runs) at which the process dies with ``Crash``.
-    Before: the act is done and its note is missing. After: the note is written and nothing else has happened.
-    ``run_until_idle`` again is the restart.
+    ``crash_before`` and ``crash_after`` name the journal entry (counted over all runs) at which the
+    process dies with ``Crash``. Before: the act is done and its note is missing. After: the note is
+    written and nothing else has happened. ``run_until_idle`` again is the restart.
     """
 
     def __init__(
@@ -172,7 +194,12 @@ class _Fragile:
 
     def __init__(self, journal: JournalStore, engine: SimulatedEngine) -> None:
         self._engine = engine
-        self.get, self.start, self.due, self.next_due = journal.get, journal.start, journal.due, journal.next_due
+        self.get, self.start, self.due, self.next_due = (
+            journal.get,
+            journal.start,
+            journal.due,
+            journal.next_due,
+        )
         self.entries, self.park, self.finish = journal.entries, journal.park, journal.finish
         self.block, self.unblock = journal.block, journal.unblock
         self._record = journal.record

@@ -16,7 +16,7 @@ from bot.ports.time import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StatusLine:
     """How an open deployment stands; people as ``T…/U…``, times as ISO 8601."""
 
     id: DeploymentId
@@ -43,19 +43,25 @@ class Standing:
     waits_for_word: bool = False
     """Whether it waits for its lead to let it,"""
     by_itself: str = ""
-    """and what lets it go on without that, as a sentence goes on: until the lead decides or …; empty for nothing."""
+    """and what lets it go on without that, as a sentence goes on: until the lead decides
+    or …; empty for nothing.
+    """
     countdown_until: str = ""
     percent: int = 0
     """How many percent of the traffic the steps that are whole have given it."""
     keeps: str = ""
     """Why it stands still before its next step; empty where it does not."""
     late: int = 0
-    """Of how many percent the run, or smoke test, under way is where that takes longer than it should, and"""
+    """Of how many percent the run, or smoke test, under way is where that takes
+    longer than it should, and
+    """
     late_since: str = ""
     """since when it has been going; empty where none does."""
     is_smoke_late: bool = False
     no_further: str = ""
-    """What keeps it from going on once its run under way has ended, as a sentence; empty where nothing does."""
+    """What keeps it from going on once its run under way has ended, as a sentence;
+    empty where nothing does.
+    """
     quarantined: str = ""
     """Why it is quarantined, where its last run is under way; empty where it is not."""
 
@@ -74,7 +80,9 @@ class WayOut:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """A version that is under way in a place: what it has there, and who can take it away or stop it; people as ``T…/U…``."""
+    """A version that is under way in a place: what it has there, and who can take it away or stop
+    it; people as ``T…/U…``.
+    """
 
     environment: str
     deployment: DeploymentId
@@ -100,12 +108,14 @@ class BoardRow:
     service: str
     environment: str
     live: Live | None
-    open: tuple[Standing, ...] = ()
+    open: tuple[StatusLine, ...] = ()
     locks: tuple[Lock, ...] = ()
     frozen_until: datetime | None = None
     frozen_because: str = ""
     unclear: str = ""
-    """Why it is not known what runs there; empty when it is. Then ``live`` is only what was recorded last."""
+    """Why it is not known what runs there; empty when it is. Then ``live`` is
+    only what was recorded last.
+    """
     can_roll_back: bool = False
     """Whether there is something there then that ``/rollback`` takes."""
     snapshot: Snapshot | None = None
@@ -119,7 +129,9 @@ class BoardRow:
     serves: Beside | None = None
     """What else serves there, or serves instead of it."""
     held_by: DeploymentId = ""
-    """What is under way there, whose end somebody's word for what is live waits for; empty for nothing."""
+    """What is under way there, whose end somebody's word for what is live
+    waits for; empty for nothing.
+    """
     can_deploy: bool = False
     """Whether what somebody asks for now goes there although it is unclear what runs."""
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -31,9 +31,13 @@ class CIRun:
     sentence: str = ""
     """Why it failed, or what it is doing, for a person."""
     unread: str = ""
-    """Which evidence it was to leave and that could not be read, and why; then a run that succeeded has proved nothing."""
+    """Which evidence it was to leave and that could not be read, and why; then a run that
+    succeeded has proved nothing.
+    """
     asks_back: bool = False
-    """Whether it waits for the approval that it was started with: no person has to give that again, and ``open_gate`` gives it."""
+    """Whether it waits for the approval that it was started with: no person has to give that again,
+    and ``open_gate`` gives it.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", plain.link(self.url))
@@ -42,7 +46,9 @@ class CIRun:
 
     @property
     def never_began(self) -> bool:
-        """Tell whether it is certain that it ended before any of it began: by its stages, or by its own time where it shows none."""
+        """Tell whether it is certain that it ended before any of it began: by its stages, or by its
+        own time where it shows none.
+        """
         if self.state not in {RunState.CANCELLED, RunState.LOST}:
             return False
         if not self.stages:
@@ -53,7 +59,9 @@ class CIRun:
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What to start. ``correlation`` is unique per intent (``storefront-42:canary-5:9f2c1e``) and travels into the run."""
+    """What to start. ``correlation`` is unique per intent (``storefront-42:canary-5:9f2c1e``)
+    and travels into the run.
+    """
 
     correlation: str
     commit: str
@@ -83,7 +91,9 @@ class Latest(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A ref resolved once: the full commit, and what people call it: a name that could also have been typed, else the short commit."""
+    """A ref resolved once: the full commit, and what people call it: a name that could also have
+    been typed, else the short commit.
+    """
 
     commit: str
     version: str
@@ -108,7 +118,9 @@ class Question(StrEnum):
 
 
 Costs = Mapping[Question, int]
-"""How many requests to its vendor a question takes: one where nothing is said, none where the vendor is not asked."""
+"""How many requests to its vendor a question takes: one where nothing is said, none where
+the vendor is not asked.
+"""
 ROLLBACK = "rollback"
 """The action that puts an earlier version back."""
 TEST = "test"
@@ -123,13 +135,17 @@ class Quality:
     sentence: str
     url: str = ""
     startable: str = ""
-    """The correlation id of a ``test`` run that a deployment may start (``CIProvider.start``), where nobody else would start the tests."""
+    """The correlation id of a ``test`` run that a deployment may start (``CIProvider.start``),
+    where nobody else would start the tests.
+    """
     as_of: datetime | None = None
     """When the provider said so, where that is a while ago."""
     since: datetime | None = None
     """Since when they run, where that is known."""
     has_run: bool = False
-    """In the state NONE: whether there was a run, which said nothing, so that it can be run again."""
+    """In the state NONE: whether there was a run, which said nothing, so
+    that it can be run again.
+    """
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", plain.line(self.sentence))
@@ -137,13 +153,19 @@ class Quality:
 
     @property
     def is_repeatable(self) -> bool:
-        """Tell whether there is something that could be run again, and that would be asked for in vain while it runs or is green."""
-        return self.state in {QualityState.RED, QualityState.UNKNOWN} or (self.state is QualityState.NONE and self.has_run)
+        """Tell whether there is something that could be run again, and that would be asked for in
+        vain while it runs or is green.
+        """
+        return self.state in {QualityState.RED, QualityState.UNKNOWN} or (
+            self.state is QualityState.NONE and self.has_run
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class RunHint:
-    """What a verified webhook says: look at this run, or at this commit, now. It wakes; polling decides."""
+    """What a verified webhook says: look at this run, or at this commit, now.
+    It wakes; polling decides.
+    """
 
     run: str
     correlation: str = ""
@@ -164,7 +186,8 @@ class GateAnswer(StrEnum):
 
 
 class CIProvider(Protocol):
-    """One service's CI. Every method may raise ``IntegrationError``; ``retry`` on it says whether the answer may change.
+    """One service's CI. Every method may raise ``IntegrationError``; ``retry`` on it says
+    whether the answer may change.
 
     A rollback is not a verb here: it is a start with the last verified commit.
     """
@@ -178,9 +201,11 @@ class CIProvider(Protocol):
         ...
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch, commit or ``latest`` (``heads/NAME`` and ``tags/NAME`` say which is meant).
+        """Resolve a tag, branch, commit or ``latest`` (``heads/NAME`` and
+        ``tags/NAME`` say which is meant).
 
-        Raises UnknownRef for a ref that does not exist, IntegrationError(retry=False) for one that is unsafe or could be two commits.
+        Raises UnknownRef for a ref that does not exist, IntegrationError(retry=False) for one that
+        is unsafe or could be two commits.
         """
         ...
 
@@ -193,16 +218,20 @@ class CIProvider(Protocol):
         ...
 
     async def test_again(self, commit: str) -> CIRun:
-        """Let a commit's tests run, again where they have run; tests that are under way are left to go on, and returned.
+        """Let a commit's tests run, again where they have run; tests that are under way are
+        left to go on, and returned.
 
-        The newest re-run decides. Raises IntegrationError(retry=False) with a sentence where that cannot be asked for from here.
+        The newest re-run decides. Raises IntegrationError(retry=False) with a sentence where that
+        cannot be asked for from here.
         """
         ...
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
-        """List the freezes of an environment that are kept at the provider and in force now; none where it keeps none.
+        """List the freezes of an environment that are kept at the provider and in force now;
+        none where it keeps none.
 
-        Raises IntegrationError(retry=False) for one that cannot be read and may be in force: its sentence says which and what to do.
+        Raises IntegrationError(retry=False) for one that cannot be read and may be in force: its
+        sentence says which and what to do.
         """
         ...
 
@@ -214,7 +243,9 @@ class CIProvider(Protocol):
         ...
 
     async def start(self, request: StartRequest) -> CIRun:
-        """Start a run. A second start with the same correlation returns the first run and starts nothing."""
+        """Start a run. A second start with the same correlation returns the
+        first run and starts nothing.
+        """
         ...
 
     async def look(self, run: str) -> CIRun:
@@ -222,19 +253,25 @@ class CIProvider(Protocol):
         ...
 
     async def cancel(self, run: str) -> None:
-        """Ask a run to stop; returns when the provider has taken the request. A finished run is left as it is."""
+        """Ask a run to stop; returns when the provider has taken the request. A
+        finished run is left as it is.
+        """
         ...
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
-        """Let a run go on that waits at a ``passable`` stage or ``asks_back``, and say what became of it.
+        """Let a run go on that waits at a ``passable`` stage or ``asks_back``,
+        and say what became of it.
 
-        Only the gate of this environment is opened: whatever else a run waits for is another's, and is left as it is.
+        Only the gate of this environment is opened: whatever else a run waits for is
+        another's, and is left as it is.
         Raises IntegrationError where the vendor does not let us.
         """
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
-        """Verify and read a webhook without I/O. Raises IntegrationError: status 401 when not authentic, 400 when not readable."""
+        """Verify and read a webhook without I/O. Raises IntegrationError: status 401 when not
+        authentic, 400 when not readable.
+        """
         ...
 
 
@@ -256,11 +293,15 @@ class RunStore(Protocol):
     """Where the embedded CI keeps its runs."""
 
     async def add(self, run: LocalRun) -> LocalRun:
-        """Store a new run; when its correlation is taken, return the stored one and change nothing."""
+        """Store a new run; when its correlation is taken, return the
+        stored one and change nothing.
+        """
         ...
 
     async def save(self, run: LocalRun) -> bool:
-        """Store what has changed; False for a run that had ended already: a final state is never left again."""
+        """Store what has changed; False for a run that had ended already: a final
+        state is never left again.
+        """
         ...
 
     async def get(self, id: str) -> LocalRun | None:
@@ -283,12 +324,15 @@ class StartState(StrEnum):
     TAKEN = "taken"  # the vendor took it and did not say which run it became
     KNOWN = "known"  # the vendor said which run it became
     REFUSED = "refused"  # the vendor started nothing
-    BROKEN = "broken"  # the vendor answered with a fault of its own: it is done with it, and may have started it
+    # the vendor answered with a fault of its own: it is done with it, and may have started it
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredStart:
-    """A start at a CI provider outside, as it is stored: before the vendor is asked, and again when it has answered."""
+    """A start at a CI provider outside, as it is stored: before the vendor is asked, and
+    again when it has answered.
+    """
 
     vendor: str
     """The provider's name; another provider of the same service knows nothing of this start."""
@@ -306,7 +350,9 @@ class StartStore(Protocol):
     """Where providers keep what they have started outside."""
 
     async def save(self, start: StoredStart) -> None:
-        """Store a start; one that is there of the same vendor, service and correlation is replaced."""
+        """Store a start; one that is there of the same vendor, service and
+        correlation is replaced.
+        """
         ...
 
     async def get(self, vendor: str, service: str, correlation: str) -> StoredStart | None:

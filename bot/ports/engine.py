@@ -46,9 +46,16 @@ class JournalStore(Protocol):
         ...
 
     async def due(
-        self, now: datetime, limit: int = 100, *, excluding: Collection[str] = (), named: Collection[str] = ()
+        self,
+        now: datetime,
+        limit: int = 100,
+        *,
+        excluding: Collection[str] = (),
+        named: Collection[str] = (),
     ) -> tuple[RunRecord, ...]:
-        """List the runs whose time has come, without those that are being executed; of ``named`` runbooks alone, where some are named."""
+        """List the runs whose time has come, without those that are being executed; of ``named``
+        runbooks alone, where some are named.
+        """
         ...
 
     async def next_due(self, after: datetime) -> datetime | None:
@@ -63,7 +70,15 @@ class JournalStore(Protocol):
         """Write down what a run has done."""
         ...
 
-    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
+    async def park(
+        self,
+        record: RunRecord,
+        wake_at: datetime | None,
+        *,
+        attempts: int = 0,
+        faults: int = 0,
+        error: str = "",
+    ) -> None:
         """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
         ...
 
@@ -82,13 +97,17 @@ class JournalStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """What a look may answer instead of None: there is nothing yet, look again after ``pause``, whatever ``every`` says."""
+    """What a look may answer instead of None: there is nothing yet, look again after ``pause``,
+    whatever ``every`` says.
+    """
 
     pause: timedelta
 
 
 class Run(Protocol):
-    """A runbook's own two verbs. Names are unique within a run; what has happened under a name is never done again."""
+    """A runbook's own two verbs. Names are unique within a run; what has happened under a
+    name is never done again.
+    """
 
     @property
     def id(self) -> str:
@@ -96,15 +115,23 @@ class Run(Protocol):
         ...
 
     async def step(self, name: str, do: Callable[[*Ts], Awaitable[R]], *args: *Ts) -> R:
-        """Do something once and remember its result. It may be done again after a crash, so ``do`` finds before it does.
+        """Do something once and remember its result. It may be done again after a crash, so
+        ``do`` finds before it does.
 
-        What it is declared to return is written down and read back, on the first pass too. An IntegrationError with ``retry`` is tried
-        again with back-off for as long as it takes.
+        What it is declared to return is written down and read back, on the first pass too. An
+        IntegrationError with ``retry`` is tried again with back-off for as long as it takes.
         """
         ...
 
-    async def until(self, name: str, look: Callable[[*Ts], Awaitable[R | Later | None]], *args: *Ts, every: timedelta) -> R:
-        """Look at the stored facts, now, on every wake-up and every so often, until the look returns something.
+    async def until(
+        self,
+        name: str,
+        look: Callable[[*Ts], Awaitable[R | Later | None]],
+        *args: *Ts,
+        every: timedelta,
+    ) -> R:
+        """Look at the stored facts, now, on every wake-up and every so often, until
+        the look returns something.
 
         None is nothing, and so is ``Later``.
         """

@@ -22,7 +22,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Which instances to look at: those that run ``commit``, those that do not (``others``), or all (no commit)."""
+    """Which instances to look at: those that run ``commit``, those that do not
+    (``others``), or all (no commit).
+    """
 
     commit: str = ""
     others: bool = False
@@ -39,17 +41,23 @@ class MetricsSource(Protocol):
         """Stop collecting."""
         ...
 
-    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
-        """Observe every metric of ``service.metric_specs`` over a window. A metric without data is missing from the answer.
+    async def observe(
+        self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort
+    ) -> Mapping[str, Observed]:
+        """Observe every metric of ``service.metric_specs`` over a window. A metric without data is
+        missing from the answer.
 
-        Raises IntegrationError where the source does not answer; its text says which one, what it answers and since when, for a person.
+        Raises IntegrationError where the source does not answer; its text says which one, what it
+        answers and since when, for a person.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One scrape of one endpoint: counter values as they were read, keyed as the metrics source likes."""
+    """One scrape of one endpoint: counter values as they were read, keyed as
+    the metrics source likes.
+    """
 
     service: str
     environment: str
@@ -65,7 +73,9 @@ class SampleStore(Protocol):
         """Store scrapes."""
         ...
 
-    async def between(self, service: str, environment: str, start: datetime, end: datetime) -> tuple[Sample, ...]:
+    async def between(
+        self, service: str, environment: str, start: datetime, end: datetime
+    ) -> tuple[Sample, ...]:
         """List scrapes, oldest first."""
         ...
 

@@ -32,7 +32,9 @@ class OnCallSchedule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the workspace says about a user id. ``is_member`` is False for guests, bots, the deactivated and people of other companies."""
+    """What the workspace says about a user id. ``is_member`` is False for guests, bots, the
+    deactivated and people of other companies.
+    """
 
     person: Person
     name: str
@@ -52,9 +54,13 @@ class Directory(Protocol):
         ...
 
     def remembered(self, person: Person) -> Profile | None:
-        """Give what was last known about a person, however long ago; asks nobody. None when nothing is known."""
+        """Give what was last known about a person, however long ago; asks nobody.
+        None when nothing is known.
+        """
         ...
 
     async def members(self, group: str, *, fresh: bool = False) -> frozenset[Person]:
-        """List a user group's members, of a minute ago at most; ``fresh``: of now. Raises IntegrationError when that cannot be known."""
+        """List a user group's members, of a minute ago at most; ``fresh``: of now. Raises
+        IntegrationError when that cannot be known.
+        """
         ...

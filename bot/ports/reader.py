@@ -26,7 +26,9 @@ from bot.ports.talk import Answer, Message
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What happened to a deployment. Of very much, the middle is left out, and how much that was is known."""
+    """What happened to a deployment. Of very much, the middle is left out, and
+    how much that was is known.
+    """
 
     begin: tuple[Entry, ...]
     left_out: int = 0
@@ -40,7 +42,9 @@ class DeploymentReader(Protocol):
         """Read one deployment."""
         ...
 
-    async def open_deployments(self, service: str = "", environment: str = "") -> tuple[Deployment, ...]:
+    async def open_deployments(
+        self, service: str = "", environment: str = ""
+    ) -> tuple[Deployment, ...]:
         """List the deployments whose runbook still has work to do, oldest first."""
         ...
 
@@ -52,8 +56,12 @@ class DeploymentReader(Protocol):
         """List the deployments whose state changed since a moment, newest first."""
         ...
 
-    async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
-        """List deployments and rollbacks, newest first; what was refused when its ref was looked up late has never been one."""
+    async def history(
+        self, service: str, environment: str = "", limit: int = 10
+    ) -> tuple[Deployment, ...]:
+        """List deployments and rollbacks, newest first; what was refused when its ref was looked up
+        late has never been one.
+        """
         ...
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
@@ -75,11 +83,15 @@ class DeploymentReader(Protocol):
         ...
 
     async def newest_started(self, service: str, environment: str) -> Deployment | None:
-        """Read the newest forward deployment that has touched an environment, whatever became of it."""
+        """Read the newest forward deployment that has touched an
+        environment, whatever became of it.
+        """
         ...
 
     async def deployments_of_run(self, run: str) -> tuple[Deployment, ...]:
-        """List the open deployments with a step that has this CI run; of two vendors' runs with the same number, both."""
+        """List the open deployments with a step that has this CI run; of two vendors' runs
+        with the same number, both.
+        """
         ...
 
     async def waiting_with(self, commit: str) -> tuple[Deployment, ...]:
@@ -98,23 +110,31 @@ class PlaceReader(Protocol):
         """Read what is live."""
         ...
 
-    async def declared(self, service: str, environment: str = "", limit: int = 10) -> tuple[Declared, ...]:
+    async def declared(
+        self, service: str, environment: str = "", limit: int = 10
+    ) -> tuple[Declared, ...]:
         """List what was declared live, newest first."""
         ...
 
-    async def standing(self, service: str, environment: str) -> Deployment | None:
-        """Read the deployment that an environment stands on: the one that moves it, has failed in it, or brought what is live.
+    async def current(self, service: str, environment: str) -> Deployment | None:
+        """Read the deployment that an environment stands on: the one that moves it, has failed in
+        it, or brought what is live.
 
-        None when nothing was deployed here, or when what is live was declared, or put back from before what can be undone.
+        None when nothing was deployed here, or when what is live was declared, or put back from
+        before what can be undone.
         """
         ...
 
     async def replaced(self, id: DeploymentId) -> Replaced | None:
-        """Say what came right after a deployment or a rollback in its place; None while it is what is there, or is again."""
+        """Say what came right after a deployment or a rollback in its place; None while it is
+        what is there, or is again.
+        """
         ...
 
     async def left_by_hand(self, service: str, environment: str) -> tuple[Left, ...]:
-        """List the versions that somebody has gone back from by hand and that no rollback puts back, newest first."""
+        """List the versions that somebody has gone back from by hand and that no rollback
+        puts back, newest first.
+        """
         ...
 
     async def ground(self, deployment: Deployment) -> Ground:
@@ -130,7 +150,9 @@ class PlaceReader(Protocol):
         ...
 
     async def locks(self, service: str = "", environment: str = "") -> tuple[Lock, ...]:
-        """List the locks that apply to a service and environment (also those on all services), or all of them."""
+        """List the locks that apply to a service and environment (also those on all
+        services), or all of them.
+        """
         ...
 
 
@@ -138,7 +160,9 @@ class VersionReader(Protocol):
     """Reads what is known of versions."""
 
     async def was_verified(self, deployment: Deployment) -> bool:
-        """Tell whether the commit was proved here since a deployment of it began, also where a rollback has put it back since."""
+        """Tell whether the commit was proved here since a deployment of it began, also where a
+        rollback has put it back since.
+        """
         ...
 
     async def known_as(self, service: str, version: str) -> tuple[str, ...]:
@@ -146,13 +170,19 @@ class VersionReader(Protocol):
         ...
 
     async def pinned(self, service: str, ref: str) -> tuple[str, ...]:
-        """List the commits that were pinned here by a version's name, or that begin so, newest first."""
+        """List the commits that were pinned here by a version's name, or
+        that begin so, newest first.
+        """
         ...
 
-    async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
-        """List the commits that ended their watch here, each once: those verified good first, then those accepted, newest first.
+    async def releases(
+        self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False
+    ) -> tuple[Live, ...]:
+        """List the commits that ended their watch here, each once: those verified good first, then
+        those accepted, newest first.
 
-        Never a quarantined one, or one that was gone back from since; with ``kept_out`` the quarantined ones alone. None for all of them.
+        Never a quarantined one, or one that was gone back from since; with ``kept_out`` the
+        quarantined ones alone. None for all of them.
         """
         ...
 
@@ -164,10 +194,14 @@ class VersionReader(Protocol):
         """Say why, by whom and since when a commit is quarantined; None when it is not."""
         ...
 
-    async def failed_since(self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)) -> tuple[str, ...]:
-        """Name the commits of what failed in a place since it was last known what is live there; they may be there in part.
+    async def failed_since(
+        self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)
+    ) -> tuple[str, ...]:
+        """Name the commits of what failed in a place since it was last known what is live there;
+        they may be there in part.
 
-        Those are the commits that rollouts were bringing, or those that rollbacks were putting back.
+        Those are the commits that rollouts were bringing, or those that
+        rollbacks were putting back.
         """
         ...
 
@@ -188,11 +222,15 @@ class FactReader(Protocol):
         ...
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
-        """List snapshots, oldest first; of many, the newest ``limit``. The baseline is always the first."""
+        """List snapshots, oldest first; of many, the newest ``limit``. The
+        baseline is always the first.
+        """
         ...
 
     async def meanwhile(self, rollback: DeploymentId) -> Snapshot | None:
-        """Read the newest numbers of what serves, or served last, while a rollback is under way; ``snapshots`` leaves them out."""
+        """Read the newest numbers of what serves, or served last, while a rollback is under way;
+        ``snapshots`` leaves them out.
+        """
         ...
 
     async def review(self, id: DeploymentId) -> Review | None:
@@ -208,11 +246,15 @@ class FactReader(Protocol):
         ...
 
     async def way_back(self, id: DeploymentId) -> Way | None:
-        """Read what lies between a deployment and what it would be rolled back to, as it was compared last."""
+        """Read what lies between a deployment and what it would be rolled back to,
+        as it was compared last.
+        """
         ...
 
     async def way_there(self, id: DeploymentId) -> Way | None:
-        """Read what lies between what is live and a deployment that waits, as it was compared last."""
+        """Read what lies between what is live and a deployment that waits,
+        as it was compared last.
+        """
         ...
 
     async def changes(self, id: DeploymentId) -> Changes | None:
@@ -228,11 +270,15 @@ class JournalReader(Protocol):
         ...
 
     async def timeline(self, id: DeploymentId) -> Timeline:
-        """Tell what happened to a deployment, from its request to its end, without what was refused."""
+        """Tell what happened to a deployment, from its request to its end,
+        without what was refused.
+        """
         ...
 
     async def asking(self, id: DeploymentId) -> tuple[Message, ...]:
-        """List what has been said of a deployment, or is about to be, and has not been shown to be over, oldest first."""
+        """List what has been said of a deployment, or is about to be, and has not been shown
+        to be over, oldest first.
+        """
         ...
 
     async def kept(self, key: str) -> Answer | None:
@@ -243,7 +289,9 @@ class JournalReader(Protocol):
         """Tell whether a command has been carried out."""
         ...
 
-    async def rollback_seconds(self, service: str, environment: str, limit: int = 20) -> tuple[float, ...]:
+    async def rollback_seconds(
+        self, service: str, environment: str, limit: int = 20
+    ) -> tuple[float, ...]:
         """List how long the newest finished rollbacks took, click to done."""
         ...
 
@@ -251,14 +299,22 @@ class JournalReader(Protocol):
         """List how long the newest CI runs of a service took, of whatever step and wherever."""
         ...
 
-    async def step_seconds(self, service: str, environment: str, key: str, limit: int = 50) -> tuple[float, ...]:
+    async def step_seconds(
+        self, service: str, environment: str, key: str, limit: int = 50
+    ) -> tuple[float, ...]:
         """List how long a step's CI run took in the newest deployments, for estimates."""
         ...
 
-    async def stage_seconds(self, service: str, environment: str, key: str, limit: int = 20) -> Mapping[str, tuple[float, ...]]:
-        """List, by name, how long each stage of a step's runs took in the newest deployments, for estimates."""
+    async def stage_seconds(
+        self, service: str, environment: str, key: str, limit: int = 20
+    ) -> Mapping[str, tuple[float, ...]]:
+        """List, by name, how long each stage of a step's runs took in the newest
+        deployments, for estimates.
+        """
         ...
 
 
 class Reader(DeploymentReader, PlaceReader, VersionReader, FactReader, JournalReader, Protocol):
-    """Questions to the store. Lists are bounded; everything is answered from an index, so history costs nothing."""
+    """Questions to the store. Lists are bounded; everything is answered from an index,
+    so history costs nothing.
+    """

@@ -30,7 +30,9 @@ from bot.ports.time import Json
 
 @dataclass(frozen=True, slots=True)
 class NewDeployment:
-    """A deployment to be stored; the store gives it its id and the state REQUESTED (a rollback: ROLLING_OUT)."""
+    """A deployment to be stored; the store gives it its id and the state REQUESTED
+    (a rollback: ROLLING_OUT).
+    """
 
     kind: Kind
     service: str
@@ -56,8 +58,11 @@ class DeploymentWriter(Protocol):
         """Store a deployment under the service's next number."""
         ...
 
-    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "", by: Person | None = None) -> bool:
-        """Move a deployment to a state, only if TRANSITIONS allows it from where it is now; False when it does not.
+    async def move(
+        self, id: DeploymentId, to: State, *, at: datetime, note: str = "", by: Person | None = None
+    ) -> bool:
+        """Move a deployment to a state, only if TRANSITIONS allows it from where it is
+        now; False when it does not.
 
         ``by`` is the person who ended it, where one did.
         """
@@ -96,7 +101,9 @@ class DeploymentWriter(Protocol):
         ...
 
     async def set_acceptance(self, id: DeploymentId, how: str) -> None:
-        """Say how it was accepted where it was not verified (``Acceptance``); empty where it was."""
+        """Say how it was accepted where it was not verified
+        (``Acceptance``); empty where it was.
+        """
         ...
 
     async def ask_anew(self, id: DeploymentId, by: Person, at: datetime) -> None:
@@ -108,7 +115,9 @@ class PlaceWriter(Protocol):
     """Stores what is so of an environment of a service: claims, permits, doubts, locks."""
 
     async def permit(self, deployment: Deployment, step: str) -> Permit | None:
-        """Permit one start of a run; None for whoever does not have the claim. Every earlier permit of the place ends."""
+        """Permit one start of a run; None for whoever does not have the claim. Every earlier
+        permit of the place ends.
+        """
         ...
 
     async def is_newest(self, permit: Permit) -> bool:
@@ -116,23 +125,37 @@ class PlaceWriter(Protocol):
         ...
 
     async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
-        """Record that it is not clear what runs in a place; a graver doubt stays (``places.graver``). None when it is clear again."""
+        """Record that it is not clear what runs in a place; a graver doubt stays
+        (``places.graver``). None when it is clear again.
+        """
         ...
 
     async def leave_by_hand(self, said: Declared, left: Sequence[Left]) -> None:
-        """Record what somebody has gone back from by hand; what they say is there instead counts again."""
+        """Record what somebody has gone back from by hand; what they say is
+        there instead counts again.
+        """
         ...
 
     async def give_up(self, stray: Stray) -> None:
-        """Record a run that was given up, and start to look for its end; the same run twice is one."""
+        """Record a run that was given up, and start to look for its end;
+        the same run twice is one.
+        """
         ...
 
     async def found_ended(self, stray: Stray) -> None:
         """Forget a run that was given up and has ended."""
         ...
 
-    async def claim(self, service: str, environment: str, id: DeploymentId, passing: tuple[DeploymentId, ...] = ()) -> bool:
-        """Take an environment's claim if it is free (or already ours) and no older open deployment waits for it."""
+    async def claim(
+        self,
+        service: str,
+        environment: str,
+        id: DeploymentId,
+        passing: tuple[DeploymentId, ...] = (),
+    ) -> bool:
+        """Take an environment's claim if it is free (or already ours) and no older open
+        deployment waits for it.
+        """
         ...
 
     async def seize(self, service: str, environment: str, id: DeploymentId) -> None:
@@ -140,18 +163,23 @@ class PlaceWriter(Protocol):
         ...
 
     async def release(self, id: DeploymentId) -> None:
-        """Let go of the claim that a deployment holds, if it holds one, and wake the next in the queue."""
+        """Let go of the claim that a deployment holds, if it holds one, and
+        wake the next in the queue.
+        """
         ...
 
     async def set_live(self, live: Live) -> None:
-        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to.
+        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins
+        what can be gone back to.
 
         A declaration that comes with it is kept for the history.
         """
         ...
 
     async def add_lock(self, lock: Lock) -> bool:
-        """Lock; False when a person has locked the same service and environment already. A rollback's lock stands beside it."""
+        """Lock; False when a person has locked the same service and environment already. A
+        rollback's lock stands beside it.
+        """
         ...
 
     async def remove_lock(self, lock: Lock) -> bool:
@@ -162,7 +190,9 @@ class PlaceWriter(Protocol):
 class VersionWriter(Protocol):
     """Stores what is known of versions."""
 
-    async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
+    async def put_in_quarantine(
+        self, service: str, commit: str, *, reason: str, by: Person, at: datetime
+    ) -> None:
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
         ...
 
@@ -187,7 +217,9 @@ class FactWriter(Protocol):
     """Stores what belongs to one deployment."""
 
     async def decide(self, decision: Decision) -> bool:
-        """Store an approval or rejection; False when this person has decided about this commit before."""
+        """Store an approval or rejection; False when this person has decided
+        about this commit before.
+        """
         ...
 
     async def forget_decisions(self, id: DeploymentId) -> None:
@@ -235,7 +267,9 @@ class JournalWriter(Protocol):
     """Stores what is done once, what happened, what is to be said, and what runs."""
 
     async def once(self, key: str) -> bool:
-        """Take a key; False when it was taken before (the command is a duplicate and has been carried out)."""
+        """Take a key; False when it was taken before (the command is a duplicate
+        and has been carried out).
+        """
         ...
 
     async def keep(self, key: str, answer: Answer | None) -> None:
@@ -267,8 +301,11 @@ class JournalWriter(Protocol):
         ...
 
 
-class Transaction(Reader, DeploymentWriter, PlaceWriter, VersionWriter, FactWriter, JournalWriter, Protocol):
-    """Everything written here is committed together, with the wake-ups; afterwards the announcer and the engine are nudged.
+class Transaction(
+    Reader, DeploymentWriter, PlaceWriter, VersionWriter, FactWriter, JournalWriter, Protocol
+):
+    """Everything written here is committed together, with the wake-ups; afterwards the announcer
+    and the engine are nudged.
 
     Writing anything that belongs to a deployment marks its card as changed.
     """
@@ -286,13 +323,17 @@ class Store(Protocol):
         ...
 
     def may_pass(self, error: Exception) -> bool:
-        """Tell whether a fault is the machine's, not ours, and may be gone at the next try: a full disk, a file in use."""
+        """Tell whether a fault is the machine's, not ours, and may be gone at the next try: a
+        full disk, a file in use.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """That the database is not the one with which the bot last worked: an older copy was put back, or it comes from another machine."""
+    """That the database is not the one with which the bot last worked: an older copy was put back,
+    or it comes from another machine.
+    """
 
     newest: int
     """The number of its newest audit entry; 0 for an empty log."""

@@ -1,4 +1,6 @@
-"""What is said and asked: commands, answers, messages, and how Slack is kept in step with what is stored."""
+"""What is said and asked: commands, answers, messages, and how Slack is kept in
+step with what is stored.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Place:
     channel: str = ""
     thread: str = ""
     response_url: str = ""
-    """Slack's answer address for this one command or click; secret like a password, valid for 30 minutes."""
+    """Slack's answer address for this one command or click; secret like a
+    password, valid for 30 minutes.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,9 @@ class Intent:
     """A command that was accepted: stored before it was acknowledged, carried out once."""
 
     key: str
-    """Unique per delivery group: the trigger id of Slack, a UUID of the terminal. The same key twice is one command."""
+    """Unique per delivery group: the trigger id of Slack, a UUID of the terminal. The same
+    key twice is one command.
+    """
     command: Command
     by: Person
     place: Place
@@ -40,7 +46,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said to the person alone: a template (``templates/slack/answers/NAME.md.j2``), its facts, and next steps as buttons."""
+    """What is said to the person alone: a template (``templates/slack/answers/NAME.md.j2``), its
+    facts, and next steps as buttons.
+    """
 
     name: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +57,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a dialog asks about: the facts that it shows, and what it stands for (``domain.shown``); empty where it shows a name alone."""
+    """What a dialog asks about: the facts that it shows, and what it stands for (``domain.shown``);
+    empty where it shows a name alone.
+    """
 
     deployment: Deployment
     facts: Mapping[str, Json] = field(default_factory=dict)
@@ -58,9 +68,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to be said once: in the deployment's thread, as a new message in its channel, or to one person.
+    """Something to be said once: in the deployment's thread, as a new message in its
+    channel, or to one person.
 
-    ``key`` makes it unique (``storefront-42:degraded:canary-25``): the same key is stored and posted once.
+    ``key`` makes it unique (``storefront-42:degraded:canary-25``): the same key
+    is stored and posted once.
     """
 
     key: str
@@ -70,7 +82,9 @@ class Message:
     """JSON values; people as ``T…/U…``, times as ISO 8601."""
     deployment: DeploymentId = ""
     to: str = "thread"
-    """``thread`` (of the deployment's card), ``channel`` (a new message), or a person as ``T…/U…`` (direct message)."""
+    """``thread`` (of the deployment's card), ``channel`` (a new message), or a person as
+    ``T…/U…`` (direct message).
+    """
     channel: str = ""
     """Only for ``to="channel"`` without a deployment."""
     chart: bool = False
@@ -79,11 +93,17 @@ class Message:
     @property
     def lane(self) -> str:
         """Name what it must stay in order with: its thread, its channel, or the person."""
-        return f"{self.to} {self.deployment or self.channel}" if self.to in {"thread", "channel"} else self.to
+        return (
+            f"{self.to} {self.deployment or self.channel}"
+            if self.to in {"thread", "channel"}
+            else self.to
+        )
 
 
 LATE_ANSWER = "answer"
-"""The template of a message that carries an answer which could not be given at once; its facts are the answer's name, facts and offers."""
+"""The template of a message that carries an answer which could not be given at once; its facts are
+the answer's name, facts and offers.
+"""
 
 
 class Announcer(Protocol):
@@ -104,9 +124,11 @@ class Announcer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A message in Slack that belongs to a key: ``card:storefront-42`` or an outbox message's own key.
+    """A message in Slack that belongs to a key: ``card:storefront-42`` or an
+    outbox message's own key.
 
-    ``ts`` is empty while the posting is intended but not known to have happened: then look before posting again.
+    ``ts`` is empty while the posting is intended but not known to have happened: then
+    look before posting again.
     """
 
     key: str
@@ -136,7 +158,9 @@ class Postings(Protocol):
         ...
 
     async def heads(self, limit: int = 50, *, besides: Collection[str] = ()) -> tuple[Message, ...]:
-        """List the oldest unsent message of each lane but those ``besides``: alarms before what goes into threads, then oldest first."""
+        """List the oldest unsent message of each lane but those ``besides``: alarms before what
+        goes into threads, then oldest first.
+        """
         ...
 
     async def sent(self, key: str) -> None:
@@ -144,10 +168,14 @@ class Postings(Protocol):
         ...
 
     async def asked(self, key: str) -> None:
-        """Take a message out of the outbox that asks somebody for something, and remember it until it has its end."""
+        """Take a message out of the outbox that asks somebody for something, and remember
+        it until it has its end.
+        """
         ...
 
-    async def asking(self, deployments: Collection[DeploymentId] | None = None) -> tuple[Message, ...]:
+    async def asking(
+        self, deployments: Collection[DeploymentId] | None = None
+    ) -> tuple[Message, ...]:
         """List what has been said of some deployments (None: of all) and still asks."""
         ...
 
@@ -160,7 +188,9 @@ class Postings(Protocol):
         ...
 
     async def unpark(self) -> None:
-        """Give what was put aside another chance: words may have been repaired, a person may be back."""
+        """Give what was put aside another chance: words may have been
+        repaired, a person may be back.
+        """
         ...
 
 
@@ -170,7 +200,9 @@ CardOf = Callable[[DeploymentId], Awaitable[Card | None]]
 
 @dataclass(frozen=True, slots=True)
 class CardDue:
-    """The card on which a deployment shows (a rollback: the one that it undoes), and how urgent it is that it shows the newest state."""
+    """The card on which a deployment shows (a rollback: the one that it undoes), and how urgent it
+    is that it shows the newest state.
+    """
 
     card: DeploymentId
     urgency: Urgency
@@ -180,12 +212,16 @@ class CardDue:
 
 
 CardsDue = Callable[[Collection[DeploymentId]], Awaitable[Mapping[DeploymentId, CardDue]]]
-"""Look which cards show these deployments, and how urgent each is; one that does not exist is missing from the answer."""
+"""Look which cards show these deployments, and how urgent each is; one that does not exist is
+missing from the answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How what a message asks for has ended, in a sentence; where that is not the last word, it is looked at again."""
+    """How what a message asks for has ended, in a sentence; where that is not the last
+    word, it is looked at again.
+    """
 
     sentence: str
     is_final: bool = True
@@ -196,4 +232,6 @@ class Ending:
 Ended = Callable[[Message], Awaitable[Ending | None]]
 """Say how what a message asks for has ended, in one sentence; None while it still asks."""
 StillTrue = Callable[[Message], Awaitable[Message | None]]
-"""Give a message as it may be said at this moment: as it is, in other words, or None when it has been overtaken."""
+"""Give a message as it may be said at this moment: as it is, in other words, or None
+when it has been overtaken.
+"""

@@ -19,6 +19,8 @@ class Clock(Protocol):
 
 
 VIEWING: ContextVar[bool] = ContextVar("viewing", default=False)
-"""Set in a task while it holds a view of the store or the transaction: then nobody outside is asked."""
+"""Set in a task while it holds a view of the store or the transaction: then
+nobody outside is asked.
+"""
 URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
 """Set in a task that does a rollback's work: connections and places are kept for it."""

@@ -14,8 +14,12 @@ from bot.ports.talk import Intent
 class AuditLog(Protocol):
     """The audit chain, read in constant memory and off the event loop."""
 
-    async def verify(self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False) -> Report:
-        """Verify the chain, from a head on or all of it, and compare it with heads; ``gently`` leaves half of the time to others."""
+    async def verify(
+        self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False
+    ) -> Report:
+        """Verify the chain, from a head on or all of it, and compare it with heads; ``gently``
+        leaves half of the time to others.
+        """
         ...
 
     async def newest_head(self) -> Head | None:
@@ -61,11 +65,15 @@ class Inbox(Protocol):
         ...
 
     async def left_over(self) -> LeftOver:
-        """Count one more start for everything that is accepted and not finished, and tell what has been there before."""
+        """Count one more start for everything that is accepted and not finished, and tell
+        what has been there before.
+        """
         ...
 
     async def begin(self, key: str) -> int:
-        """Note that a command begins with nothing beside it; tell how often it has, and the process did not come back."""
+        """Note that a command begins with nothing beside it; tell how often it has, and the
+        process did not come back.
+        """
         ...
 
     async def survived(self, key: str) -> None:

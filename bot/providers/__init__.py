@@ -1,1 +1,3 @@
-"""The outside world: CI, metrics, on-call; one module per vendor, parsing without I/O beside a thin client."""
+"""The outside world: CI, metrics, on-call; one module per vendor, parsing without
+I/O beside a thin client.
+"""

@@ -1,7 +1,9 @@
-"""The one REST client of all providers: time limits, careful repetition, obedience to rate limits, and no secret in any sentence.
+"""The one REST client of all providers: time limits, careful repetition, obedience to rate limits,
+and no secret in any sentence.
 
-Reads are repeated with full jitter; a write is never repeated unless the caller says that repeating it changes nothing. Redirects are not
-followed: a token goes to the configured address and nowhere else.
+Reads are repeated with full jitter; a write is never repeated unless the caller says that
+repeating it changes nothing. Redirects are not followed: a token goes to the configured
+address and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,10 +28,19 @@ from aiohttp.http_exceptions import LineTooLong
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import ANSWER, Fault, Unreadable
 from bot.foreign import json_beside
-from bot.providers.complaint import words_of
-from bot.providers.hosts import LONGEST_PAUSE as LONGEST_PAUSE  # noqa: PLC0414 - the client's callers read it here
-from bot.providers.hosts import Hosts as Hosts  # noqa: PLC0414
-from bot.providers.patience import USUAL_PAUSE, date, is_unclear, is_used_up, limit, passes, rest_of_call, until_reset
+from bot.providers.error_text import words_of
+from bot.providers.rate_limits import LONGEST_PAUSE as LONGEST_PAUSE  # noqa: PLC0414 - the client's callers read it here
+from bot.providers.rate_limits import RateLimits as RateLimits  # noqa: PLC0414
+from bot.providers.retry import (
+    USUAL_PAUSE,
+    date,
+    is_unclear,
+    is_used_up,
+    limit,
+    passes,
+    rest_of_call,
+    until_reset,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -39,19 +50,27 @@ REMEMBERED_SIZE = 512 * 1024
 """how large one of them may be."""
 _CHUNK = 64 * 1024
 _TOKENS = re.compile(
-    r"(?i)\b(gh[a-z]_[\w.-]+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
+    r"(?i)\b(gh[a-z]_[\w.-]+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|"
+    r"token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
 )
 
 
 class RestError(IntegrationError):
     """A vendor said no, or nothing.
 
-    ``perhaps_done`` is True when a write may have been carried out although no good answer came: look before doing it again. ``wait`` is
-    how many seconds the vendor asks to be left alone.
+    ``perhaps_done`` is True when a write may have been carried out although no good answer came:
+    look before doing it again. ``wait`` is how many seconds the vendor asks to be left alone.
     """
 
     def __init__(
-        self, sentence: str, *, vendor: str, status: int | None = None, retry: bool = True, perhaps_done: bool = False, wait: float = 0.0
+        self,
+        sentence: str,
+        *,
+        vendor: str,
+        status: int | None = None,
+        retry: bool = True,
+        perhaps_done: bool = False,
+        wait: float = 0.0,
     ) -> None:
         super().__init__(sentence, vendor=vendor, status=status, retry=retry)
         self.perhaps_done = perhaps_done
@@ -60,7 +79,9 @@ class RestError(IntegrationError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A good answer. ``data`` is its JSON, or its text where text was asked for; None when it is empty. Header names are lower case."""
+    """A good answer. ``data`` is its JSON, or its text where text was asked for; None when it is
+    empty. Header names are lower case.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -69,11 +90,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one call may cost: seconds per try, tries, seconds of waiting between them, bytes of an answer."""
+    """What one call may cost: seconds per try, tries, seconds of waiting between
+    them, bytes of an answer.
+    """
 
     timeout: float = 10.0
     tries: int = 4
-    patience: float = 20.0
+    longest_wait: float = 20.0
     body_cap: int = ANSWER.size
     first_pause: float = 0.5
 
@@ -116,18 +139,26 @@ class _Seen:
 
 
 def _key(call: _Call) -> tuple[str, ...]:
-    return (call.path, str(call.text), *(f"{name}={value}" for name, value in sorted(call.params.items())))
+    return (
+        call.path,
+        str(call.text),
+        *(f"{name}={value}" for name, value in sorted(call.params.items())),
+    )
 
 
 class Identity(Protocol):
     """What a client shows to the vendor, where that changes with time."""
 
     async def headers(self) -> Mapping[str, str]:
-        """Give the headers that say who asks. Raises RestError when they cannot be had; then nothing was sent."""
+        """Give the headers that say who asks. Raises RestError when they cannot be
+        had; then nothing was sent.
+        """
         ...
 
     def was_refused(self) -> None:
-        """Hear that the vendor took these headers for nobody's (401): the next call needs others."""
+        """Hear that the vendor took these headers for nobody's (401):
+        the next call needs others.
+        """
         ...
 
 
@@ -140,7 +171,7 @@ class RestClient:
         base: str,
         *,
         vendor: str,
-        hosts: Hosts,
+        rate_limits: RateLimits,
         headers: Mapping[str, str] | None = None,
         identity: Identity | None = None,
         secrets: Sequence[str] = (),
@@ -153,11 +184,13 @@ class RestClient:
         self._base = base.rstrip("/")
         self._host = f"{urlsplit(base).netloc.lower()} {_whose(account, *secrets)}"
         self._vendor = vendor
-        self._hosts = hosts
+        self._rate_limits = rate_limits
         self._headers = {"User-Agent": "gonogo", **(headers or {})}
         self._identity = identity
         self.ahead: timedelta | None = None
-        """How far the vendor's clock is ahead of ours by its last answer, within a second or two; None before the first."""
+        """How far the vendor's clock is ahead of ours by its last answer, within a second or
+        two; None before the first.
+        """
         self._secrets = tuple(sorted(filter(None, secrets), key=len, reverse=True))
         self._budget = budget or Budget()
         self._sleep = sleep
@@ -173,11 +206,16 @@ class RestClient:
         text: bool = False,
         moves: bool = False,
     ) -> Reply:
-        """Read; repeated while that can help. An answer that has not changed since the last time costs the vendor nothing (ETag).
+        """Read; repeated while that can help. An answer that has not changed since the last time
+        costs the vendor nothing (ETag).
 
         ``moves`` says that a redirect is a good answer, as after a login; it is not followed.
         """
-        return await self._go(_Call("GET", path, params or {}, None, headers or {}, text, repeatable=True, moves=moves))
+        return await self._go(
+            _Call(
+                "GET", path, params or {}, None, headers or {}, text, repeatable=True, moves=moves
+            )
+        )
 
     async def send(
         self,
@@ -189,24 +227,46 @@ class RestClient:
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> Reply:
-        """Write, once. ``repeatable`` says that doing it twice is doing it once, as with a cancellation."""
-        return await self._go(_Call(method, path, params or {}, body, headers or {}, text=False, repeatable=repeatable))
+        """Write, once. ``repeatable`` says that doing it twice is doing it
+        once, as with a cancellation.
+        """
+        return await self._go(
+            _Call(
+                method, path, params or {}, body, headers or {}, text=False, repeatable=repeatable
+            )
+        )
 
-    async def listen(self, path: str, *, silence: float, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-        """Give the lines of an endless answer (server-sent events) until it ends, or nothing has come for ``silence`` seconds."""
+    async def listen(
+        self, path: str, *, silence: float, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[str]:
+        """Give the lines of an endless answer (server-sent events) until it ends, or nothing has
+        come for ``silence`` seconds.
+        """
         call = _Call("GET", path, {}, None, headers or {}, text=True, repeatable=False)
-        await self._wait_for_turn(call, self._budget.patience)
-        shown = {**self._headers, **(await self._identity.headers() if self._identity else {}), **call.headers}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._budget.timeout, sock_read=silence)
+        await self._wait_for_turn(call, self._budget.longest_wait)
+        shown = {
+            **self._headers,
+            **(await self._identity.headers() if self._identity else {}),
+            **call.headers,
+        }
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._budget.timeout, sock_read=silence
+        )
         try:
-            async with self._session.get(f"{self._base}{path}", headers=shown, timeout=timeout, allow_redirects=False) as response:
+            async with self._session.get(
+                f"{self._base}{path}", headers=shown, timeout=timeout, allow_redirects=False
+            ) as response:
                 if response.status != HTTPStatus.OK:
                     found = {name.lower(): value for name, value in response.headers.items()}
-                    raise self._refused(call, response.status, found, await self._read(call, response))
+                    raise self._refused(
+                        call, response.status, found, await self._read(call, response)
+                    )
                 async for line in response.content:
                     yield line.decode(errors="replace").rstrip("\r\n")
         except (TimeoutError, aiohttp.ClientError, OSError, LineTooLong) as error:
-            raise self._failed(call, f"{self._vendor} broke off ({type(error).__name__})") from error
+            raise self._failed(
+                call, f"{self._vendor} broke off ({type(error).__name__})"
+            ) from error
 
     def redact(self, text: str) -> str:
         """Take everything secret out of a text."""
@@ -217,20 +277,36 @@ class RestClient:
     async def _go(self, call: _Call) -> Reply:
         waited, renewed = 0.0, False
         for attempt in range(1, self._budget.tries + 1):
-            waited += await self._wait_for_turn(call, self._budget.patience - waited)
+            waited += await self._wait_for_turn(call, self._budget.longest_wait - waited)
             try:
                 return await self._once(call)
             except RestError as error:
-                if error.status == HTTPStatus.UNAUTHORIZED and self._identity and not renewed and attempt < self._budget.tries:
+                if (
+                    error.status == HTTPStatus.UNAUTHORIZED
+                    and self._identity
+                    and not renewed
+                    and attempt < self._budget.tries
+                ):
                     renewed = True  # nothing was done, and the next headers are new ones
                     continue
                 pause = max(self._pause(attempt), error.wait)
-                in_vain = not error.retry or attempt == self._budget.tries or waited + pause > self._budget.patience
+                in_vain = (
+                    not error.retry
+                    or attempt == self._budget.tries
+                    or waited + pause > self._budget.longest_wait
+                )
                 unsafe = not call.repeatable and (error.perhaps_done or error.status is not None)
                 if in_vain or unsafe:
                     raise
-                log.info("asking again", vendor=self._vendor, call=call.name, status=error.status, pause=round(pause, 2))
-                if not self._hosts.wait(self._host):  # a limit holds for all callers, and is waited for above
+                log.info(
+                    "asking again",
+                    vendor=self._vendor,
+                    call=call.name,
+                    status=error.status,
+                    pause=round(pause, 2),
+                )
+                if not self._rate_limits.wait(self._host):
+                    # a limit holds for all callers, and is waited for above
                     await self._sleep(pause)
                     waited += pause
         raise AssertionError  # pragma: no cover - the last try returns or raises
@@ -238,12 +314,17 @@ class RestClient:
     def _pause(self, attempt: int) -> float:
         return self._jitter(self._budget.first_pause * 2.0**attempt)
 
-    async def _wait_for_turn(self, call: _Call, patience: float) -> float:
+    async def _wait_for_turn(self, call: _Call, longest_wait: float) -> float:
         waited = 0.0
-        while (wait := self._hosts.wait(self._host)) > 0:
-            if waited + wait > patience:
-                sentence = f"{self._vendor} asks to be left alone for {round(wait) or 1} s more; {call.name} was not sent."
-                raise RestError(sentence, vendor=self._vendor, status=HTTPStatus.TOO_MANY_REQUESTS, wait=wait)
+        while (wait := self._rate_limits.wait(self._host)) > 0:
+            if waited + wait > longest_wait:
+                sentence = (
+                    f"{self._vendor} asks to be left alone for {round(wait) or 1} s more; "
+                    f"{call.name} was not sent."
+                )
+                raise RestError(
+                    sentence, vendor=self._vendor, status=HTTPStatus.TOO_MANY_REQUESTS, wait=wait
+                )
             await self._sleep(wait)
             waited += wait
         return waited
@@ -260,7 +341,7 @@ class RestClient:
         else:
             return reply
         finally:
-            self._hosts.observer.called(self._vendor, outcome, time.perf_counter() - began)
+            self._rate_limits.observer.called(self._vendor, outcome, time.perf_counter() - began)
 
     async def _answered(self, call: _Call) -> Reply:
         try:
@@ -268,9 +349,15 @@ class RestClient:
         except aiohttp.ClientConnectorError as error:
             raise self._failed(call, f"{self._vendor} cannot be reached") from error
         except TimeoutError as error:
-            raise self._failed(call, f"{self._vendor} did not answer within {self._budget.timeout:g} s", unclear=True) from error
+            raise self._failed(
+                call,
+                f"{self._vendor} did not answer within {self._budget.timeout:g} s",
+                unclear=True,
+            ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise self._failed(call, f"{self._vendor} broke the connection ({type(error).__name__})", unclear=True) from error
+            raise self._failed(
+                call, f"{self._vendor} broke the connection ({type(error).__name__})", unclear=True
+            ) from error
 
     async def _exchange(self, call: _Call) -> Reply:
         shown = await self._identity.headers() if self._identity else {}
@@ -279,7 +366,8 @@ class RestClient:
         if known:
             headers["If-None-Match"] = known.headers["etag"]
         async with self._session.request(
-            call.method, f"{self._base}{call.path}", params=call.params or None, json=call.body, headers=headers,
+            call.method, f"{self._base}{call.path}",
+            params=call.params or None, json=call.body, headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._budget.timeout), allow_redirects=False,
         ) as response:  # fmt: skip
             found = {name.lower(): value for name, value in response.headers.items()}
@@ -290,7 +378,11 @@ class RestClient:
         if known and response.status == HTTPStatus.NOT_MODIFIED:
             self._obey(found)
             return Reply(known.status, {**known.headers, **found}, known.data)
-        if not HTTPStatus.OK <= response.status < (HTTPStatus.BAD_REQUEST if call.moves else HTTPStatus.MULTIPLE_CHOICES):
+        if (
+            not HTTPStatus.OK
+            <= response.status
+            < (HTTPStatus.BAD_REQUEST if call.moves else HTTPStatus.MULTIPLE_CHOICES)
+        ):
             raise self._refused(call, response.status, found, body)
         self._obey(found)
         reply = Reply(response.status, found, await self._understood(call, body))
@@ -308,8 +400,17 @@ class RestClient:
             body += chunk
             if len(body) > self._budget.body_cap:
                 response.close()
-                sentence = f"{self._vendor} answers more than {self._budget.body_cap:,} bytes to {call.name}."
-                raise RestError(sentence, vendor=self._vendor, status=response.status, retry=False, perhaps_done=not call.is_read)
+                sentence = (
+                    f"{self._vendor} answers more than "
+                    f"{self._budget.body_cap:,} bytes to {call.name}."
+                )
+                raise RestError(
+                    sentence,
+                    vendor=self._vendor,
+                    status=response.status,
+                    retry=False,
+                    perhaps_done=not call.is_read,
+                )
         return bytes(body)
 
     async def _understood(self, call: _Call, body: bytes) -> Any:
@@ -318,11 +419,16 @@ class RestClient:
         try:
             return body.decode() if call.text else await json_beside(body, ANSWER)
         except ValueError as error:
-            raise self._failed(call, f"{self._vendor} gave an answer that cannot be read", unclear=True) from error
+            raise self._failed(
+                call, f"{self._vendor} gave an answer that cannot be read", unclear=True
+            ) from error
         except Unreadable as error:
             why = str(error).replace("The answer", "it").removesuffix(".")
-            failed = self._failed(call, f"{self._vendor} gave an answer that cannot be read: {why}", unclear=True)
-            failed.retry = error.fault is Fault.FORM  # the next answer would be as large, and cost as much
+            failed = self._failed(
+                call, f"{self._vendor} gave an answer that cannot be read: {why}", unclear=True
+            )
+            # the next answer would be as large, and cost as much
+            failed.retry = error.fault is Fault.FORM
             raise failed from error
 
     def _obey(self, headers: Mapping[str, str]) -> None:
@@ -331,15 +437,20 @@ class RestClient:
             self._leave_alone(until_reset(headers) or USUAL_PAUSE)
 
     def _leave_alone(self, seconds: float) -> None:
-        self._hosts.leave_alone(self._host, seconds)
-        self._hosts.observer.paused(self._vendor, min(seconds, LONGEST_PAUSE))
+        self._rate_limits.leave_alone(self._host, seconds)
+        self._rate_limits.observer.paused(self._vendor, min(seconds, LONGEST_PAUSE))
 
-    def _refused(self, call: _Call, status: int, headers: Mapping[str, str], body: bytes) -> RestError:
+    def _refused(
+        self, call: _Call, status: int, headers: Mapping[str, str], body: bytes
+    ) -> RestError:
         said = self.redact(words_of(body))
         wait = min(limit(status, headers, said), LONGEST_PAUSE)
         if wait:
             self._leave_alone(wait)
-        sentence = self.redact(f"{self._vendor} answered {status} to {call.name}{_meaning(status, headers, limited=wait > 0)}")
+        sentence = self.redact(
+            f"{self._vendor} answered {status} to "
+            f"{call.name}{_meaning(status, headers, limited=wait > 0)}"
+        )
         return RestError(
             f"{sentence}: {said}" if said else f"{sentence}.",
             vendor=self._vendor,
@@ -355,12 +466,16 @@ class RestClient:
 
 
 def _whose(*names: str) -> str:
-    """Name an account without telling its secrets: vendors count the calls of each by itself, and a limit of one is none of another."""
+    """Name an account without telling its secrets: vendors count the calls of each by itself, and a
+    limit of one is none of another.
+    """
     return sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _outcome(error: RestError) -> str:
-    """Name what a request came to, for the figures. A fault of the vendor's own with a Retry-After is a fault, not a limit."""
+    """Name what a request came to, for the figures. A fault of the vendor's own with a Retry-After
+    is a fault, not a limit.
+    """
     if error.status is None or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "failed"
     return "limited" if error.wait else "refused"

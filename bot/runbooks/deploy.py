@@ -1,4 +1,6 @@
-"""How a deployment goes. A released version is frozen: change it by adding the next version beside it."""
+"""How a deployment goes. A released version is frozen: change it by adding
+the next version beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +8,63 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Went
 from bot.ports.engine import Run
 from bot.services import approvals, deployments, health, rollouts
-from bot.services.house import House
+from bot.services.context import Context
 
 
-async def deploy_1(run: Run, house: House, id: DeploymentId) -> Went:
+async def deploy_1(run: Run, context: Context, id: DeploymentId) -> Went:
     """Deploy one pinned commit to one environment, step by step, and watch it."""
-    if not await run.step("pin the commit", deployments.pin, house, id):
+    if not await run.step("pin the commit", deployments.pin, context, id):
         return Went.OVER
-    if not await run.until("its turn", deployments.take_turn, house, id, every=house.pace.review):
+    if not await run.until(
+        "its turn", deployments.take_turn, context, id, every=context.intervals.review
+    ):
         return Went.OVER
-    if await run.until("ready and approved", approvals.cleared, house, id, every=house.pace.review) is not Went.GO:
+    if (
+        await run.until(
+            "ready and approved", approvals.cleared, context, id, every=context.intervals.review
+        )
+        is not Went.GO
+    ):
         return Went.OVER
-    steps = await run.step("take the baseline", rollouts.begin, house, id)
+    steps = await run.step("take the baseline", rollouts.begin, context, id)
     for index, key in enumerate(steps):
-        if await one_step_1(run, house, id, index, key) is not Went.GO:
+        if await one_step_1(run, context, id, index, key) is not Went.GO:
             return Went.OVER
-    if await run.step("land", rollouts.land, house, id) is not Went.GO:
+    if await run.step("land", rollouts.land, context, id) is not Went.GO:
         return Went.OVER
-    return await run.until("watched", health.watch, house, id, every=house.pace.hold)
+    return await run.until("watched", health.watch, context, id, every=context.intervals.hold)
 
 
-async def one_step_1(run: Run, house: House, id: DeploymentId, index: int, key: str) -> Went:
+async def one_step_1(run: Run, context: Context, id: DeploymentId, index: int, key: str) -> Went:
     """Start a step, follow it, smoke-test it, hold it under observation."""
-    if await run.until(f"start {key}", rollouts.start, house, id, index, every=house.pace.review) is not Went.GO:
+    if (
+        await run.until(
+            f"start {key}", rollouts.start, context, id, index, every=context.intervals.review
+        )
+        is not Went.GO
+    ):
         return Went.OVER
-    if await run.until(f"{key} finished", rollouts.look, house, id, index, every=house.pace.run) is not Went.GO:
+    if (
+        await run.until(
+            f"{key} finished", rollouts.look, context, id, index, every=context.intervals.run
+        )
+        is not Went.GO
+    ):
         return Went.OVER
-    if await run.until(f"smoke {key}", rollouts.start_smoke, house, id, index, every=house.pace.review) is not Went.GO:
+    if (
+        await run.until(
+            f"smoke {key}", rollouts.start_smoke, context, id, index, every=context.intervals.review
+        )
+        is not Went.GO
+    ):
         return Went.OVER
-    if await run.until(f"{key} smoked", rollouts.look, house, id, index, every=house.pace.run) is not Went.GO:
+    if (
+        await run.until(
+            f"{key} smoked", rollouts.look, context, id, index, every=context.intervals.run
+        )
+        is not Went.GO
+    ):
         return Went.OVER
-    return await run.until(f"{key} healthy", health.hold, house, id, index, every=house.pace.hold)
+    return await run.until(
+        f"{key} healthy", health.hold, context, id, index, every=context.intervals.hold
+    )

@@ -1,4 +1,6 @@
-"""How the scheduled summaries go. A released version is frozen: change it by adding the next version beside it."""
+"""How the scheduled summaries go. A released version is frozen: change it by adding
+the next version beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,14 @@ from datetime import datetime
 from bot.domain.deployment import DeploymentId
 from bot.ports.engine import Run
 from bot.services import summaries
-from bot.services.house import House
+from bot.services.context import Context
 
 
-async def summary_1(run: Run, house: House, id: DeploymentId) -> None:
+async def summary_1(run: Run, context: Context, id: DeploymentId) -> None:
     """Post the summary of one landed deployment. The clock starts this when it is due."""
-    await run.step("post", summaries.after_deployment, house, id)
+    await run.step("post", summaries.after_deployment, context, id)
 
 
-async def morning_1(run: Run, house: House, slot: str) -> None:
+async def morning_1(run: Run, context: Context, slot: str) -> None:
     """Post what went live in the day before the slot."""
-    await run.step("post", summaries.morning, house, datetime.fromisoformat(slot))
+    await run.step("post", summaries.morning, context, datetime.fromisoformat(slot))

@@ -1,4 +1,6 @@
-"""The whole product in a browser: a workspace, a world and the real bot as a process of its own, on 127.0.0.1, thrown away afterwards."""
+"""The whole product in a browser: a workspace, a world and the real bot as a process of its own, on
+127.0.0.1, thrown away afterwards.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ START_LIMIT = 30.0
 
 GUIDE: Mapping[str, object] = {
     "title": "Your first deployment",
-    "intro": "A real bot, a real repository, a real staging and production under load. Nothing here leaves this machine.",
+    "intro": (
+        "A real bot, a real repository, a real staging and production under load. Nothing "
+        "here leaves this machine."
+    ),
     "steps": [
         {
             "title": "Ask for a good version",
@@ -60,16 +65,26 @@ GUIDE: Mapping[str, object] = {
             "act_as": "bo",
             "command": "",
         },
-        {"title": "Brief support", "text": "Press Tick and confirm that support is briefed.", "act_as": "di", "command": ""},
+        {
+            "title": "Brief support",
+            "text": "Press Tick and confirm that support is briefed.",
+            "act_as": "di",
+            "command": "",
+        },
         {
             "title": "Check and approve",
-            "text": "Press Tick for qa, then Approve. Try Approve as ana too: the bot refuses and says why.",
+            "text": (
+                "Press Tick for qa, then Approve. Try Approve as ana too: the "
+                "bot refuses and says why."
+            ),
             "act_as": "cy",
             "command": "",
         },
         {
             "title": "Watch the canary",
-            "text": "5 %, 25 %, 100 %, each with a smoke test and numbers. The thread has the detail.",
+            "text": (
+                "5 %, 25 %, 100 %, each with a smoke test and numbers. The thread has the detail."
+            ),
             "act_as": "ana",
             "command": "",
         },
@@ -87,7 +102,9 @@ GUIDE: Mapping[str, object] = {
         },
         {
             "title": "Click without the right",
-            "text": "When the card says DEGRADED, press Roll back. The bot refuses and names the lead.",
+            "text": (
+                "When the card says DEGRADED, press Roll back. The bot refuses and names the lead."
+            ),
             "act_as": "di",
             "command": "",
         },
@@ -156,33 +173,45 @@ async def _play(living: Coroutine[None, None, str], stage: Stage) -> int:
         await _cancel(played)
 
 
-async def _cancel(task: asyncio.Task[bool] | asyncio.Task[int] | asyncio.Task[str] | asyncio.Task[None]) -> None:
+async def _cancel(
+    task: asyncio.Task[bool] | asyncio.Task[int] | asyncio.Task[str] | asyncio.Task[None],
+) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def _set_up(stack: AsyncExitStack, port: int) -> Stage:
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gonogo-demo-", ignore_cleanup_errors=True)))
+    folder = Path(
+        stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="gonogo-demo-", ignore_cleanup_errors=True)
+        )
+    )
     world = World(folder)
     stack.push_async_callback(world.close)
     await world.start()
     bringing_up = asyncio.create_task(world.bootstrap(LIVE), name="bring up")
     stack.push_async_callback(_cancel, bringing_up)
-    workspace = Workspace(users=PEOPLE, channels=[Channel(CHANNEL, "deploys", "What goes live, and what comes back")])
+    workspace = Workspace(
+        users=PEOPLE, channels=[Channel(CHANNEL, "deploys", "What goes live, and what comes back")]
+    )
     workspace.application.add_routes(page_routes(GUIDE))
     stack.push_async_callback(workspace.close)
     try:
         await workspace.start(port)
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
-        raise GonogoError(f"Port {port} of 127.0.0.1 cannot be used: {why}. Give another one with --port, or 0.") from error
+        raise GonogoError(
+            f"Port {port} of 127.0.0.1 cannot be used: {why}. Give another one with --port, or 0."
+        ) from error
     url = f"http://127.0.0.1:{_free_port()}"
     workspace.call_at(f"{url}/slack/events")
     config = folder / "gonogo.yaml"
     await asyncio.to_thread(config.write_text, _catalog(world))
     settings = _settings(workspace, folder, config, url)
     for environment, version in LIVE.items():
-        await adopt(Settings.read(settings), service="storefront", ref=version, environment=environment)
+        await adopt(
+            Settings.read(settings), service="storefront", ref=version, environment=environment
+        )
     await bringing_up
     return Stage(workspace, world, settings, _new_log(), url)
 
@@ -191,16 +220,21 @@ def _catalog(world: World) -> str:
     text = resources.files("bot.sandbox.world").joinpath("gonogo.yaml.txt").read_text()
     places = {name: json.dumps(world.platform.metrics_of(name)) for name in LIVE}
     return Template(text).substitute(
-        repository=json.dumps(str(world.repository)), environment=json.dumps(world.stage_environment), **places
+        repository=json.dumps(str(world.repository)),
+        environment=json.dumps(world.stage_environment),
+        **places,
     )
 
 
 def _settings(workspace: Workspace, folder: Path, config: Path, url: str) -> dict[str, str]:
     """Give the bot's environment: secrets of this sandbox, and nothing of the person's own."""
     return {
-        "SLACK_BOT_TOKEN": workspace.token, "SLACK_SIGNING_SECRET": workspace.secret, "SLACK_API_URL": workspace.api_url,
-        "GONOGO_CONFIG": str(config), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gonogo.db'}",
-        "GONOGO_LISTEN": url.removeprefix("http://"), "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.5",
+        "SLACK_BOT_TOKEN": workspace.token, "SLACK_SIGNING_SECRET": workspace.secret,
+        "SLACK_API_URL": workspace.api_url,
+        "GONOGO_CONFIG": str(config),
+        "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gonogo.db'}",
+        "GONOGO_LISTEN": url.removeprefix("http://"),
+        "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.5",
         "GONOGO_AUDIT_KEY": secrets.token_urlsafe(24),
     }  # fmt: skip
 
@@ -221,8 +255,14 @@ def _free_port() -> int:
 async def _start_bot(stack: AsyncExitStack, stage: Stage) -> asyncio.subprocess.Process:
     """Start the bot as a process of its own and wait until it is ready, or has ended."""
     log = stack.enter_context(stage.log.open("ab"))
-    passed_on = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}
-    bot = await start_process(["-m", "bot", "run"], environment={**passed_on, **stage.settings}, log=log)
+    passed_on = {
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
+        if name in os.environ
+    }
+    bot = await start_process(
+        ["-m", "bot", "run"], environment={**passed_on, **stage.settings}, log=log
+    )
     stack.push_async_callback(stop_process, bot)
     try:
         async with asyncio.timeout(START_LIMIT):
@@ -243,7 +283,10 @@ async def _is_ready(url: str) -> bool:
 def _welcome(stage: Stage, bot: asyncio.subprocess.Process) -> None:
     _say(f"The workspace is at {stage.workspace.url} (the bot's log: {stage.log}).")
     _say(f"Act as ana and type: {FIRST_COMMAND}")
-    _say(f"The bot is process {bot.pid}. End it at any moment with kill -9: it is started again, and goes on where it stood.")
+    _say(
+        f"The bot is process {bot.pid}. End it at any moment with kill -9: it is started again, "
+        "and goes on where it stood."
+    )
     _say("Ctrl-C stops everything and throws it away.")
 
 

@@ -1,7 +1,9 @@
-"""The scripted story: plays the main job without a person, over the same HTTP that the page uses, and says what happened as JSON lines.
+"""The scripted story: plays the main job without a person, over the same HTTP that the page uses,
+and says what happened as JSON lines.
 
-It ends well only if the story ended as it must: v1.1.0 deployed and verified, v1.2.0 found degraded during the canary, an outsider's click
-refused, the lead's click rolled it back, and a summary was posted.
+It ends well only if the story ended as it must: v1.1.0 deployed and verified, v1.2.0 found
+degraded during the canary, an outsider's click refused, the lead's click rolled it back,
+and a summary was posted.
 """
 
 from __future__ import annotations
@@ -21,13 +23,16 @@ from bot.slack.ids import action_id
 
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 ACKNOWLEDGE, TICK, APPROVE, ROLL_BACK = (
-    action_id(action) for action in (Action.ACKNOWLEDGE, Action.TICK, Action.APPROVE, Action.ROLL_BACK)
+    action_id(action)
+    for action in (Action.ACKNOWLEDGE, Action.TICK, Action.APPROVE, Action.ROLL_BACK)
 )
 
 PATIENCE = 100.0
 """Seconds that the story waits for any one thing."""
 WARM_UP = 12.0
-"""Seconds of traffic before the first command, so that there is a baseline to compare with; a person takes as long to read the guide."""
+"""Seconds of traffic before the first command, so that there is a baseline to compare with; a
+person takes as long to read the guide.
+"""
 
 Post = Mapping[str, Any]
 """A message as the workspace holds it."""
@@ -57,7 +62,9 @@ class Player:
     async def says(self, user: str, command: str, text: str) -> None:
         """Type a slash command."""
         self.tell("command", user=user, text=f"{command} {text}")
-        await self._post("command", {"user": user, "channel": self.channel, "command": command, "text": text})
+        await self._post(
+            "command", {"user": user, "channel": self.channel, "command": command, "text": text}
+        )
 
     async def clicks(self, user: str, message: Post, action_id: str) -> None:
         """Press a button on a message."""
@@ -95,7 +102,14 @@ class Player:
 
         def find(state: dict[str, Any]) -> Post | None:
             posts = state["messages"].get(self.channel, [])
-            return next((post for post in reversed(posts) if all(word in post.get("text", "") for word in words)), None)
+            return next(
+                (
+                    post
+                    for post in reversed(posts)
+                    if all(word in post.get("text", "") for word in words)
+                ),
+                None,
+            )
 
         found: Post = await self.until(f"a message with {' and '.join(words)}", user, find)
         self.tell("seen", text=found["text"].split("\n")[0])
@@ -104,13 +118,29 @@ class Player:
     async def ticks(self, user: str, message: Post) -> None:
         """Open the checklist and tick everything that this person answers for."""
         await self.clicks(user, message, TICK)
-        view = await self.until("the checklist", user, lambda state: next(iter(state["views"]), None))
+        view = await self.until(
+            "the checklist", user, lambda state: next(iter(state["views"]), None)
+        )
         values = {}
         for block in view["blocks"]:
             element = block.get("element") or {}
             if element.get("type") == "checkboxes":
-                values[block["block_id"]] = {element["action_id"]: {"type": "checkboxes", "selected_options": element["options"]}}
-        self.tell("ticked", user=user, items=[o["value"] for b in values.values() for e in b.values() for o in e["selected_options"]])
+                values[block["block_id"]] = {
+                    element["action_id"]: {
+                        "type": "checkboxes",
+                        "selected_options": element["options"],
+                    }
+                }
+        self.tell(
+            "ticked",
+            user=user,
+            items=[
+                o["value"]
+                for b in values.values()
+                for e in b.values()
+                for o in e["selected_options"]
+            ],
+        )
         answer = await self._post("submit", {"user": user, "view_id": view["id"], "values": values})
         if answer.get("response_action") == "errors":
             raise StoryError(f"the checklist was not taken: {answer}")
@@ -124,16 +154,25 @@ class Player:
 
 
 def button(message: Post, action_id: str) -> tuple[str, str]:
-    """Find a button on a message: its block and its value. Raises StoryError when it is not there."""
+    """Find a button on a message: its block and its value. Raises
+    StoryError when it is not there.
+    """
     for block in message.get("blocks", []):
-        for element in [*block.get("elements", []), *([block["accessory"]] if "accessory" in block else [])]:
+        for element in [
+            *block.get("elements", []),
+            *([block["accessory"]] if "accessory" in block else []),
+        ]:
             if isinstance(element, dict) and element.get("action_id") == action_id:
                 return block.get("block_id", ""), element.get("value", "")
     raise StoryError(f"there is no button {action_id} on: {message.get('text', '')}")
 
 
-async def play_story(url: str, channel: str, *, patience: float = PATIENCE, warm_up: float = WARM_UP) -> int:
-    """Play the story against a workspace; give the exit code: 0 only if everything happened as it must."""
+async def play_story(
+    url: str, channel: str, *, patience: float = PATIENCE, warm_up: float = WARM_UP
+) -> int:
+    """Play the story against a workspace; give the exit code: 0 only if
+    everything happened as it must.
+    """
     async with aiohttp.ClientSession() as session:
         player = Player(session, url, channel, patience, warm_up)
         try:
@@ -143,7 +182,13 @@ async def play_story(url: str, channel: str, *, patience: float = PATIENCE, warm
         except (StoryError, aiohttp.ClientError) as error:
             player.tell("failed", why=str(error))
             return 1
-        player.tell("finished", story="v1.1.0 verified, v1.2.0 degraded and rolled back by the lead, an outsider refused, summary posted")
+        player.tell(
+            "finished",
+            story=(
+                "v1.1.0 verified, v1.2.0 degraded and rolled back by the lead, an "
+                "outsider refused, summary posted"
+            ),
+        )
         return 0
 
 
@@ -158,7 +203,9 @@ async def _good_version(player: Player) -> None:
 
 
 async def _bad_version(player: Player) -> None:
-    """v1.2.0 passes on staging, shows its faults in the canary, and is rolled back by the lead alone."""
+    """v1.2.0 passes on staging, shows its faults in the canary, and is
+    rolled back by the lead alone.
+    """
     await player.says(ANA, "/deploy", "storefront v1.2.0 to staging")
     await player.card(ANA, "storefront v1.2.0 → staging", "live and ")
     player.tell("verified", version="v1.2.0", environment="staging")
@@ -187,7 +234,9 @@ async def _refusal(player: Player) -> None:
     """Wait for what the outsider alone is told."""
 
     def find(state: dict[str, Any]) -> Post | None:
-        mine = [post for post in state["messages"].get(player.channel, []) if post.get("is_ephemeral")]
+        mine = [
+            post for post in state["messages"].get(player.channel, []) if post.get("is_ephemeral")
+        ]
         return next((post for post in mine if "can roll this back" in post["text"]), None)
 
     found = await player.until("the refusal of the outsider's click", DI, find)

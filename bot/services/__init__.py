@@ -1,1 +1,3 @@
-"""Use cases that handlers, runbooks and the terminal call: open a transaction, ask the domain, store, wake."""
+"""Use cases that handlers, runbooks and the terminal call: open a transaction, ask
+the domain, store, wake.
+"""

@@ -1,4 +1,6 @@
-"""Putting aside: a command that fails for a reason of our own, or ends the process, is given up, audited, and said."""
+"""Putting aside: a command that fails for a reason of our own, or ends the process, is
+given up, audited, and said.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from bot.domain.people import GONOGO
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent
 from bot.ports.work import LeftOver
-from bot.services.house import House, act
+from bot.services.context import Context, act
 
 log = structlog.get_logger(__name__)
 
@@ -28,38 +30,55 @@ Fault = tuple[str, str]
 
 
 def fault_of(error: Exception) -> Fault:
-    """Say what a mistake is known by. Its words may hold what differs from one try to the next, or a secret."""
+    """Say what a mistake is known by. Its words may hold what differs from one try
+    to the next, or a secret.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__, f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
-async def put_aside(house: House, intent: Intent, why: str) -> Answer | None:
-    """Give a command up: audit it, and say so to its person. What was decided before the fault is answered as it was."""
+async def put_aside(context: Context, intent: Intent, why: str) -> Answer | None:
+    """Give a command up: audit it, and say so to its person. What was decided before the
+    fault is answered as it was.
+    """
     log.error("a command was put aside", key=intent.key, verb=intent.command.verb, why=why)
     answer = Answer("incident", {"incident": intent.key[:12], "verb": intent.command.verb})
     facts = {"incident": intent.key[:12], "why": why, "command": to_json(intent.command)}
     about = _storable(getattr(intent.command, "deployment", ""))
 
     async def decide(tx: Transaction) -> Answer:
-        await tx.audit(Entry(house.now(), intent.by, intent.command.verb, about, INCIDENT, facts))
+        await tx.audit(Entry(context.now(), intent.by, intent.command.verb, about, INCIDENT, facts))
         return answer
 
-    return await act(house, intent, decide)
+    return await act(context, intent, decide)
 
 
-async def not_answered(house: House, intent: Intent, error: Exception) -> None:
+async def not_answered(context: Context, intent: Intent, error: Exception) -> None:
     """Write down that a command was carried out, and its person could not be told."""
-    facts = {"incident": intent.key[:12], "why": f"its answer could not be given: {type(error).__name__}"}
-    async with house.store.transaction() as tx:
-        await tx.audit(Entry(house.now(), intent.by, intent.command.verb, outcome=INCIDENT, facts=facts))
+    facts = {
+        "incident": intent.key[:12],
+        "why": f"its answer could not be given: {type(error).__name__}",
+    }
+    async with context.store.transaction() as tx:
+        await tx.audit(
+            Entry(context.now(), intent.by, intent.command.verb, outcome=INCIDENT, facts=facts)
+        )
 
 
-async def unread(house: House, left: LeftOver) -> None:
+async def unread(context: Context, left: LeftOver) -> None:
     """Write down what was accepted and cannot be read: nobody knows whose it was."""
-    async with house.store.transaction() as tx:
+    async with context.store.transaction() as tx:
         for key in left.unreadable:
             why = "a stored command cannot be read"
-            await tx.audit(Entry(house.now(), GONOGO, "command", outcome=INCIDENT, facts={"incident": _storable(key[:12]), "why": why}))
+            await tx.audit(
+                Entry(
+                    context.now(),
+                    GONOGO,
+                    "command",
+                    outcome=INCIDENT,
+                    facts={"incident": _storable(key[:12]), "why": why},
+                )
+            )
 
 
 def _storable(text: str) -> str:

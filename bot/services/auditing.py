@@ -1,4 +1,6 @@
-"""Watches over the audit log: what came since the last head is verified at the start, all of it every day, before its head is signed."""
+"""Watches over the audit log: what came since the last head is verified at the start, all of it
+every day, before its head is signed.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +25,29 @@ log = structlog.get_logger(__name__)
 
 DAILY = timedelta(days=1)
 RECENT = timedelta(days=30)
-"""Where no channel is configured, a broken log is told wherever somebody has deployed within this time."""
+"""Where no channel is configured, a broken log is told wherever somebody has
+deployed within this time.
+"""
 LOOKS = 3600.0
-"""Whether a head is due is looked at this often, in seconds: a bot that is started anew every day would else never be due."""
+"""Whether a head is due is looked at this often, in seconds: a bot that is started anew every day
+would else never be due.
+"""
 
 
 @dataclass(slots=True)
 class AuditWatch:
-    """Tells when the audit log does not hold. The bot goes on all the same: a rollback must still be possible."""
+    """Tells when the audit log does not hold. The bot goes on all the same: a
+    rollback must still be possible.
+    """
 
     store: Store
     audit: AuditLog
     keys: Keys
     clock: Clock
     alarms: Sequence[str]
-    """The channels in which a broken log is told; without any, those in which somebody has deployed lately."""
+    """The channels in which a broken log is told; without any, those in which
+    somebody has deployed lately.
+    """
     channel: str = ""
     """The channel in which the head is posted every day; empty for none."""
     file: HeadKeeper | None = None
@@ -78,13 +88,17 @@ class AuditWatch:
             log.exception("the audit log could not be looked after")
 
     async def look(self) -> None:
-        """Verify what came since the newest stored head, if one of our keys signed it; else everything."""
+        """Verify what came since the newest stored head, if one of our keys
+        signed it; else everything.
+        """
         newest = await self.audit.newest_head()
         report = await self._verified(newest if newest and self._is_ours(newest) else None)
         await self._note_key(report)
 
     async def keep(self) -> None:
-        """Once a day: verify everything, and keep its head in the database, in the file and in the channel."""
+        """Once a day: verify everything, and keep its head in the database, in the
+        file and in the channel.
+        """
         newest, now = await self.audit.newest_head(), self.clock.now()
         if newest is not None and now - datetime.fromisoformat(newest.at) < DAILY:
             return
@@ -100,14 +114,25 @@ class AuditWatch:
             await tx.keep_head(head)
             if self.channel:
                 facts = {"n": head.n, "hash": head.hash, "key": head.key, "at": head.at}
-                await tx.say(Message(f"audit:head:{head.n}", "audit_head", facts, to="channel", channel=self.channel))
+                await tx.say(
+                    Message(
+                        f"audit:head:{head.n}",
+                        "audit_head",
+                        facts,
+                        to="channel",
+                        channel=self.channel,
+                    )
+                )
 
     async def _filed(self, file: HeadKeeper, head: Head) -> bool:
         try:
             await asyncio.to_thread(file.append, head)
         except OSError as error:
             self.problem = f"the head of the audit log cannot be written: {error.strerror}"
-            log.error("the head of the audit log cannot be written; it is tried again in an hour", why=error.strerror)  # noqa: TRY400
+            log.error(  # noqa: TRY400
+                "the head of the audit log cannot be written; it is tried again in an hour",
+                why=error.strerror,
+            )
             return False
         return True
 
@@ -125,7 +150,8 @@ class AuditWatch:
             await self._alarm(report)
         elif self.keys.known and report.unproved:
             log.warning(
-                "parts of the audit log are not signed with a known key", parts=[f"{e.first}-{e.last}" for e in report.unproved[:20]]
+                "parts of the audit log are not signed with a known key",
+                parts=[f"{e.first}-{e.last}" for e in report.unproved[:20]],
             )
         return report
 
@@ -166,14 +192,21 @@ async def where_it_was_used(reader: Reader, until: datetime) -> Sequence[str]:
 
 
 def _facts(report: Report) -> dict[str, object]:
-    """Name the entry that does not hold, or else the head that the chain contradicts, as the alarm prints them."""
+    """Name the entry that does not hold, or else the head that the chain contradicts,
+    as the alarm prints them.
+    """
     worst = report.contradicted
     return {
-        "entry": report.broken.n if report.broken else 0, "fault": str(report.broken.fault) if report.broken else "",
+        "entry": report.broken.n if report.broken else 0,
+        "fault": str(report.broken.fault) if report.broken else "",
         "head": worst.head.n if worst else 0, "agreement": str(worst.agreement) if worst else "",
     }  # fmt: skip
 
 
 def _problem(report: Report) -> str:
     facts = _facts(report)
-    return f"it does not hold at entry {facts['entry']}" if facts["entry"] else f"it contradicts the head of entry {facts['head']}"
+    return (
+        f"it does not hold at entry {facts['entry']}"
+        if facts["entry"]
+        else f"it contradicts the head of entry {facts['head']}"
+    )

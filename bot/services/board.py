@@ -1,4 +1,6 @@
-"""What people see: the card of a deployment, the status board, the history, and the check before asking."""
+"""What people see: the card of a deployment, the status board, the history, and
+the check before asking.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,15 @@ from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
 from bot.domain.changes import Changes
 from bot.domain.commands import Check, History
 from bot.domain.declared import Declared, Replaced
-from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import (
+    CAN_ROLL_BACK,
+    OPEN,
+    WAITING,
+    Deployment,
+    DeploymentId,
+    Kind,
+    State,
+)
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.live import Live
@@ -24,11 +34,11 @@ from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
 from bot.services import approvals, lasttime, readiness, wentback, word
 from bot.services.ahead import ahead_in
+from bot.services.context import Context, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.deployments import needless_now, resolve, under_way
 from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
 from bot.services.hanging import hanging, late_run
-from bot.services.house import House, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.leaving import share_now
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.refs import moved_from, what_was_taken
@@ -43,111 +53,192 @@ SHOWN = 10
 GONE = "Nothing is known to stand on it any more."
 
 
-async def card_of(house: House, id: DeploymentId) -> Card | None:
-    """Fill a deployment's card from the stored state alone. A rollback has no card of its own: it shows on the one that it undoes."""
-    async with house.store.reading() as reader:
+async def card_of(context: Context, id: DeploymentId) -> Card | None:
+    """Fill a deployment's card from the stored state alone. A rollback has no card of its own: it
+    shows on the one that it undoes.
+    """
+    async with context.store.reading() as reader:
         deployment = await reader.deployment(id)
     if deployment is None:
         return None
     if deployment.kind is Kind.ROLLBACK:
-        return await card_of(house, deployment.undoes)
-    shift = await readiness.shift_now(house, deployment) if deployment.state in OPEN else None
-    async with house.store.reading() as reader:
-        card = await _card(house, reader, await existing(reader, id))
+        return await card_of(context, deployment.undoes)
+    shift = await readiness.shift_now(context, deployment) if deployment.state in OPEN else None
+    async with context.store.reading() as reader:
+        card = await _card(context, reader, await existing(reader, id))
     if not isinstance(shift, Shift):
         return card
     is_lead = shift.person == card.deployment.lead
-    return replace(card, on_call_until=shift.until if is_lead else None, can_be_taken_over=not is_lead)
-
-
-async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
-    policy = house.policy(deployment.service, deployment.environment)
-    strategy = house.catalog.strategies.get(deployment.strategy)
-    snapshots = await reader.snapshots(deployment.id)
-    steps = await reader.steps(deployment.id)
-    card = Card(
-        deployment, house.now(), steps=steps, strategy=words_of(strategy) if strategy else deployment.strategy,
-        review=await reader.review(deployment.id), changes=await reader.changes(deployment.id) or Changes(known=False),
-        snapshot=snapshots[-1] if len(snapshots) > 1 else None, ended_with={shot.where: shot.verdict for shot in snapshots if shot.where},
-        automatic_rollback=policy.automatic_rollback,
-        rollback_locks=policy.lock_after_rollback and not await has_rollback_lock(reader, deployment),
-        approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment),
-        uncounted=approvals.uncounted(await reader.decisions(deployment.id), deployment),
-        approval_expires_at=approvals.expires_at(deployment, policy), why=why_of(deployment, await reader.rollback_of(deployment.id)),
-    )  # fmt: skip
-    card = await _with_people(house, reader, card, policy)
-    card = await _with_way_back(house, reader, card)
-    card = await _with_standstill(house, reader, card)
-    is_going_on = deployment.state is State.ROLLING_OUT and not card.standstill
-    left = await about_left(reader, deployment, steps, house.now()) if is_going_on else None
-    late = await late_run(house, reader, deployment)
-    return replace(card, about_left=left, stages_take=await stages_take(reader, card), late=late)
-
-
-async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
-    deployment = card.deployment
-    waits_for = await reader.holder(deployment.service, deployment.environment) if deployment.state is State.QUEUED else ""
-    ahead = await ahead_in(house, reader, waits_for) if waits_for not in {"", deployment.id} else None
-    watchers = tuple(mark.by for mark in await reader.marks(deployment.id) if mark.key.startswith("watching:"))
-    watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
-    summary = deployment.landed_at + policy.summary_after if deployment.landed_at and policy.summary_after else None
-    summary = summary if summary and summary > house.now() else None
-    is_coming = deployment.state in CAN_GO | {State.QUEUED}
-    watched = await watched_in(house, reader, deployment.service, deployment.environment) if is_coming else None
     return replace(
-        card, waits_for=waits_for, ahead=ahead, watched=watched, watched_by=watchers, watch_until=watch_until, next_summary_at=summary
+        card, on_call_until=shift.until if is_lead else None, can_be_taken_over=not is_lead
     )
 
 
-async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
-    """Say what the numbers and the rules keep a rollout from, and whether it is clear what runs in its environment."""
+async def _card(context: Context, reader: Reader, deployment: Deployment) -> Card:
+    policy = context.policy(deployment.service, deployment.environment)
+    strategy = context.catalog.strategies.get(deployment.strategy)
+    snapshots = await reader.snapshots(deployment.id)
+    steps = await reader.steps(deployment.id)
+    card = Card(
+        deployment,
+        context.now(),
+        steps=steps,
+        strategy=words_of(strategy) if strategy else deployment.strategy,
+        review=await reader.review(deployment.id),
+        changes=await reader.changes(deployment.id) or Changes(known=False),
+        snapshot=snapshots[-1] if len(snapshots) > 1 else None,
+        ended_with={shot.where: shot.verdict for shot in snapshots if shot.where},
+        automatic_rollback=policy.automatic_rollback,
+        rollback_locks=policy.lock_after_rollback
+        and not await has_rollback_lock(reader, deployment),
+        approvals=approvals.needs(
+            policy.approvals, await reader.decisions(deployment.id), deployment
+        ),
+        uncounted=approvals.uncounted(await reader.decisions(deployment.id), deployment),
+        approval_expires_at=approvals.expires_at(deployment, policy),
+        why=why_of(deployment, await reader.rollback_of(deployment.id)),
+    )
+    card = await _with_people(context, reader, card, policy)
+    card = await _with_way_back(context, reader, card)
+    card = await _with_standstill(context, reader, card)
+    is_going_on = deployment.state is State.ROLLING_OUT and not card.standstill
+    left = await about_left(reader, deployment, steps, context.now()) if is_going_on else None
+    late = await late_run(context, reader, deployment)
+    return replace(card, about_left=left, stages_take=await stages_take(reader, card), late=late)
+
+
+async def _with_people(
+    context: Context, reader: Reader, card: Card, policy: EnvironmentPolicy
+) -> Card:
+    deployment = card.deployment
+    waits_for = (
+        await reader.holder(deployment.service, deployment.environment)
+        if deployment.state is State.QUEUED
+        else ""
+    )
+    ahead = (
+        await ahead_in(context, reader, waits_for) if waits_for not in {"", deployment.id} else None
+    )
+    watchers = tuple(
+        mark.by for mark in await reader.marks(deployment.id) if mark.key.startswith("watching:")
+    )
+    watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
+    summary = (
+        deployment.landed_at + policy.summary_after
+        if deployment.landed_at and policy.summary_after
+        else None
+    )
+    summary = summary if summary and summary > context.now() else None
+    is_coming = deployment.state in CAN_GO | {State.QUEUED}
+    watched = (
+        await watched_in(context, reader, deployment.service, deployment.environment)
+        if is_coming
+        else None
+    )
+    return replace(
+        card,
+        waits_for=waits_for,
+        ahead=ahead,
+        watched=watched,
+        watched_by=watchers,
+        watch_until=watch_until,
+        next_summary_at=summary,
+    )
+
+
+async def _with_standstill(context: Context, reader: Reader, card: Card) -> Card:
+    """Say what the numbers and the rules keep a rollout from, and whether it is clear what
+    runs in its environment.
+    """
     deployment = card.deployment
     ground = await reader.ground(deployment)
     doubt = "" if card.is_history else ground.in_words
     trouble = await reader.trouble(deployment.id)
-    card = replace(card, trouble=trouble, is_settled=trouble is not None and await has_word(reader, deployment, trouble))
+    card = replace(
+        card,
+        trouble=trouble,
+        is_settled=trouble is not None and await has_word(reader, deployment, trouble),
+    )
     again = bool(doubt) and await is_again(reader, deployment)
-    before = await lasttime.of(reader, deployment) if deployment.state in WAITING | {State.ROLLING_OUT} else None
-    is_own = ground.doubt is not None and ground.doubt.deployment == deployment.id and not ground.strays
-    card = replace(card, doubt=doubt, is_doubt_own=is_own, is_again=again, last_time=before, let_go=await word.let_go(reader, card))
+    before = (
+        await lasttime.of(reader, deployment)
+        if deployment.state in WAITING | {State.ROLLING_OUT}
+        else None
+    )
+    is_own = (
+        ground.doubt is not None and ground.doubt.deployment == deployment.id and not ground.strays
+    )
+    card = replace(
+        card,
+        doubt=doubt,
+        is_doubt_own=is_own,
+        is_again=again,
+        last_time=before,
+        let_go=await word.let_go(reader, card),
+    )
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
-        card = replace(card, besides=await word.besides(house, reader, deployment))
-    if deployment.state is not State.ROLLING_OUT or not any(step.state is StepState.PENDING or step.is_gated for step in card.steps):
+        card = replace(card, besides=await word.besides(context, reader, deployment))
+    if deployment.state is not State.ROLLING_OUT or not any(
+        step.state is StepState.PENDING or step.is_gated for step in card.steps
+    ):
         return card
-    found = await standstill(house, reader, deployment)
-    sentences = await why_not_on(house, reader, deployment)
+    found = await standstill(context, reader, deployment)
+    sentences = await why_not_on(context, reader, deployment)
     if not sentences:
         return card
     is_watch = [each.kind for each in found] == [Obstacle.WATCHED]
-    watched = await watched_in(house, reader, deployment.service, deployment.environment) if is_watch else None
-    return replace(card, standstill=sentences[0], kept=kept_by(house, found[0]) if found else None, watched=watched)
+    watched = (
+        await watched_in(context, reader, deployment.service, deployment.environment)
+        if is_watch
+        else None
+    )
+    return replace(
+        card,
+        standstill=sentences[0],
+        kept=kept_by(context, found[0]) if found else None,
+        watched=watched,
+    )
 
 
-async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
+async def _with_way_back(context: Context, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     if deployment.state in CAN_ROLL_BACK | WAITING:
-        offer = await rollback_offer(house, reader, deployment)
+        offer = await rollback_offer(context, reader, deployment)
         if deployment.is_only_let_go:
             live = await reader.live(deployment.service, deployment.environment)
             there = f"; {live.version} is there" if live else ""
-            offer = replace(offer, refused=f"Nothing of it has been started yet{there}. It can be cancelled.", plan="", confirmed=None)
+            offer = replace(
+                offer,
+                refused=f"Nothing of it has been started yet{there}. It can be cancelled.",
+                plan="",
+                confirmed=None,
+            )
         card = await _with_failed_back(reader, card)
         if deployment.state is State.WATCHING:
             card = replace(card, declared=await _word_for(reader, deployment))
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
             place = (deployment.service, deployment.environment)
-            stands, standing = await reader.standing(*place), await undoable(reader, *place)
+            stands, current = await reader.current(*place), await undoable(reader, *place)
             live = await reader.live(*place)
             is_there = stands is not None and stands.id == deployment.id
             card = await (_put_back(card, live) if is_there else _replaced(reader, card, live))
-            if standing is None or standing.id != deployment.id:
+            if current is None or current.id != deployment.id:
                 by = await brought_by(reader, live) if live is not None else None
-                offer = replace(offer, refused=_why_gone(card, live, standing, by), plan="", confirmed=None)
+                offer = replace(
+                    offer, refused=_why_gone(card, live, current, by), plan="", confirmed=None
+                )
             else:
                 card = replace(card, is_to_undo=True)
-        return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
+        return replace(
+            card,
+            rollback=offer,
+            quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
+        )
     if deployment.state is State.SUPERSEDED:
-        return _replaced_by(replace(card, declared=await _word_for(reader, deployment)), await reader.replaced(deployment.id))
+        return _replaced_by(
+            replace(card, declared=await _word_for(reader, deployment)),
+            await reader.replaced(deployment.id),
+        )
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
     back = await reader.rollback_of(deployment.id)
@@ -157,17 +248,26 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         if lock.deployment == deployment.id and lock.holds(card.now)
     ]
     card = replace(
-        card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
+        card, lock=locks[0] if locks else None,
+        quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
-        rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
+        rolled_back_by=back.requested_by if back else None,
+        rolled_back_version=back.version if back else "",
         went_back=await wentback.of(reader, deployment) if back else None,
-        hangs=await hanging(house, reader, deployment), meanwhile=await reader.meanwhile(back.id) if back else None,
+        hangs=await hanging(context, reader, deployment),
+        meanwhile=await reader.meanwhile(back.id) if back else None,
     )  # fmt: skip
-    return await _with_cure(reader, card, back) if back is not None and deployment.state is State.ROLLED_BACK else card
+    return (
+        await _with_cure(reader, card, back)
+        if back is not None and deployment.state is State.ROLLED_BACK
+        else card
+    )
 
 
 async def _with_failed_back(reader: Reader, card: Card) -> Card:
-    """Say that its newest rollback has failed, and what served last as far as was seen while that was under way."""
+    """Say that its newest rollback has failed, and what served last as far as was seen
+    while that was under way.
+    """
     back = await reader.rollback_of(card.deployment.id)
     if back is None or back.state is not State.FAILED:
         return card
@@ -176,8 +276,18 @@ async def _with_failed_back(reader: Reader, card: Card) -> Card:
         return card
     way_back, shot = await reader.steps(back.id), await reader.meanwhile(back.id)
     served = serves(way_back)
-    is_of_before = served is not None and served.serves_since is not None and shot is not None and shot.at < served.serves_since
-    return replace(card, way_back=way_back, rolled_back_version=back.version, meanwhile=None if is_of_before else shot)
+    is_of_before = (
+        served is not None
+        and served.serves_since is not None
+        and shot is not None
+        and shot.at < served.serves_since
+    )
+    return replace(
+        card,
+        way_back=way_back,
+        rolled_back_version=back.version,
+        meanwhile=None if is_of_before else shot,
+    )
 
 
 async def _word_for(reader: Reader, deployment: Deployment) -> Declared | None:
@@ -187,19 +297,32 @@ async def _word_for(reader: Reader, deployment: Deployment) -> Declared | None:
 
 
 async def _with_cure(reader: Reader, card: Card, back: Deployment) -> Card:
-    """Say what a rollback has put back, since when, how its numbers are, and what came right after it."""
+    """Say what a rollback has put back, since when, how its numbers are, and
+    what came right after it.
+    """
     looked = [shot for shot in await reader.snapshots(back.id) if shot.at >= back.state_since]
-    card = replace(card, live=back.version, live_since=back.state_since, after=looked[-1] if looked else None)
+    card = replace(
+        card, live=back.version, live_since=back.state_since, after=looked[-1] if looked else None
+    )
     return _replaced_by(card, await reader.replaced(back.id))
 
 
-def _why_gone(card: Card, live: Live | None, standing: Deployment | None, by: Deployment | None) -> str:
+def _why_gone(
+    card: Card, live: Live | None, current: Deployment | None, by: Deployment | None
+) -> str:
     """Say why a deployment that nothing stands on any more has no button."""
     if card.replaced_by and not card.declared:
         said = card.replaced_on_word_of is not None
-        return f"{card.replaced_by} was said to be live since." if said else "Another version has been deployed since."
-    if standing is not None:
-        return f"{standing.id} has come to {standing.environment} after it: its card says what can be done."
+        return (
+            f"{card.replaced_by} was said to be live since."
+            if said
+            else "Another version has been deployed since."
+        )
+    if current is not None:
+        return (
+            f"{current.id} has come to {current.environment} after it: its "
+            "card says what can be done."
+        )
     if live is not None and live.declared is not None:
         brought = f"brought there by {by.id}" if by else "and no deployment brought it"
         return f"{live.version} is live on somebody's word, {brought}: deploy what should be there."
@@ -207,10 +330,24 @@ def _why_gone(card: Card, live: Live | None, standing: Deployment | None, by: De
 
 
 async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
-    """Say what came right after a deployment that nothing stands on any more, or by whom its commit is live again."""
-    brought_it = live is not None and live.deployment == card.deployment.id and card.deployment.state is not State.FAILED
-    same = live if live is not None and live.commit == card.deployment.commit and not brought_it else None
-    back = await reader.deployment(same.deployment) if same is not None and same.declared is None else None
+    """Say what came right after a deployment that nothing stands on any more, or by whom
+    its commit is live again.
+    """
+    brought_it = (
+        live is not None
+        and live.deployment == card.deployment.id
+        and card.deployment.state is not State.FAILED
+    )
+    same = (
+        live
+        if live is not None and live.commit == card.deployment.commit and not brought_it
+        else None
+    )
+    back = (
+        await reader.deployment(same.deployment)
+        if same is not None and same.declared is None
+        else None
+    )
     if back is not None and back.kind is Kind.ROLLBACK and card.deployment.state is State.FAILED:
         return replace(card, live_since=back.state_since, put_back_by=back.requested_by)
     card = _replaced_by(card, await reader.replaced(card.deployment.id))
@@ -226,7 +363,9 @@ async def _put_back(card: Card, live: Live | None) -> Card:
 def _replaced_by(card: Card, after: Replaced | None) -> Card:
     if after is None:
         return card
-    return replace(card, replaced_by=after.version, replaced_at=after.at, replaced_on_word_of=after.by)
+    return replace(
+        card, replaced_by=after.version, replaced_at=after.at, replaced_on_word_of=after.by
+    )
 
 
 def words_of(strategy: Strategy) -> str:
@@ -234,28 +373,37 @@ def words_of(strategy: Strategy) -> str:
     return f"{strategy.name} {' → '.join(str(step.percent) for step in strategy.steps)} %"
 
 
-# Answers to questions ---------------------------------------------------------------------------------------------------------------------
+# Answers to questions ---------------------------------------------------------------------------
 
 
 def _key(person: Person | None) -> str:
     return str(person) if person else ""
 
 
-async def history(house: House, intent: Intent, command: History) -> Answer:
+async def history(context: Context, intent: Intent, command: History) -> Answer:
     """Answer ``/deploy history``."""
-    await house.people.require(intent.by, Permission.VIEW, "see the history")
-    house.service(command.service)
+    await context.people.require(intent.by, Permission.VIEW, "see the history")
+    context.service(command.service)
     if command.environment:
-        house.policy(command.service, command.environment)
-    async with house.store.reading() as reader:
+        context.policy(command.service, command.environment)
+    async with context.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
         shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
         declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
-        named = [command.environment] if command.environment else house.service(command.service).environments
+        named = (
+            [command.environment]
+            if command.environment
+            else context.service(command.service).environments
+        )
         doubts = {name: await unclear(reader, command.service, name) for name in named}
-        lives = [live for name in named if not doubts[name] and (live := await reader.live(command.service, name))]
+        lives = [
+            live
+            for name in named
+            if not doubts[name] and (live := await reader.live(command.service, name))
+        ]
         shares = [(live, share) for live in lives if (share := await share_now(reader, live))]
-    backs = {back.undoes: back for back in reversed(found) if back.undoes}  # newer than what it undoes; the newest of several counts
+    # newer than what it undoes; the newest of several counts
+    backs = {back.undoes: back for back in reversed(found) if back.undoes}
     past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
     past += [_facts_of_word(each) for each in declared]
     past.sort(key=lambda each: str(each["at"]), reverse=True)
@@ -263,17 +411,26 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
     return Answer(
         "history",
         {
-            "service": command.service, "environment": command.environment, "deployments": past[:SHOWN], "older": older,
+            "service": command.service,
+            "environment": command.environment,
+            "deployments": past[:SHOWN],
+            "older": older,
             "doubts": [{"environment": name, "why": why} for name, why in doubts.items() if why],
-            "shares": [{"environment": live.environment, "recorded": live.version, **asdict(share)} for live, share in shares],
+            "shares": [
+                {"environment": live.environment, "recorded": live.version, **asdict(share)}
+                for live, share in shares
+            ],
         },
-    )  # fmt: skip
+    )
 
 
 def _facts_of_word(declared: Declared) -> dict[str, Json]:
-    """Give the facts of a line of the history that is no deployment: somebody declared what is live."""
+    """Give the facts of a line of the history that is no deployment:
+    somebody declared what is live.
+    """
     return {
-        "kind": str(declared.origin), "version": declared.version, "environment": declared.environment, "by": str(declared.by),
+        "kind": str(declared.origin), "version": declared.version,
+        "environment": declared.environment, "by": str(declared.by),
         "at": declared.at.isoformat(), "note": declared.reason,
     }  # fmt: skip
 
@@ -282,56 +439,87 @@ _GOING_BACK = frozenset({State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
 """States that a rollback brings about; any other has come after one that failed."""
 
 
-def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None) -> dict[str, Json]:
+def _facts_of_past(
+    d: Deployment, back: Deployment | None, shot: Snapshot | None
+) -> dict[str, Json]:
     """Give the facts of one line of the history; ``back`` is the rollback that undid it."""
     return {
-        "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
-        "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note, "reason": d.reason,
-        "undoes": d.undoes, "undone_by": str(back.requested_by) if back and d.state in _GOING_BACK else "", "ended_by": _key(d.ended_by),
-        "given_up_by": _key(back.ended_by) if back and back.was_given_up and d.state is State.FAILED else "",
+        "id": d.id,
+        "kind": str(d.kind),
+        "version": d.version,
+        "environment": d.environment,
+        "state": str(d.state),
+        "by": str(d.requested_by),
+        "lead": _key(d.lead),
+        "at": d.requested_at.isoformat(),
+        "note": d.note,
+        "reason": d.reason,
+        "undoes": d.undoes,
+        "undone_by": str(back.requested_by) if back and d.state in _GOING_BACK else "",
+        "ended_by": _key(d.ended_by),
+        "given_up_by": _key(back.ended_by)
+        if back and back.was_given_up and d.state is State.FAILED
+        else "",
         "snapshot": facts_of_snapshot(shot) if shot else None,
-    }  # fmt: skip
+    }
 
 
-async def check(house: House, intent: Intent, command: Check) -> Answer:
-    """Answer ``/deploy check``: every gate, as it is for the deployment that waits, else as it would be for one asked for now.
+async def check(context: Context, intent: Intent, command: Check) -> Answer:
+    """Answer ``/deploy check``: every gate, as it is for the deployment that waits, else as it
+    would be for one asked for now.
 
     Nothing is stored.
     """
-    await house.people.require(intent.by, Permission.VIEW, "check a release")
-    policy = house.policy(command.service, command.environment)
-    async with house.store.reading() as reader:
+    await context.people.require(intent.by, Permission.VIEW, "check a release")
+    policy = context.policy(command.service, command.environment)
+    async with context.store.reading() as reader:
         live = await reader.live(command.service, command.environment)
         releases = await reader.releases(command.service, command.environment)
         failed = await reader.failed_since(command.service, command.environment)
     try:
-        resolved = await resolve(house, command.service, command.ref, live, releases)
+        resolved = await resolve(context, command.service, command.ref, live, releases)
     except IntegrationError as error:
         raise NotPossible(error.answered) from error
-    now = house.now()
+    now = context.now()
     imagined = Deployment(
-        "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,
+        "", Kind.FORWARD, command.service, command.environment,
+        command.ref, resolved.version, resolved.commit, policy.strategy,
         intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
         base_version=live.version if live else "",
     )  # fmt: skip
-    facts = await readiness.ask_providers(house, imagined)
-    changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed)
-    async with house.store.reading() as reader:
+    facts = await readiness.ask_providers(context, imagined)
+    changes, way = await compared(
+        context, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed
+    )
+    async with context.store.reading() as reader:
         target = await target_for(reader, imagined) or await last_resort(reader, imagined)
-    back = await way_back(house, command.service, leaving=resolved.commit, to=target.commit, beside=failed) if target else None
-    async with house.store.reading() as reader:
+    back = (
+        await way_back(
+            context, command.service, leaving=resolved.commit, to=target.commit, beside=failed
+        )
+        if target
+        else None
+    )
+    async with context.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
         looked_at = asked if asked and asked.state in WAITING else imagined
-        review = await readiness.review(house, reader, looked_at, facts, way=way, way_back=back)
+        review = await readiness.review(context, reader, looked_at, facts, way=way, way_back=back)
         quarantined = await reader.quarantine(command.service, resolved.commit)
         doubt = await unclear(reader, command.service, command.environment)
-        took = what_was_taken(resolved, await moved_from(reader, imagined, resolved.version, resolved.commit))
+        took = what_was_taken(
+            resolved, await moved_from(reader, imagined, resolved.version, resolved.commit)
+        )
         again = await lasttime.of(reader, looked_at)
-        needless = await needless_now(house, reader, command.service, command.environment, resolved) if looked_at is imagined else ""
+        needless = (
+            await needless_now(context, reader, command.service, command.environment, resolved)
+            if looked_at is imagined
+            else ""
+        )
     return Answer(
         "check",
         {
-            **facts_of(imagined), "title": imagined.title, "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
+            **facts_of(imagined), "title": imagined.title,
+            "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
             "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
             "commit": resolved.commit, "took": took,
             "ready": review.is_ready and not quarantined and not needless, "needless": needless,

@@ -11,41 +11,62 @@ from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.people import GONOGO
 from bot.domain.rollout import Step, is_overrun, time_left
 from bot.ports.reader import Reader
-from bot.services.house import House
+from bot.services.context import Context
 
 OVERRUN = "overrun:"
-"""How the mark begins that says: a run has taken longer than usual, and its card was drawn again without an estimate."""
+"""How the mark begins that says: a run has taken longer than usual, and its card was drawn
+again without an estimate.
+"""
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""
 
 
-async def about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
+async def about_left(
+    reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime
+) -> timedelta | None:
     """Estimate what a rollout still needs from what such steps took before (90th percentile)."""
     keys = {step.key for step in steps if step.deployed_at is None}
-    took = {key: await reader.step_seconds(deployment.service, deployment.environment, key) for key in keys}
-    return time_left(steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now)
+    took = {
+        key: await reader.step_seconds(deployment.service, deployment.environment, key)
+        for key in keys
+    }
+    return time_left(
+        steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now
+    )
 
 
-async def overrun(house: House, deployment: Deployment, step: Step) -> None:
-    """Have a card drawn again, once, when a run has taken longer than usual: nobody can tell any more how much longer it takes."""
+async def overrun(context: Context, deployment: Deployment, step: Step) -> None:
+    """Have a card drawn again, once, when a run has taken longer than usual: nobody can tell any
+    more how much longer it takes.
+    """
     key = f"{OVERRUN}{step.key}:{step.state}:{step.attempt}"
-    async with house.store.reading() as reader:
+    async with context.store.reading() as reader:
         took = await reader.step_seconds(deployment.service, deployment.environment, step.key)
         is_said = any(mark.key == key for mark in await reader.marks(deployment.id))
     usual = {step.key: timedelta(seconds=_p90(took))}
-    if deployment.kind is Kind.FORWARD and not is_said and is_overrun(step, usual, house.now()):
-        async with house.store.transaction() as tx:
-            await tx.mark(Mark(deployment.id, key, GONOGO, house.now()))
+    if deployment.kind is Kind.FORWARD and not is_said and is_overrun(step, usual, context.now()):
+        async with context.store.transaction() as tx:
+            await tx.mark(Mark(deployment.id, key, GONOGO, context.now()))
 
 
 async def stages_take(reader: Reader, card: Card) -> dict[str, timedelta]:
-    """Estimate how long the stages of the run under way take (90th percentile), from at least three that succeeded."""
-    steps = {State.ROLLING_OUT: card.steps, State.ROLLING_BACK: card.way_back}.get(card.deployment.state, ())
+    """Estimate how long the stages of the run under way take (90th percentile), from at
+    least three that succeeded.
+    """
+    steps = {State.ROLLING_OUT: card.steps, State.ROLLING_BACK: card.way_back}.get(
+        card.deployment.state, ()
+    )
     step = next((step for step in steps if step.is_under_way), None)
     if step is None:
         return {}
-    took = await reader.stage_seconds(card.deployment.service, card.deployment.environment, step.key)
-    return {stage: timedelta(seconds=_p90(seconds)) for stage, seconds in took.items() if len(seconds) >= ENOUGH_STAGES}
+    took = await reader.stage_seconds(
+        card.deployment.service, card.deployment.environment, step.key
+    )
+    return {
+        stage: timedelta(seconds=_p90(seconds))
+        for stage, seconds in took.items()
+        if len(seconds) >= ENOUGH_STAGES
+    }
 
 
 def _p90(seconds: tuple[float, ...]) -> float:

@@ -1,7 +1,8 @@
-"""Freezes at the start of a step: a rollout that is under way is finished, one that has stood for long does not go on into a freeze.
+"""Freezes at the start of a step: a rollout that is under way is finished, one that has stood for
+long does not go on into a freeze.
 
-Those of gonogo.yaml are known at any moment; those that the CI provider keeps are asked for outside of any transaction, and only where
-the rollout has stood for that long.
+Those of gonogo.yaml are known at any moment; those that the CI provider keeps are asked for outside
+of any transaction, and only where the rollout has stood for that long.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from bot.domain.deployment import Deployment, Kind
 from bot.domain.errors import IntegrationError
 from bot.domain.readiness import frozen_by
 from bot.ports.reader import Reader
-from bot.services.house import House
+from bot.services.context import Context
 
 STALE = timedelta(hours=1)
 """A rollout that has stood for longer than this does not go on into a freeze."""
@@ -22,25 +23,29 @@ Theirs = tuple[Freeze, ...] | IntegrationError
 """What the CI provider says of its freezes, or the error that it answers with."""
 
 
-async def of_the_provider(house: House, deployment: Deployment) -> Theirs:
+async def of_the_provider(context: Context, deployment: Deployment) -> Theirs:
     """Ask the CI provider, where a freeze of its would keep the next step."""
-    if deployment.kind is Kind.ROLLBACK or all(gate.kind is not GateKind.UNFROZEN for gate in house.of(deployment)[1].gates):
+    if deployment.kind is Kind.ROLLBACK or all(
+        gate.kind is not GateKind.UNFROZEN for gate in context.of(deployment)[1].gates
+    ):
         return ()
-    async with house.store.reading() as reader:
-        if not await _has_stood(house, reader, deployment):
+    async with context.store.reading() as reader:
+        if not await _has_stood(context, reader, deployment):
             return ()
     try:
-        return await house.providers[deployment.service].ci.freezes(deployment.environment)
+        return await context.providers[deployment.service].ci.freezes(deployment.environment)
     except IntegrationError as error:
         return error
 
 
-async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: Theirs) -> list[str]:
+async def why_not_on(
+    context: Context, reader: Reader, deployment: Deployment, theirs: Theirs
+) -> list[str]:
     """Say why a rollout that has stood for long does not go on; what nobody knows keeps it too."""
-    if not await _has_stood(house, reader, deployment):
+    if not await _has_stood(context, reader, deployment):
         return []
     known = () if isinstance(theirs, IntegrationError) else theirs
-    freeze = frozen_by(house.catalog.freezes + known, deployment.environment, house.now())
+    freeze = frozen_by(context.catalog.freezes + known, deployment.environment, context.now())
     if freeze is not None:
         return [f"{deployment.environment} is frozen: {freeze.reason}"]
     if isinstance(theirs, IntegrationError):
@@ -49,11 +54,14 @@ async def why_not_on(house: House, reader: Reader, deployment: Deployment, their
     return []
 
 
-async def _has_stood(house: House, reader: Reader, deployment: Deployment) -> bool:
-    """Tell whether a rollout has stood for long: since the end of its last hold, whenever that is noticed.
+async def _has_stood(context: Context, reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether a rollout has stood for long: since the end of its last hold,
+    whenever that is noticed.
 
     After hours without the bot, a step is done only now.
     """
     steps = await reader.steps(deployment.id)
-    moved = [at for step in steps for at in (step.hold_until, step.started_at) if at] or [deployment.state_since]
-    return house.now() - max(moved) >= STALE
+    moved = [at for step in steps for at in (step.hold_until, step.started_at) if at] or [
+        deployment.state_since
+    ]
+    return context.now() - max(moved) >= STALE

@@ -1,4 +1,6 @@
-"""The words that are there to let something go on: the lead's over a finding, and somebody's at a gate of the pipeline."""
+"""The words that are there to let something go on: the lead's over a finding, and somebody's
+at a gate of the pipeline.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def place_of(mark: Mark) -> str:
 
 async def word_given(reader: Reader, deployment: Deployment, trouble: Trouble) -> Mark | None:
     """Find the lead's word that it may go on over this finding."""
-    return next((mark for mark in await reader.marks(deployment.id) if mark.key == word_for(trouble)), None)
+    return next(
+        (mark for mark in await reader.marks(deployment.id) if mark.key == word_for(trouble)), None
+    )
 
 
 async def has_word(reader: Reader, deployment: Deployment, trouble: Trouble) -> bool:
@@ -36,12 +40,21 @@ async def has_word(reader: Reader, deployment: Deployment, trouble: Trouble) -> 
 
 
 async def in_question(reader: Reader, deployment: Deployment) -> Trouble | None:
-    """Find what its numbers say against a deployment, as long as the lead has not let it go on over that."""
+    """Find what its numbers say against a deployment, as long as the lead has
+    not let it go on over that.
+    """
     trouble = await reader.trouble(deployment.id)
     is_open = trouble is not None and trouble.is_open
-    return trouble if trouble is not None and is_open and not await has_word(reader, deployment, trouble) else None
+    return (
+        trouble
+        if trouble is not None and is_open and not await has_word(reader, deployment, trouble)
+        else None
+    )
 
 
 async def gate_pressed(reader: Reader, deployment: Deployment, step: Step) -> Mark | None:
     """Find the word that lets a pipeline go on at the gate where a step's run waits."""
-    return next((mark for mark in await reader.marks(deployment.id) if mark.key == f"{GATE}{step.gate}"), None)
+    return next(
+        (mark for mark in await reader.marks(deployment.id) if mark.key == f"{GATE}{step.gate}"),
+        None,
+    )

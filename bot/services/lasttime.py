@@ -1,4 +1,6 @@
-"""How the same version ended the last time in a place: one rule for the answer, the card, the check, and whoever approves."""
+"""How the same version ended the last time in a place: one rule for the answer, the card, the
+check, and whoever approves.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +12,69 @@ from bot.ports.reader import Reader
 from bot.ports.time import Json
 
 
-async def last_time(reader: Reader, service: str, environment: str, commit: str, *, now: DeploymentId = "") -> LastTime | None:
-    """Say how the newest deployment of a commit ended in a place, but for the one of ``now``; None where it went well, or was none."""
+async def last_time(
+    reader: Reader, service: str, environment: str, commit: str, *, now: DeploymentId = ""
+) -> LastTime | None:
+    """Say how the newest deployment of a commit ended in a place, but for the one of ``now``; None
+    where it went well, or was none.
+    """
     if not commit:
         return None
-    there = [each for each in await reader.of_commit(service, commit) if each.environment == environment and each.id != now]
-    last = next((each for each in there if each.kind is Kind.FORWARD and each.started_at is not None), None)
+    there = [
+        each
+        for each in await reader.of_commit(service, commit)
+        if each.environment == environment and each.id != now
+    ]
+    last = next(
+        (each for each in there if each.kind is Kind.FORWARD and each.started_at is not None), None
+    )
     rule = _RULES.get(last.state) if last is not None else None
     return await rule(reader, last) if last is not None and rule is not None else None
 
 
 async def of(reader: Reader, deployment: Deployment) -> LastTime | None:
     """Say how a deployment's version ended in its place the time before."""
-    return await last_time(reader, deployment.service, deployment.environment, deployment.commit, now=deployment.id)
+    return await last_time(
+        reader, deployment.service, deployment.environment, deployment.commit, now=deployment.id
+    )
 
 
 async def _failed(reader: Reader, last: Deployment) -> LastTime:
     shots, steps = await reader.snapshots(last.id), await reader.steps(last.id)
     if last.was_stopped:
-        return LastTime(last.id, Ended.STOPPED, last.state_since, last.ended_by, serving(steps), figures(shots), last.note)
+        return LastTime(
+            last.id,
+            Ended.STOPPED,
+            last.state_since,
+            last.ended_by,
+            serving(steps),
+            figures(shots),
+            last.note,
+        )
     at = next((step for step in steps if step.state is StepState.FAILED), None)
-    return LastTime(last.id, Ended.FAILED, last.state_since, None, at.percent if at else 0, worst(shots), last.note)
+    return LastTime(
+        last.id,
+        Ended.FAILED,
+        last.state_since,
+        None,
+        at.percent if at else 0,
+        worst(shots),
+        last.note,
+    )
 
 
 async def _rolled_back(reader: Reader, last: Deployment) -> LastTime:
     back = await reader.rollback_of(last.id)
     by, numbers = back.requested_by if back else None, worst(await reader.snapshots(last.id))
-    return LastTime(last.id, Ended.ROLLED_BACK, last.state_since, by, 0, numbers, "" if last.note == numbers else last.note)
+    return LastTime(
+        last.id,
+        Ended.ROLLED_BACK,
+        last.state_since,
+        by,
+        0,
+        numbers,
+        "" if last.note == numbers else last.note,
+    )
 
 
 _RULES = {State.FAILED: _failed, State.ROLLED_BACK: _rolled_back}
@@ -47,6 +85,7 @@ def facts_of_last_time(found: LastTime | None) -> dict[str, Json] | None:
     if found is None:
         return None
     return {
-        "deployment": found.deployment, "how": str(found.how), "at": found.at.isoformat(), "by": str(found.by or ""),
+        "deployment": found.deployment, "how": str(found.how),
+        "at": found.at.isoformat(), "by": str(found.by or ""),
         "percent": found.percent, "numbers": found.numbers, "reason": found.reason,
     }  # fmt: skip

@@ -1,4 +1,6 @@
-"""The deployment lead: handing over, taking over, being asked, watching, letting a rollout go on."""
+"""The deployment lead: handing over, taking over, being asked, watching,
+letting a rollout go on.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ from bot.ports.talk import Answer, Intent, Message
 from bot.services import readiness
 from bot.services.ahead import redraw_behind
 from bot.services.asked import facts_of_going_on
+from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen
 from bot.services.deployments import require_lead, require_still
 from bot.services.endings import alarms
 from bot.services.given import word_for
-from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.leaving import how_away
 from bot.services.refusals import has_a_say
 from bot.services.targets import undoable
@@ -31,77 +33,118 @@ from bot.services.word import as_found, besides, counting, decide, decided_about
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who led when it was looked at, and who is to lead: of two who change a lead at once, one is told that it is done."""
+    """Who led when it was looked at, and who is to lead: of two who change a lead at once, one
+    is told that it is done.
+    """
 
     before: Person | None
     to: Person
 
 
-async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
+async def hand_over(context: Context, intent: Intent, command: HandOver) -> Answer | None:
     """Name another lead: by the lead, or by somebody who may hand over any."""
-    to = Person(house.catalog.team, command.to)
-    may = await house.people.may(intent.by, Permission.HAND_OVER)
-    async with house.store.reading() as reader:
+    to = Person(context.catalog.team, command.to)
+    may = await context.people.may(intent.by, Permission.HAND_OVER)
+    async with context.store.reading() as reader:
         deployment = await still_open(reader, command.deployment)
     if not may and intent.by != deployment.lead:
-        raise NotAllowed(_not_yours(house, deployment))
+        raise NotAllowed(_not_yours(context, deployment))
     if not may:
-        await require_still(house, deployment, intent.by)
-    await require_lead(house, deployment.service, to)
-    return await act(house, intent, lambda tx: _hand_over(house, intent, tx, command, Change(deployment.lead, to), may=may))
+        await require_still(context, deployment, intent.by)
+    await require_lead(context, deployment.service, to)
+    return await act(
+        context,
+        intent,
+        lambda tx: _hand_over(context, intent, tx, command, Change(deployment.lead, to), may=may),
+    )
 
 
-async def _hand_over(house: House, intent: Intent, tx: Transaction, command: HandOver, change: Change, *, may: bool) -> Answer:
+async def _hand_over(
+    context: Context,
+    intent: Intent,
+    tx: Transaction,
+    command: HandOver,
+    change: Change,
+    *,
+    may: bool,
+) -> Answer:
     deployment = await still_open(tx, command.deployment)
     if not may and intent.by != deployment.lead:
-        raise NotAllowed(_not_yours(house, deployment))
-    return await _lead(house, intent, tx, deployment, change, reason="", answer="lead")
+        raise NotAllowed(_not_yours(context, deployment))
+    return await _lead(context, intent, tx, deployment, change, reason="", answer="lead")
 
 
-def _not_yours(house: House, deployment: Deployment) -> str:
-    lead = f"Only {deployment.lead.mention}, the deployment lead, or " if deployment.lead else "Only "
-    who = " or ".join(house.people.named_by_role(Permission.HAND_OVER)) or "whoever keeps gonogo.yaml"
+def _not_yours(context: Context, deployment: Deployment) -> str:
+    lead = (
+        f"Only {deployment.lead.mention}, the deployment lead, or " if deployment.lead else "Only "
+    )
+    who = (
+        " or ".join(context.people.named_by_role(Permission.HAND_OVER))
+        or "whoever keeps gonogo.yaml"
+    )
     return f"{lead}{who} can hand over the lead of {deployment.id}."
 
 
-async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer | None:
+async def take_over(context: Context, intent: Intent, command: TakeOver) -> Answer | None:
     """Take the lead as the person on call, at once, with a reason."""
-    looked_at = await may_take_over(house, intent.by, command.deployment)
-    return await act(house, intent, lambda tx: _take_over(house, intent, tx, command, Change(looked_at.lead, intent.by)))
+    looked_at = await may_take_over(context, intent.by, command.deployment)
+    return await act(
+        context,
+        intent,
+        lambda tx: _take_over(context, intent, tx, command, Change(looked_at.lead, intent.by)),
+    )
 
 
-async def _take_over(house: House, intent: Intent, tx: Transaction, command: TakeOver, change: Change) -> Answer:
+async def _take_over(
+    context: Context, intent: Intent, tx: Transaction, command: TakeOver, change: Change
+) -> Answer:
     deployment = await still_open(tx, command.deployment)
     as_shown(Action.TAKE_OVER, command.shown, await seen(tx, deployment))
-    return await _lead(house, intent, tx, deployment, change, reason=command.reason, answer="taken_over")
+    return await _lead(
+        context, intent, tx, deployment, change, reason=command.reason, answer="taken_over"
+    )
 
 
-async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deployment:
-    """Look whether somebody may take the lead. Raises NotAllowed, which names who is on call and who may hand over."""
-    async with house.store.reading() as reader:
+async def may_take_over(context: Context, by: Person, id: DeploymentId) -> Deployment:
+    """Look whether somebody may take the lead. Raises NotAllowed, which names who is on
+    call and who may hand over.
+    """
+    async with context.store.reading() as reader:
         deployment = await still_open(reader, id)
-    shift = await readiness.on_call_now(house, deployment)
+    shift = await readiness.on_call_now(context, deployment)
     if by == deployment.lead or (shift is not None and shift.person == by):
         return deployment
     who = f"{shift.person.mention} is on call now." if shift else "Nobody is on call now."
-    handing = " or ".join([*(["the lead"] if deployment.lead else []), *house.people.named_by_role(Permission.HAND_OVER)])
-    how = f" {handing[0].upper()}{handing[1:]} can hand it over: /deploy lead {id} @user." if handing else ""
-    raise NotAllowed(f"Only the person on call for {deployment.service} can take over. {who}{how}", Offer("ask_lead", "Ask the lead", id))
+    handing = " or ".join(
+        [
+            *(["the lead"] if deployment.lead else []),
+            *context.people.named_by_role(Permission.HAND_OVER),
+        ]
+    )
+    how = (
+        f" {handing[0].upper()}{handing[1:]} can hand it over: /deploy lead {id} @user."
+        if handing
+        else ""
+    )
+    raise NotAllowed(
+        f"Only the person on call for {deployment.service} can take over. {who}{how}",
+        Offer("ask_lead", "Ask the lead", id),
+    )
 
 
-async def may_proceed(house: House, by: Person, id: DeploymentId) -> None:
+async def may_proceed(context: Context, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may let a rollout go on. Raises Refusal."""
-    await _still_led(house, by, id, "let it go on")
-    async with house.store.reading() as reader:
+    await _still_led(context, by, id, "let it go on")
+    async with context.store.reading() as reader:
         deployment = await existing(reader, id)
         trouble = await _open_trouble(reader, deployment)
         await _not_said_yet(reader, by, deployment, trouble)
-        await _kept_by_numbers_alone(house, reader, deployment)
+        await _kept_by_numbers_alone(context, reader, deployment)
 
 
-async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None:
+async def may_stop_countdown(context: Context, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may stop the countdown. Raises Refusal."""
-    await _still_led(house, by, id, "stop the countdown")
+    await _still_led(context, by, id, "stop the countdown")
 
 
 async def still_open(reader: Reader, id: DeploymentId) -> Deployment:
@@ -110,14 +153,24 @@ async def still_open(reader: Reader, id: DeploymentId) -> Deployment:
     if deployment.state in OVER - {State.VERIFIED, State.ACCEPTED, State.FAILED}:
         raise NotPossible(f"{deployment.stands}; its lead has nothing left to decide.")
     if deployment.state in OVER:
-        standing = await undoable(reader, deployment.service, deployment.environment)
-        if standing is None or standing.id != deployment.id:
-            raise NotPossible(f"{deployment.title} was replaced and is not live any more; its lead has nothing left to decide.")
+        current = await undoable(reader, deployment.service, deployment.environment)
+        if current is None or current.id != deployment.id:
+            raise NotPossible(
+                f"{deployment.title} was replaced and is not live any more; its lead "
+                "has nothing left to decide."
+            )
     return deployment
 
 
 async def _lead(
-    house: House, intent: Intent, tx: Transaction, deployment: Deployment, change: Change, *, reason: str, answer: str
+    context: Context,
+    intent: Intent,
+    tx: Transaction,
+    deployment: Deployment,
+    change: Change,
+    *,
+    reason: str,
+    answer: str,
 ) -> Answer:
     to = change.to
     if deployment.lead == to:
@@ -126,91 +179,148 @@ async def _lead(
     if deployment.lead != change.before:
         who = f"{deployment.lead.mention} has become" if deployment.lead else "Nobody is"
         raise NotPossible(
-            f"{who} the lead of {deployment.title} while yours was looked at; nothing was changed. Say it again if it still holds."
+            f"{who} the lead of {deployment.title} while yours was looked at; nothing was "
+            "changed. Say it again if it still holds."
         )
     await tx.set_lead(deployment.id, to)
     await redraw_behind(tx, deployment)
-    await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
-    facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
-    calls = to != intent.by and await alarms(house, tx, deployment)
-    said = {**facts, "calls": calls, "at": house.now().isoformat()}
-    await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", said, deployment.id, to="channel" if calls else "thread"))
+    await note(tx, context.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
+    facts = {
+        **facts_of(deployment),
+        "lead": str(to),
+        "before": str(deployment.lead or ""),
+        "by": str(intent.by),
+        "reason": reason,
+    }
+    calls = to != intent.by and await alarms(context, tx, deployment)
+    said = {**facts, "calls": calls, "at": context.now().isoformat()}
+    await tx.say(
+        Message(
+            f"{deployment.id}:lead:{intent.key}",
+            "lead_changed",
+            said,
+            deployment.id,
+            to="channel" if calls else "thread",
+        )
+    )
     await tx.wake(deployment.id)
-    return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK, "away": await how_away(house, tx, deployment)})
+    return Answer(
+        answer,
+        {
+            **facts,
+            "goes_back": deployment.state is State.ROLLING_BACK,
+            "away": await how_away(context, tx, deployment),
+        },
+    )
 
 
-async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:
+async def ask_lead(context: Context, intent: Intent, command: AskLead) -> Answer | None:
     """Tell the lead that somebody wants them to look; once per person and lead."""
-    if not await has_a_say(house, intent.by, command.deployment):
-        raise NotAllowed(f"You cannot ask the lead to look. {house.people.who_can(Permission.VIEW)}")
-    return await act(house, intent, lambda tx: _ask_lead(house, intent, tx, command))
+    if not await has_a_say(context, intent.by, command.deployment):
+        raise NotAllowed(
+            f"You cannot ask the lead to look. {context.people.who_can(Permission.VIEW)}"
+        )
+    return await act(context, intent, lambda tx: _ask_lead(context, intent, tx, command))
 
 
-async def _ask_lead(house: House, intent: Intent, tx: Transaction, command: AskLead) -> Answer:
+async def _ask_lead(context: Context, intent: Intent, tx: Transaction, command: AskLead) -> Answer:
     deployment = await existing(tx, command.deployment)
     if deployment.lead is None:
         raise NotPossible(f"{deployment.title} has no lead yet.")
     facts = {**facts_of(deployment), "by": str(intent.by)}
-    is_first = await tx.mark(Mark(deployment.id, f"asked:{intent.by}:{deployment.lead}", intent.by, house.now()))
+    is_first = await tx.mark(
+        Mark(deployment.id, f"asked:{intent.by}:{deployment.lead}", intent.by, context.now())
+    )
     if is_first:
-        await note(tx, house.now(), "ask_lead", deployment, intent.by, lead=str(deployment.lead))
-    await tx.say(Message(f"{deployment.id}:ask:{intent.by}:{deployment.lead}", "ask_lead", facts, deployment.id, to=str(deployment.lead)))
+        await note(tx, context.now(), "ask_lead", deployment, intent.by, lead=str(deployment.lead))
+    await tx.say(
+        Message(
+            f"{deployment.id}:ask:{intent.by}:{deployment.lead}",
+            "ask_lead",
+            facts,
+            deployment.id,
+            to=str(deployment.lead),
+        )
+    )
     return Answer("asked_lead", {**facts_of(deployment), "is_first": is_first})
 
 
-async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:
+async def watch(context: Context, intent: Intent, command: Watch) -> Answer | None:
     """Store that the lead watches."""
-    await _still_led(house, intent.by, command.deployment, "say that it is being watched")
-    return await act(house, intent, lambda tx: _watch(house, intent, tx, command))
+    await _still_led(context, intent.by, command.deployment, "say that it is being watched")
+    return await act(context, intent, lambda tx: _watch(context, intent, tx, command))
 
 
-async def _watch(house: House, intent: Intent, tx: Transaction, command: Watch) -> Answer:
+async def _watch(context: Context, intent: Intent, tx: Transaction, command: Watch) -> Answer:
     deployment = await _led(tx, intent.by, command.deployment, "say that it is being watched")
     as_shown(Action.WATCH, command.shown, await seen(tx, deployment))
-    await tx.mark(Mark(deployment.id, f"watching:{intent.by}", intent.by, house.now()))
-    await note(tx, house.now(), "watch", deployment, intent.by)
+    await tx.mark(Mark(deployment.id, f"watching:{intent.by}", intent.by, context.now()))
+    await note(tx, context.now(), "watch", deployment, intent.by)
     return Answer("watching", facts_of(deployment))
 
 
-async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | None:
-    """Let a rollout that stands still because of one finding go on, on the lead's word and with a reason."""
-    await _still_led(house, intent.by, command.deployment, "let it go on")
-    return await act(house, intent, lambda tx: _proceed(house, intent, tx, command))
+async def proceed(context: Context, intent: Intent, command: Proceed) -> Answer | None:
+    """Let a rollout that stands still because of one finding go on, on the
+    lead's word and with a reason.
+    """
+    await _still_led(context, intent.by, command.deployment, "let it go on")
+    return await act(context, intent, lambda tx: _proceed(context, intent, tx, command))
 
 
-async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proceed) -> Answer:
+async def _proceed(context: Context, intent: Intent, tx: Transaction, command: Proceed) -> Answer:
     deployment = await _led(tx, intent.by, command.deployment, "let it go on")
     trouble = await _open_trouble(tx, deployment)
     await _not_said_yet(tx, intent.by, deployment, trouble)
-    await _kept_by_numbers_alone(house, tx, deployment)
+    await _kept_by_numbers_alone(context, tx, deployment)
     await as_found(tx, deployment, trouble, Action.PROCEED, command.shown)
-    trouble = await decided_about(house, tx, deployment, trouble)
-    await decide(tx, deployment, trouble, Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
+    trouble = await decided_about(context, tx, deployment, trouble)
+    await decide(
+        tx,
+        deployment,
+        trouble,
+        Mark(deployment.id, word_for(trouble), intent.by, context.now(), command.reason),
+    )
     await tx.set_countdown(deployment.id, None)
     await note(
-        tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
+        tx, context.now(), "proceed", deployment, intent.by,
+        where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip
-    going = await facts_of_going_on(house, tx, deployment, trouble.where)
-    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "at": house.now().isoformat(), **going}
-    await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
+    going = await facts_of_going_on(context, tx, deployment, trouble.where)
+    about = {
+        **facts_of(deployment),
+        "by": str(intent.by),
+        "reason": command.reason,
+        "at": context.now().isoformat(),
+        **going,
+    }
+    await tx.say(
+        Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id)
+    )
     await tx.wake(deployment.id)
     return Answer("proceeding", {**facts_of(deployment), "reason": command.reason, **going})
 
 
-async def _not_said_yet(reader: Reader, by: Person, deployment: Deployment, trouble: Trouble) -> None:
-    """Refuse a second word about one finding: an older button says nothing new. Raises NotPossible."""
-    word = next((mark for mark in await counting(reader, deployment) if mark.key == word_for(trouble)), None)
+async def _not_said_yet(
+    reader: Reader, by: Person, deployment: Deployment, trouble: Trouble
+) -> None:
+    """Refuse a second word about one finding: an older button says nothing
+    new. Raises NotPossible.
+    """
+    word = next(
+        (mark for mark in await counting(reader, deployment) if mark.key == word_for(trouble)), None
+    )
     if word is not None:
         who = "You have" if word.by == by else f"{word.by.mention} has"
         raise NotPossible(f"{who} let {deployment.title} go on over this already: {word.reason}")
 
 
-async def _kept_by_numbers_alone(house: House, reader: Reader, deployment: Deployment) -> None:
+async def _kept_by_numbers_alone(context: Context, reader: Reader, deployment: Deployment) -> None:
     """Refuse a word about numbers where it would let nothing go on. Raises NotPossible."""
-    why = await besides(house, reader, deployment)
+    why = await besides(context, reader, deployment)
     if why:
         raise NotPossible(
-            f"More than its numbers keeps {deployment.title}: {why}. A word about its numbers would let nothing go on now; "
+            f"More than its numbers keeps {deployment.title}: {why}. A word about its numbers "
+            "would let nothing go on now; "
             "you are asked about them when that has ended."
         )
 
@@ -218,37 +328,60 @@ async def _kept_by_numbers_alone(house: House, reader: Reader, deployment: Deplo
 async def _open_trouble(reader: Reader, deployment: Deployment) -> Trouble:
     trouble = await reader.trouble(deployment.id)
     if trouble is None or not trouble.is_open:
-        raise NotPossible(f"Nothing keeps {deployment.title} by its numbers now, so there is nothing to let go on.")
+        raise NotPossible(
+            f"Nothing keeps {deployment.title} by its numbers now, so there "
+            "is nothing to let go on."
+        )
     return trouble
 
 
-async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -> Answer | None:
-    """Stop the automatic rollback for one finding, with a reason. It stands still until the lead decides or the numbers recover."""
-    await _still_led(house, intent.by, command.deployment, "stop the countdown")
-    return await act(house, intent, lambda tx: _stop_countdown(house, intent, tx, command))
+async def stop_countdown(context: Context, intent: Intent, command: StopCountdown) -> Answer | None:
+    """Stop the automatic rollback for one finding, with a reason. It stands still until the lead
+    decides or the numbers recover.
+    """
+    await _still_led(context, intent.by, command.deployment, "stop the countdown")
+    return await act(context, intent, lambda tx: _stop_countdown(context, intent, tx, command))
 
 
-async def _stop_countdown(house: House, intent: Intent, tx: Transaction, command: StopCountdown) -> Answer:
+async def _stop_countdown(
+    context: Context, intent: Intent, tx: Transaction, command: StopCountdown
+) -> Answer:
     deployment = await _led(tx, intent.by, command.deployment, "stop the countdown")
     if deployment.countdown_until is None:
         raise NotPossible(f"No countdown runs for {deployment.title}.")
     trouble = await _open_trouble(tx, deployment)
-    await stop(tx, deployment, trouble, Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason), command.shown)
+    await stop(
+        tx,
+        deployment,
+        trouble,
+        Mark(deployment.id, stopped_for(trouble), intent.by, context.now(), command.reason),
+        command.shown,
+    )
     await tx.set_countdown(deployment.id, None)
     await note(
-        tx, house.now(), "stop_countdown", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
+        tx, context.now(), "stop_countdown", deployment, intent.by,
+        where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip
     about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason}
-    await tx.say(Message(f"{deployment.id}:countdown-stopped:{trouble.number}", "countdown_stopped", about, deployment.id))
+    await tx.say(
+        Message(
+            f"{deployment.id}:countdown-stopped:{trouble.number}",
+            "countdown_stopped",
+            about,
+            deployment.id,
+        )
+    )
     await tx.wake(deployment.id)
     return Answer("countdown_stopped", {**facts_of(deployment), "reason": command.reason})
 
 
-async def _still_led(house: House, by: Person, id: DeploymentId, what: str) -> None:
-    """Look whether somebody leads a rollout, and could be made its lead now. This may wait for a directory or a schedule."""
-    async with house.store.reading() as reader:
+async def _still_led(context: Context, by: Person, id: DeploymentId, what: str) -> None:
+    """Look whether somebody leads a rollout, and could be made its lead now. This may wait for a
+    directory or a schedule.
+    """
+    async with context.store.reading() as reader:
         deployment = await _led(reader, by, id, what)
-    await require_still(house, deployment, by)
+    await require_still(context, deployment, by)
 
 
 async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deployment:
@@ -256,7 +389,18 @@ async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deplo
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         raise NotPossible(f"{deployment.stands}; that is not possible any more.")
     if by != deployment.lead:
-        lead = f"{deployment.lead.mention}, the deployment lead," if deployment.lead else "the deployment lead"
-        take = Offer(Action.TAKE_OVER, "Take over as on-call…", id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead or ""))))
-        raise NotAllowed(f"Only {lead} can {what}.", Offer(Action.ASK_LEAD, "Ask the lead", id), take)
+        lead = (
+            f"{deployment.lead.mention}, the deployment lead,"
+            if deployment.lead
+            else "the deployment lead"
+        )
+        take = Offer(
+            Action.TAKE_OVER,
+            "Take over as on-call…",
+            id,
+            carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead or ""))),
+        )
+        raise NotAllowed(
+            f"Only {lead} can {what}.", Offer(Action.ASK_LEAD, "Ask the lead", id), take
+        )
     return deployment

@@ -1,4 +1,6 @@
-"""A lock that comes or goes is said in the thread of every deployment that it concerns: by whom, why, and what follows."""
+"""A lock that comes or goes is said in the thread of every deployment that it concerns: by
+whom, why, and what follows.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from bot.domain.people import Person
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
-from bot.services.house import facts_of
+from bot.services.context import facts_of
 from bot.services.starts import NO_LONGER, Freed
 
 NOTHING: Mapping[DeploymentId, Freed] = {}
@@ -26,7 +28,13 @@ async def say_locked(tx: Transaction, lock: Lock, key: str) -> None:
             lock,
             deployment,
             key,
-            {"by": str(lock.by), "at": lock.at.isoformat(), "lifted": False, "rollback": lock.deployment, **keeps},
+            {
+                "by": str(lock.by),
+                "at": lock.at.isoformat(),
+                "lifted": False,
+                "rollback": lock.deployment,
+                **keeps,
+            },
         )
 
 
@@ -48,7 +56,13 @@ async def say_unlocked(
         other = next((each for each in still if each.service in {"", deployment.service}), None)
         goes_on = freed[deployment.id].facts if deployment.id in freed else NO_LONGER
         then = {"keeps": False, **goes_on, **_other(other)}
-        await _say(tx, lock, deployment, key, {"by": str(by), "at": at.isoformat(), "lifted": True, "rollback": "", **then})
+        await _say(
+            tx,
+            lock,
+            deployment,
+            key,
+            {"by": str(by), "at": at.isoformat(), "lifted": True, "rollback": "", **then},
+        )
 
 
 def _other(lock: Lock | None) -> dict[str, Json]:
@@ -58,14 +72,21 @@ def _other(lock: Lock | None) -> dict[str, Json]:
 
 
 async def _concerned(tx: Transaction, lock: Lock) -> list[Deployment]:
-    coming = [each for each in await tx.open_deployments(lock.service, lock.environment) if each.kind is Kind.FORWARD]
+    coming = [
+        each
+        for each in await tx.open_deployments(lock.service, lock.environment)
+        if each.kind is Kind.FORWARD
+    ]
     undone = await tx.deployment(lock.deployment) if lock.deployment else None
     return [*coming, undone] if undone is not None and undone not in coming else coming
 
 
-async def _say(tx: Transaction, lock: Lock, deployment: Deployment, key: str, what: Mapping[str, Json]) -> None:
+async def _say(
+    tx: Transaction, lock: Lock, deployment: Deployment, key: str, what: Mapping[str, Json]
+) -> None:
     facts: dict[str, Json] = {
-        **facts_of(deployment), **what, "place": lock.place, "reason": lock.reason, "locked_by": str(lock.by),
+        **facts_of(deployment), **what, "place": lock.place,
+        "reason": lock.reason, "locked_by": str(lock.by),
         "until": lock.until.isoformat() if lock.until else "", "waits": deployment.state in WAITING,
     }  # fmt: skip
     await tx.say(Message(f"{deployment.id}:lock:{key}", "lock_said", facts, deployment.id))

@@ -1,4 +1,6 @@
-"""Whoever holds a view of the store or the transaction asks nobody outside: a provider that hangs would hold the connection with it."""
+"""Whoever holds a view of the store or the transaction asks nobody outside: a provider that hangs
+would hold the connection with it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ T = TypeVar("T")
 
 
 class AskedInsideAViewError(RuntimeError):
-    """A mistake of ours: somebody outside was asked while a view was open. Ask first, then read; decide in the transaction."""
+    """A mistake of ours: somebody outside was asked while a view was open. Ask first, then read;
+    decide in the transaction.
+    """
 
 
 class _Outside:
@@ -30,7 +34,9 @@ class _Outside:
         @functools.wraps(found)
         async def asked(*given: Any, **named: Any) -> Any:
             if VIEWING.get():
-                raise AskedInsideAViewError(f"{name} was asked while the store was being read or written")
+                raise AskedInsideAViewError(
+                    f"{name} was asked while the store was being read or written"
+                )
             return await found(*given, **named)
 
         return asked

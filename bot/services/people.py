@@ -1,4 +1,6 @@
-"""Who may do what. Every door asks here, when it happens, by user id and workspace; nobody named means nobody."""
+"""Who may do what. Every door asks here, when it happens, by user id and workspace;
+nobody named means nobody.
+"""
 
 from __future__ import annotations
 
@@ -50,24 +52,30 @@ class People:
         self._directory = directory
 
     async def admit(self, person: Person, *, fresh: bool = False) -> None:
-        """Let in members of the workspace only. Whatever gives a right asks ``fresh``: no look-up of a minute ago is believed then.
+        """Let in members of the workspace only. Whatever gives a right asks ``fresh``: no look-up
+        of a minute ago is believed then.
 
-        Raises NotAllowed for guests, bots, the deactivated and people of other companies, and IntegrationError when it cannot be known.
+        Raises NotAllowed for guests, bots, the deactivated and people of other companies, and
+        IntegrationError when it cannot be known.
         """
         if self._is_ours(person):
             self._admit(await self._directory.profile(person, fresh=fresh))
 
     def remembered(self, person: Person) -> None:
-        """Let in whoever is not known to be nobody here; asks no directory, so that no outage holds up a lead's rollback, and nothing else.
+        """Let in whoever is not known to be nobody here; asks no directory, so that no outage holds
+        up a lead's rollback, and nothing else.
 
-        Raises NotAllowed for people of other companies, and for whom the directory last said to be no member.
+        Raises NotAllowed for people of other companies, and for whom the directory
+        last said to be no member.
         """
         profile = self._directory.remembered(person) if self._is_ours(person) else None
         if profile is not None:
             self._admit(profile)
 
     def _is_ours(self, person: Person) -> bool:
-        """Tell whether the directory knows about somebody. Raises NotAllowed for another workspace."""
+        """Tell whether the directory knows about somebody. Raises
+        NotAllowed for another workspace.
+        """
         if person.team not in {TERMINAL, self._catalog.team}:
             raise NotAllowed("Go/No-Go takes requests from members of this workspace only.")
         return person.team != TERMINAL
@@ -75,20 +83,34 @@ class People:
     @staticmethod
     def _admit(profile: Profile) -> None:
         if not profile.is_member:
-            raise NotAllowed(f"Go/No-Go takes requests from members of this workspace only; this account {profile.why_not}.")
+            raise NotAllowed(
+                "Go/No-Go takes requests from members of this workspace only; this "
+                f"account {profile.why_not}."
+            )
 
     async def holds(self, person: Person, role: str) -> bool:
         """Tell whether a person holds a role, by name or through a user group.
 
-        A group that does not exist gives nothing; one that cannot be read now raises IntegrationError, unless something else says yes.
+        A group that does not exist gives nothing; one that cannot be read now raises
+        IntegrationError, unless something else says yes.
         """
         return await self._hold_any(person, (role,))
 
-    async def held_now(self, person: Person, roles: Collection[str], *, fresh: bool = False) -> Held:
-        """Name which of these roles a person holds at this moment; whoever cannot be looked up, or has left, holds none."""
+    async def held_now(
+        self, person: Person, roles: Collection[str], *, fresh: bool = False
+    ) -> Held:
+        """Name which of these roles a person holds at this moment; whoever cannot be looked up,
+        or has left, holds none.
+        """
         try:
             await self.admit(person, fresh=fresh)
-            held = frozenset([role for role in sorted(roles) if await self._hold_any(person, (role,), fresh=fresh)])
+            held = frozenset(
+                [
+                    role
+                    for role in sorted(roles)
+                    if await self._hold_any(person, (role,), fresh=fresh)
+                ]
+            )
         except NotAllowed:
             return Held(why_not=LEFT)
         except IntegrationError:
@@ -100,7 +122,9 @@ class People:
         """Tell whether a person has a permission through any of their roles."""
         if person.team == TERMINAL:
             return True
-        return await self._hold_any(person, sorted(self._catalog.permissions.get(permission, frozenset())))
+        return await self._hold_any(
+            person, sorted(self._catalog.permissions.get(permission, frozenset()))
+        )
 
     async def _hold_any(self, person: Person, roles: Iterable[str], *, fresh: bool = False) -> bool:
         found = [self._catalog.roles[role] for role in roles if role in self._catalog.roles]
@@ -124,14 +148,23 @@ class People:
     async def require(self, person: Person, permission: Permission, what: str) -> None:
         """Refuse somebody without a permission; ``what`` completes "You cannot …"."""
         if not await self.may(person, permission):
-            raise NotAllowed(f"You cannot {what}. {self.who_can(permission)}", roles=self._catalog.permissions.get(permission, ()))
+            raise NotAllowed(
+                f"You cannot {what}. {self.who_can(permission)}",
+                roles=self._catalog.permissions.get(permission, ()),
+            )
 
     async def may_lead(self, person: Person) -> bool:
-        """Tell whether somebody can be a deployment's lead: whoever may deploy, or hand over any lead. Who is on call may besides."""
-        return await self.may(person, Permission.DEPLOY) or await self.may(person, Permission.HAND_OVER)
+        """Tell whether somebody can be a deployment's lead: whoever may deploy, or hand over any
+        lead. Who is on call may besides.
+        """
+        return await self.may(person, Permission.DEPLOY) or await self.may(
+            person, Permission.HAND_OVER
+        )
 
     async def enter(self, person: Person, permission: Permission, what: str) -> None:
-        """Let somebody in and let them do one thing: what every door asks that is no command. Raises NotAllowed."""
+        """Let somebody in and let them do one thing: what every door asks that is no
+        command. Raises NotAllowed.
+        """
         await self.admit(person)
         await self.require(person, permission, what)
 
@@ -142,7 +175,9 @@ class People:
         return frozenset().union(*(role.people for role in found), *groups)
 
     async def holders(self, role: str) -> frozenset[Person] | None:
-        """List who holds a role; None where a group of it cannot be read now. A group that does not exist has nobody."""
+        """List who holds a role; None where a group of it cannot be read now. A group that
+        does not exist has nobody.
+        """
         found = self._catalog.roles.get(role)
         held = set(found.people) if found else set[Person]()
         for group in sorted(found.groups) if found else ():
@@ -156,15 +191,27 @@ class People:
     def who_can(self, permission: Permission) -> str:
         """Say who has a permission, as a sentence."""
         named = " or ".join(self.named_by_role(permission))
-        return f"{named[0].upper()}{named[1:]} can." if named else "No role can; ask whoever keeps gonogo.yaml."
+        return (
+            f"{named[0].upper()}{named[1:]} can."
+            if named
+            else "No role can; ask whoever keeps gonogo.yaml."
+        )
 
     def named_by_role(self, permission: Permission) -> list[str]:
-        """Say which people have a permission, for a sentence: ``people with the role release manager``; nothing when nobody has."""
+        """Say which people have a permission, for a sentence:
+        ``people with the role release manager``; nothing when nobody has.
+        """
         roles = sorted(self._catalog.permissions.get(permission, frozenset()))
-        return [f"people with the role {' or '.join(readable(role) for role in roles)}"] if roles else []
+        return (
+            [f"people with the role {' or '.join(readable(role) for role in roles)}"]
+            if roles
+            else []
+        )
 
     async def name(self, person: Person) -> str:
-        """Give what people call somebody, for texts that must not notify them; the user id where the workspace does not tell."""
+        """Give what people call somebody, for texts that must not notify them; the user id where
+        the workspace does not tell.
+        """
         try:
             return (await self._directory.profile(person)).name
         except IntegrationError:
@@ -172,8 +219,13 @@ class People:
             return known.name if known else person.user
 
     async def named(self, text: str) -> str:
-        """Write the user ids that somebody mentioned in a text as the names of these people; what the workspace does not know stays."""
-        names = {user: await self.name(Person(self._catalog.team, user)) for user in sorted(set(_MENTIONED.findall(text)))[:MOST_NAMED]}
+        """Write the user ids that somebody mentioned in a text as the names of these people; what
+        the workspace does not know stays.
+        """
+        names = {
+            user: await self.name(Person(self._catalog.team, user))
+            for user in sorted(set(_MENTIONED.findall(text)))[:MOST_NAMED]
+        }
         return _MENTIONED.sub(lambda at: f"@{names.get(at[1], at[1])}", text)
 
     async def _members(self, group: str) -> frozenset[Person]:

@@ -1,4 +1,6 @@
-"""What the runbook of a rollback does: stop what runs, close the books once the old version is back, or say that it is not."""
+"""What the runbook of a rollback does: stop what runs, close the books once the old version is
+back, or say that it is not.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services import wentback
-from bot.services.house import House, existing, facts_of, facts_of_timeline, note
+from bot.services.context import Context, existing, facts_of, facts_of_timeline, note
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back
 from bot.services.strays import give_up, is_over, run_of
@@ -39,47 +41,63 @@ SOON = timedelta(seconds=0.5)
 NOT_ENDED, NOT_SEEN = "it has not ended", "the CI provider has not shown it so far"
 
 
-async def stand_down(house: House, id: DeploymentId) -> bool | Later:
-    """Stop what the undone deployment runs at the CI provider, and what was given up there before, as a rollback of which nobody told.
+async def stand_down(context: Context, id: DeploymentId) -> bool | Later:
+    """Stop what the undone deployment runs at the CI provider, and what was given up there before,
+    as a rollback of which nobody told.
 
-    Says when to look again while it may run and there is time to wait. Whatever the provider answers, the way back begins after
-    ``STAND_DOWN``: a run that cannot be stopped is said to be there.
+    Says when to look again while it may run and there is time to wait. Whatever the
+    provider answers, the way back begins after ``STAND_DOWN``: a run that cannot be
+    stopped is said to be there.
     """
-    async with house.store.reading() as reader:
+    async with context.store.reading() as reader:
         back = await existing(reader, id)
         undone = await existing(reader, back.undoes)
         steps = await reader.steps(undone.id)
         strays = await reader.strays(undone.service, undone.environment)
-    await _stop_again(house, undone, steps)
-    reasons = [(step, await why_it_may_run(house, back, _is_stopped(house, undone, step))) for step in steps if step.is_under_way]
+    await _stop_again(context, undone, steps)
+    reasons = [
+        (step, await why_it_may_run(context, back, _is_stopped(context, undone, step)))
+        for step in steps
+        if step.is_under_way
+    ]
     runs = {step.run for step in steps if step.is_under_way}
-    loose = [(stray, await why_it_may_run(house, back, is_over(house, stray))) for stray in strays if stray.run not in runs]
-    running, going = {step.index: why for step, why in reasons if why}, {stray: why for stray, why in loose if why}
-    left = _left(house, back)
+    loose = [
+        (stray, await why_it_may_run(context, back, is_over(context, stray)))
+        for stray in strays
+        if stray.run not in runs
+    ]
+    running, going = (
+        {step.index: why for step, why in reasons if why},
+        {stray: why for stray, why in loose if why},
+    )
+    left = _left(context, back)
     if (running or going) and left > timedelta(0):
         return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
-    await _say_still_going(house, undone, back, going)
-    await _say_not_stopped(house, undone, back, running)
+    await _say_still_going(context, undone, back, going)
+    await _say_not_stopped(context, undone, back, running)
     return True
 
 
-def _left(house: House, back: Deployment) -> timedelta:
-    return STAND_DOWN - (house.now() - back.requested_at)
+def _left(context: Context, back: Deployment) -> timedelta:
+    return STAND_DOWN - (context.now() - back.requested_at)
 
 
-async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -> None:
-    """Stop a run that failed or was given up, too: a person may have run it again. One that has ended is left as it is."""
+async def _stop_again(context: Context, undone: Deployment, steps: Sequence[Step]) -> None:
+    """Stop a run that failed or was given up, too: a person may have run it again. One that
+    has ended is left as it is.
+    """
     for step in steps:
         if step.state in {StepState.FAILED, StepState.STOPPED} and step.run:
-            with suppress(IntegrationError, TimeoutError):  # a courtesy, which must not hold up the way back
+            with suppress(IntegrationError, TimeoutError):
+                # a courtesy, which must not hold up the way back
                 async with asyncio.timeout(1.0):
-                    await house.providers[undone.service].ci.cancel(step.run)
+                    await context.providers[undone.service].ci.cancel(step.run)
 
 
-async def why_it_may_run(house: House, back: Deployment, stopping: Awaitable[bool]) -> str:
+async def why_it_may_run(context: Context, back: Deployment, stopping: Awaitable[bool]) -> str:
     """Try to stop a run; say why it may still be running, nothing when it is not."""
     try:
-        async with asyncio.timeout(max(_left(house, back).total_seconds(), 1.0)):
+        async with asyncio.timeout(max(_left(context, back).total_seconds(), 1.0)):
             return "" if await stopping else NOT_ENDED
     except IntegrationError as error:
         return str(error)[:300]
@@ -88,52 +106,109 @@ async def why_it_may_run(house: House, back: Deployment, stopping: Awaitable[boo
 
 
 def _about(step: str, told: str, *, is_seen: bool) -> dict[str, Json]:
-    """Say of a run why it may be going; of one that nobody has seen it is not known whether there is one."""
-    return {"step": step, "why": NOT_SEEN if told == NOT_ENDED and not is_seen else told, "unanswered": not is_seen}
+    """Say of a run why it may be going; of one that nobody has seen it is not
+    known whether there is one.
+    """
+    return {
+        "step": step,
+        "why": NOT_SEEN if told == NOT_ENDED and not is_seen else told,
+        "unanswered": not is_seen,
+    }
 
 
-async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, running: Mapping[int, str]) -> None:
-    """Say which steps' runs may still be going, and have them looked for, also one whose start nobody has answered."""
-    async with house.store.transaction() as tx:
+async def _say_not_stopped(
+    context: Context, undone: Deployment, back: Deployment, running: Mapping[int, str]
+) -> None:
+    """Say which steps' runs may still be going, and have them looked for, also one whose
+    start nobody has answered.
+    """
+    async with context.store.transaction() as tx:
         steps = await tx.steps(undone.id)
-        for step, told in [(steps[index], why) for index, why in running.items() if steps[index].is_under_way]:
+        for step, told in [
+            (steps[index], why) for index, why in running.items() if steps[index].is_under_way
+        ]:
             about = _about(step.key, told, is_seen=bool(step.run))
-            await note(tx, house.now(), "not stopped", undone, outcome="failed", **about)
-            await give_up(house, tx, undone, step)
-            facts = {**facts_of(undone), **about, "percent": step.percent, "is_back": False, "url": step.run_url, "target": back.version}
-            await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
+            await note(tx, context.now(), "not stopped", undone, outcome="failed", **about)
+            await give_up(context, tx, undone, step)
+            facts = {
+                **facts_of(undone),
+                **about,
+                "percent": step.percent,
+                "is_back": False,
+                "url": step.run_url,
+                "target": back.version,
+            }
+            await tx.say(
+                Message(
+                    f"{back.id}:not-stopped:{step.key}",
+                    "not_stopped",
+                    facts,
+                    undone.id,
+                    to="channel",
+                )
+            )
 
 
-async def _say_still_going(house: House, undone: Deployment, back: Deployment, going: Mapping[Stray, str]) -> None:
+async def _say_still_going(
+    context: Context, undone: Deployment, back: Deployment, going: Mapping[Stray, str]
+) -> None:
     """Say which runs that were given up before may still be going; they are looked for already."""
-    async with house.store.transaction() as tx:
+    async with context.store.transaction() as tx:
         there = await tx.strays(undone.service, undone.environment)
         for stray, told in going.items():
             if stray in there:
-                of, about = await existing(tx, stray.deployment), _about(stray.step, told, is_seen=not stray.unanswered)
-                await note(tx, house.now(), "not stopped", of, outcome="failed", **about)
-                facts = {**facts_of(of), **about, **await run_of(tx, of, stray), "url": stray.url, "target": back.version}
-                await tx.say(Message(f"{back.id}:not-stopped:{stray.run}", "not_stopped", facts, undone.id, to="channel"))
+                of, about = (
+                    await existing(tx, stray.deployment),
+                    _about(stray.step, told, is_seen=not stray.unanswered),
+                )
+                await note(tx, context.now(), "not stopped", of, outcome="failed", **about)
+                facts = {
+                    **facts_of(of),
+                    **about,
+                    **await run_of(tx, of, stray),
+                    "url": stray.url,
+                    "target": back.version,
+                }
+                await tx.say(
+                    Message(
+                        f"{back.id}:not-stopped:{stray.run}",
+                        "not_stopped",
+                        facts,
+                        undone.id,
+                        to="channel",
+                    )
+                )
 
 
-async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
-    ci = house.providers[undone.service].ci
+async def _is_stopped(context: Context, undone: Deployment, step: Step) -> bool:
+    ci = context.providers[undone.service].ci
     if not step.run:  # its start is under way; the deploy runbook stops it too, when it comes back
-        found = await ci.find(correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE))
+        found = await ci.find(
+            correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE)
+        )
         if found is None:
             return False
-        step = await keep_found(house, undone, step, found)
+        step = await keep_found(context, undone, step, found)
     await ci.cancel(step.run)
     run = await ci.look(step.run)
     if run.state.is_final:
-        async with house.store.transaction() as tx:
-            await tx.save_steps(undone.id, [replace(step, state=StepState.SKIPPED, finished_at=house.now(), sentence="stopped")])
+        async with context.store.transaction() as tx:
+            await tx.save_steps(
+                undone.id,
+                [
+                    replace(
+                        step, state=StepState.SKIPPED, finished_at=context.now(), sentence="stopped"
+                    )
+                ],
+            )
     return run.state.is_final
 
 
-async def keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -> Step:
-    """Store the run of a start that nobody has answered: what has been seen is not looked for again, and is not forgotten."""
-    async with house.store.transaction() as tx:
+async def keep_found(context: Context, undone: Deployment, step: Step, run: CIRun) -> Step:
+    """Store the run of a start that nobody has answered: what has been seen is not looked for
+    again, and is not forgotten.
+    """
+    async with context.store.transaction() as tx:
         stored = (await tx.steps(undone.id))[step.index]
         if stored.run or not stored.is_under_way:  # its own runbook was first
             return stored if stored.run else replace(step, run=run.id, run_url=run.url)
@@ -142,10 +217,10 @@ async def keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -
         return found
 
 
-async def close(house: House, id: DeploymentId) -> Closed:
+async def close(context: Context, id: DeploymentId) -> Closed:
     """Record that the old version is back: lock the environment, draft the retrospective."""
-    now = house.now()
-    async with house.store.transaction() as tx:
+    now = context.now()
+    async with context.store.transaction() as tx:
         back = await existing(tx, id)
         undone = await existing(tx, back.undoes)
         if not await tx.move(undone.id, State.ROLLED_BACK, at=now, note=back.reason):
@@ -153,97 +228,139 @@ async def close(house: House, id: DeploymentId) -> Closed:
         before = await ended_before(tx, back.service, back.environment, back.commit)
         accepted = before.accepted if before else str(Acceptance.ON_WORD)
         await tx.move(id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
-        steps = [replace(step, state=StepState.DONE, finished_at=now) for step in await tx.steps(id)]
+        steps = [
+            replace(step, state=StepState.DONE, finished_at=now) for step in await tx.steps(id)
+        ]
         await tx.save_steps(id, steps)
         await tx.set_live(
             Live(
-                back.service, back.environment, back.commit, back.version, now, id, back.requested_by,
+                back.service, back.environment, back.commit,
+                back.version, now, id, back.requested_by,
                 before.verified_at if before else None, accepted,
             )
         )  # fmt: skip
         await clear(tx, back, steps)
         await _name_the_worst(tx, undone, back)
-        await _lock(house, tx, undone, back)
+        await _lock(context, tx, undone, back)
         await note(tx, now, "rolled back", undone, back.requested_by, to=back.commit)
-        await _tell(house, tx, undone, back)
+        await _tell(context, tx, undone, back)
         await tx.release(id)
         await tx.wake(undone.id)
     return Closed.ROLLED_BACK
 
 
 async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:
-    """End the doubt about a place that a whole deployment or rollback has just filled, if its last run began after the doubt did.
+    """End the doubt about a place that a whole deployment or rollback has just filled, if its last
+    run began after the doubt did.
 
-    That the database was put back is ended by no rollback: what lay between, and what it went back over, is in no book.
+    That the database was put back is ended by no rollback: what lay between, and what it went
+    back over, is in no book.
     """
     doubt = await tx.doubt(deployment.service, deployment.environment)
     if doubt is not None and doubt.kind is Unclear.RESTORED and deployment.kind is Kind.ROLLBACK:
         return
     began = [step.started_at for step in steps if step.started_at]
-    if doubt is not None and (doubt.kind is Unclear.FAILED or (began and max(began) >= doubt.since)):
+    if doubt is not None and (
+        doubt.kind is Unclear.FAILED or (began and max(began) >= doubt.since)
+    ):
         await tx.cast_doubt(deployment.service, deployment.environment, None)
 
 
 async def _name_the_worst(tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    """Have the quarantine that the rollback has brought name the worst that was seen since, where nobody has said why."""
+    """Have the quarantine that the rollback has brought name the worst that was seen since,
+    where nobody has said why.
+    """
     known = await tx.quarantined(undone.service, undone.commit)
-    if known is None or back.reason or (known.by, known.at) != (back.requested_by, back.requested_at):
+    if (
+        known is None
+        or back.reason
+        or (known.by, known.at) != (back.requested_by, back.requested_at)
+    ):
         return
     numbers = await _numbers(tx, undone, back)
-    why = rollback.why_quarantined(undone.environment, at=known.at, because=numbers, how=rollback.KeptOutBy.ROLLBACK)
+    why = rollback.why_quarantined(
+        undone.environment, at=known.at, because=numbers, how=rollback.KeptOutBy.ROLLBACK
+    )
     await tx.set_quarantine_reason(undone.service, undone.commit, why)
 
 
 async def _numbers(tx: Transaction, undone: Deployment, back: Deployment) -> str:
     """Say the worst that was seen of it, also while the rollback was under way."""
     meanwhile, served = await tx.meanwhile(back.id), serves(await tx.steps(back.id))
-    is_of_it = meanwhile is not None and (served is None or served.serves_since is None or meanwhile.at < served.serves_since)
-    return worst_seen([*await tx.snapshots(undone.id), *((meanwhile,) if meanwhile is not None and is_of_it else ())])
+    is_of_it = meanwhile is not None and (
+        served is None or served.serves_since is None or meanwhile.at < served.serves_since
+    )
+    return worst_seen(
+        [
+            *await tx.snapshots(undone.id),
+            *((meanwhile,) if meanwhile is not None and is_of_it else ()),
+        ]
+    )
 
 
-async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    if house.of(undone)[1].lock_after_rollback:
+async def _lock(context: Context, tx: Transaction, undone: Deployment, back: Deployment) -> None:
+    if context.of(undone)[1].lock_after_rollback:
         reason = rollback.why_locked(undone.version, back.reason)
-        lock = Lock(undone.service, undone.environment, reason, back.requested_by, house.now(), deployment=undone.id)
+        lock = Lock(
+            undone.service,
+            undone.environment,
+            reason,
+            back.requested_by,
+            context.now(),
+            deployment=undone.id,
+        )
         if await tx.add_lock(lock):
             await say_locked(tx, lock, back.id)
 
 
-async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
+async def _tell(context: Context, tx: Transaction, undone: Deployment, back: Deployment) -> None:
     changes = await tx.changes(undone.id) or Changes(known=False)
     came = await wentback.of(tx, undone) or WentBack(back.requested_at, back.requested_by)
     facts = {
-        **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
-        "seconds": (house.now() - came.asked_at).total_seconds(),
+        **facts_of(undone), "by": str(back.requested_by),
+        "target": back.version, "reason": back.reason,
+        "seconds": (context.now() - came.asked_at).total_seconds(),
         "came": wentback.facts_of_going_back(came), "authors": list(changes.authors),
-        "quarantined": bool(await tx.quarantine(undone.service, undone.commit)), "locked": house.of(undone)[1].lock_after_rollback,
+        "quarantined": bool(await tx.quarantine(undone.service, undone.commit)),
+        "locked": context.of(undone)[1].lock_after_rollback,
         "unclear": await put_back(tx, undone),
     }  # fmt: skip
     await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
-    about = {**facts_of(undone), "outcome": str(Outcome.ROLLED_BACK), "target": back.version, "percent": 0, "reason": back.reason}
-    await draft_retrospective(house, tx, undone, about, key=f"{undone.id}:retrospective")
+    about = {
+        **facts_of(undone),
+        "outcome": str(Outcome.ROLLED_BACK),
+        "target": back.version,
+        "percent": 0,
+        "reason": back.reason,
+    }
+    await draft_retrospective(context, tx, undone, about, key=f"{undone.id}:retrospective")
 
 
-async def draft_retrospective(house: House, tx: Transaction, deployment: Deployment, facts: dict[str, Json], *, key: str) -> None:
+async def draft_retrospective(
+    context: Context, tx: Transaction, deployment: Deployment, facts: dict[str, Json], *, key: str
+) -> None:
     """Draft the retrospective of what was rolled back, or stopped, in its thread."""
     told = await tx.timeline(deployment.id)
     happened = [*told.begin, *told.end]
-    people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
+    people = {str(e.actor) for e in happened} | {
+        str(e.facts["to"]) for e in happened if e.action == "lead"
+    }
     facts = {
         **facts, "timeline": facts_of_timeline(told), "people": sorted(people),
-        "item_titles": house.items_of(deployment), "owner": str(deployment.requested_by),
-        "due": (house.now() + timedelta(days=3)).isoformat(),
+        "item_titles": context.items_of(deployment), "owner": str(deployment.requested_by),
+        "due": (context.now() + timedelta(days=3)).isoformat(),
     }  # fmt: skip
     await tx.say(Message(key, "retrospective", facts, deployment.id))
 
 
-async def could_not(house: House, id: DeploymentId) -> Closed:
+async def could_not(context: Context, id: DeploymentId) -> Closed:
     """Say that the rollback itself failed: the environment is unknown, a person has to act now."""
-    async with house.store.transaction() as tx:
+    async with context.store.transaction() as tx:
         back = await existing(tx, id)
         newest = await tx.rollback_of(back.undoes)
-        if newest is not None and newest.id == id:  # else it was given up, and another one is under way
-            await have_failed(house, tx, back)
+        if newest is not None and newest.id == id:
+            # else it was given up, and another one is under way
+            await have_failed(context, tx, back)
     return Closed.FAILED
 
 
@@ -257,30 +374,77 @@ class GivenUp:
     """What serves again all the same."""
 
 
-async def have_failed(house: House, tx: Transaction, back: Deployment, *, given_up: GivenUp | None = None) -> None:
-    """Let what a rollback was to undo have failed with it, unless that is settled. A lead that has given it up is not called."""
+async def have_failed(
+    context: Context, tx: Transaction, back: Deployment, *, given_up: GivenUp | None = None
+) -> None:
+    """Let what a rollback was to undo have failed with it, unless that is settled. A lead that has
+    given it up is not called.
+    """
     undone = await existing(tx, back.undoes)
-    why = next((step.sentence for step in await tx.steps(back.id) if step.sentence), "the run failed")
+    why = next(
+        (step.sentence for step in await tx.steps(back.id) if step.sentence), "the run failed"
+    )
     told = f"the rollback to {back.version} failed: {why}" if given_up is None else given_up.reason
-    if not await tx.move(undone.id, State.FAILED, at=house.now(), note=told):
+    if not await tx.move(undone.id, State.FAILED, at=context.now(), note=told):
         return
     by = GONOGO if given_up is None else given_up.by
-    await note(tx, house.now(), "rollback failed", undone, by, to=back.commit, why=why, given_up=given_up is not None)
-    facts: dict[str, Json] = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
-    facts |= {"earlier": "", "cancelled": False, "put_back": given_up.put_back if given_up else "", "given_up": given_up is not None}
-    await tx.say(Message(f"{undone.id}:rollback-failed:{back.id}", "failed", facts, undone.id, to="channel"))
-    await _tell_its_thread(house, tx, undone, back, given_up)
+    await note(
+        tx,
+        context.now(),
+        "rollback failed",
+        undone,
+        by,
+        to=back.commit,
+        why=why,
+        given_up=given_up is not None,
+    )
+    facts: dict[str, Json] = {
+        **facts_of(undone),
+        "step": "rollback",
+        "percent": 100,
+        "why": why,
+        "url": "",
+        "held": "",
+        "back": False,
+    }
+    facts |= {
+        "earlier": "",
+        "cancelled": False,
+        "put_back": given_up.put_back if given_up else "",
+        "given_up": given_up is not None,
+    }
+    await tx.say(
+        Message(f"{undone.id}:rollback-failed:{back.id}", "failed", facts, undone.id, to="channel")
+    )
+    await _tell_its_thread(context, tx, undone, back, given_up)
     await tx.release(back.id)
     await tx.wake(undone.id)
 
 
-async def _tell_its_thread(house: House, tx: Transaction, undone: Deployment, back: Deployment, given_up: GivenUp | None) -> None:
+async def _tell_its_thread(
+    context: Context,
+    tx: Transaction,
+    undone: Deployment,
+    back: Deployment,
+    given_up: GivenUp | None,
+) -> None:
     """Leave in the thread who gave a rollback up, and what a retrospective of it begins with."""
     about: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}
     if given_up is not None:
-        seconds = (house.now() - back.requested_at).total_seconds()
-        facts = {**about, "by": str(given_up.by), "reason": given_up.reason, "seconds": seconds, "put_back": given_up.put_back}
+        seconds = (context.now() - back.requested_at).total_seconds()
+        facts = {
+            **about,
+            "by": str(given_up.by),
+            "reason": given_up.reason,
+            "seconds": seconds,
+            "put_back": given_up.put_back,
+        }
         await tx.say(Message(f"{back.id}:given-up", "rollback_given_up", facts, undone.id))
     how = Outcome.FAILED_BACK if given_up is None else Outcome.GIVEN_UP
-    drafted = {**about, "outcome": str(how), "percent": 0, "reason": given_up.reason if given_up else ""}
-    await draft_retrospective(house, tx, undone, drafted, key=f"{back.id}:retrospective")
+    drafted = {
+        **about,
+        "outcome": str(how),
+        "percent": 0,
+        "reason": given_up.reason if given_up else "",
+    }
+    await draft_retrospective(context, tx, undone, drafted, key=f"{back.id}:retrospective")

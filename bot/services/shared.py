@@ -1,17 +1,20 @@
 """What providers say about a commit, an environment or a schedule, shared by all that wait for it.
 
-One look serves everybody: while a question is under way nobody asks it again, and what was answered counts for a time: for as long as it
-has stood before. An answer that has settled counts for at least 15 seconds and at most 15 minutes; one that will soon be another (tests
-that run) for at least 5 and at most 30 seconds; a vendor that does not answer is asked again after a minute at the latest, by one for
-all. Once it answers anything, whatever it did not answer is asked for anew.
+One look serves everybody: while a question is under way nobody asks it again, and what was answered
+counts for a time: for as long as it has stood before. An answer that has settled counts for at
+least 15 seconds and at most 15 minutes; one that will soon be another (tests that run) for at least
+5 and at most 30 seconds; a vendor that does not answer is asked again after a minute at the latest,
+by one for all. Once it answers anything, whatever it did not answer is asked for anew.
 
-Each provider is asked a limited number of requests a minute. Beyond it an older answer is given, with the time at which it was asked for;
-what was never asked gets a turn in a line, and is told when it is. What a provider answers by itself costs nobody anything: it is asked
-each time, and no limit applies.
+Each provider is asked a limited number of requests a minute. Beyond it an older answer is
+given, with the time at which it was asked for; what was never asked gets a turn in a line, and
+is told when it is. What a provider answers by itself costs nobody anything: it is asked each
+time, and no limit applies.
 
-An answer is forgotten when it may have changed: by a notice about its commit, by a start of its tests, by the end of a run of ours for
-it. A shift that is over is asked for anew, and so is everything by whoever is about to act on it. All this is remembered in memory alone:
-a restart asks anew.
+An answer is forgotten when it may have changed: by a notice about its commit, by a start
+of its tests, by the end of a run of ours for it. A shift that is over is asked for anew,
+and so is everything by whoever is about to act on it. All this is remembered in memory
+alone: a restart asks anew.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ from bot.ports.time import Clock
 
 FRESH, LONGEST = timedelta(seconds=15), timedelta(minutes=15)
 SOON, UNDER_WAY = timedelta(seconds=5), timedelta(seconds=30)
-"""For so long, at least and at most, an answer counts that will soon be another one: tests that run, or are about to be started."""
+"""For so long, at least and at most, an answer counts that will soon be another one: tests that
+run, or are about to be started.
+"""
 SILENT = timedelta(minutes=1)
 """For so long at most nobody else asks a vendor that has not answered."""
 OLDER = timedelta(minutes=1)
@@ -70,7 +75,9 @@ def afresh() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a provider said, or the error it answered with: when it was asked, and since when it has said the same."""
+    """What a provider said, or the error it answered with: when it was asked, and since
+    when it has said the same.
+    """
 
     value: Any
     error: IntegrationError | None
@@ -81,8 +88,16 @@ class Told:
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether it still counts: for as long again as it has stood."""
-        shortest, longest = (FRESH, SILENT) if self.error else (FRESH, LONGEST) if self.settled else (SOON, UNDER_WAY)
-        return not self.forgotten and now - self.at < min(max(shortest, self.at - self.changed), longest)
+        shortest, longest = (
+            (FRESH, SILENT)
+            if self.error
+            else (FRESH, LONGEST)
+            if self.settled
+            else (SOON, UNDER_WAY)
+        )
+        return not self.forgotten and now - self.at < min(
+            max(shortest, self.at - self.changed), longest
+        )
 
     def is_like(self, other: Told) -> bool:
         """Tell whether two answers say the same."""
@@ -100,13 +115,17 @@ class Told:
 
 
 class _Line:
-    """So many requests a minute: each takes its turn; what must be asked is asked, and the next ones wait for it."""
+    """So many requests a minute: each takes its turn; what must be asked is asked, and
+    the next ones wait for it.
+    """
 
     def __init__(self) -> None:
         self._taken_until: datetime | None = None
 
     def turn(self, now: datetime, requests: int) -> datetime:
-        """Say when so many requests may be made; not after ``now`` when they may be made at once."""
+        """Say when so many requests may be made; not after ``now`` when
+        they may be made at once.
+        """
         return self._from(now) + _lasting(requests) - timedelta(minutes=1)
 
     def take(self, now: datetime, requests: int) -> None:
@@ -128,8 +147,12 @@ def _always(_value: object) -> bool:
 class SharedAnswers:
     """The shared answers, by provider and question."""
 
-    def __init__(self, clock: Clock, tests_changed: Callable[[str], None] = lambda _commit: None) -> None:
-        """``tests_changed`` is told of a commit of whose tests something else is said than before: whoever waits with it looks again."""
+    def __init__(
+        self, clock: Clock, tests_changed: Callable[[str], None] = lambda _commit: None
+    ) -> None:
+        """``tests_changed`` is told of a commit of whose tests something else is said than before:
+        whoever waits with it looks again.
+        """
         self._clock = clock
         self.on_tests_changed = tests_changed
         self._told: dict[Key, Told] = {}
@@ -147,9 +170,16 @@ class SharedAnswers:
         await asyncio.gather(*under_way, return_exceptions=True)
 
     async def ask(
-        self, key: Key, question: Callable[[], Awaitable[T]], *, requests: int = 1, is_settled: Callable[[T], bool] = _always
+        self,
+        key: Key,
+        question: Callable[[], Awaitable[T]],
+        *,
+        requests: int = 1,
+        is_settled: Callable[[T], bool] = _always,
     ) -> Told:
-        """Answer a question from what is known, or by asking. Raises IntegrationError as the provider does, and NotAskedYet."""
+        """Answer a question from what is known, or by asking. Raises IntegrationError as the
+        provider does, and NotAskedYet.
+        """
         now, known = self._clock.now(), self._told.get(key)
         if not requests:
             return Told(await question(), None, now, now)
@@ -165,7 +195,9 @@ class SharedAnswers:
         return (await asyncio.shield(self._begin(key, question, is_settled))).given()
 
     def forget(self, *words: str) -> None:
-        """Have every answer asked anew that is about one of these: a commit, a service. One that is under way is too old already."""
+        """Have every answer asked anew that is about one of these: a commit, a service. One that is
+        under way is too old already.
+        """
         for key in [key for key in self._asking if not set(words).isdisjoint(key)]:
             self._asking.pop(key)
         for key, told in self._told.items():
@@ -182,7 +214,9 @@ class SharedAnswers:
         return self._lines.setdefault(key[0], _Line())
 
     def _may_ask(self, key: Key, known: Told | None, now: datetime, requests: int) -> bool:
-        """Tell whether it is this question's turn, and take it. What is only older than it should be makes way for all others."""
+        """Tell whether it is this question's turn, and take it. What is only older than it should
+        be makes way for all others.
+        """
         line = self._line(key)
         if known is not None and not known.forgotten and line.turn(now, requests + SPARE) > now:
             return False
@@ -199,7 +233,9 @@ class SharedAnswers:
             raise NotAskedYet(vendor=key[0], until=self._turns[key])
         return known
 
-    def _begin(self, key: Key, question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool]) -> asyncio.Task[Told]:
+    def _begin(
+        self, key: Key, question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool]
+    ) -> asyncio.Task[Told]:
         task = asyncio.ensure_future(_learn(question, is_settled, self._clock.now()))
         self._asking[key] = task
         task.add_done_callback(partial(self._learned, key))
@@ -228,7 +264,9 @@ class SharedAnswers:
             self.on_tests_changed(key[-1])
 
 
-async def _learn(question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool], now: datetime) -> Told:
+async def _learn(
+    question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool], now: datetime
+) -> Told:
     try:
         value = await question()
     except IntegrationError as error:
@@ -239,7 +277,16 @@ async def _learn(question: Callable[[], Awaitable[T]], is_settled: Callable[[T],
 class _Shared:
     """A provider of which some questions are shared; everything else is the provider's own."""
 
-    def __init__(self, provider: object, answers: SharedAnswers, clock: Clock, costs: Costs, *, name: str, service: str) -> None:
+    def __init__(
+        self,
+        provider: object,
+        answers: SharedAnswers,
+        clock: Clock,
+        costs: Costs,
+        *,
+        name: str,
+        service: str,
+    ) -> None:
         self._provider = provider
         self._answers = answers
         self._clock = clock
@@ -251,16 +298,32 @@ class _Shared:
         return getattr(self._provider, name)
 
     async def _ask(
-        self, question: Question, about: str, ask: Callable[[], Awaitable[T]], *, is_settled: Callable[[T], bool] = _always
+        self,
+        question: Question,
+        about: str,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        is_settled: Callable[[T], bool] = _always,
     ) -> Told:
         key = (self._name, str(question), self._service, about)
-        return await self._answers.ask(key, ask, requests=self._costs.get(question, 1), is_settled=is_settled)
+        return await self._answers.ask(
+            key, ask, requests=self._costs.get(question, 1), is_settled=is_settled
+        )
 
 
 class _SharedCI(_Shared):
     _provider: CIProvider
 
-    def __init__(self, provider: object, answers: SharedAnswers, clock: Clock, costs: Costs, *, name: str, service: str) -> None:
+    def __init__(
+        self,
+        provider: object,
+        answers: SharedAnswers,
+        clock: Clock,
+        costs: Costs,
+        *,
+        name: str,
+        service: str,
+    ) -> None:
         super().__init__(provider, answers, clock, costs, name=name, service=service)
         self._commits: OrderedDict[str, str] = OrderedDict()
         """Of the runs that were started here and have not been seen to end."""
@@ -278,11 +341,15 @@ class _SharedCI(_Shared):
         return known
 
     async def quality(self, commit: str) -> Quality:
-        told = await self._ask(Question.TESTS, commit, lambda: self._provider.quality(commit), is_settled=_is_settled)
+        told = await self._ask(
+            Question.TESTS, commit, lambda: self._provider.quality(commit), is_settled=_is_settled
+        )
         return replace(cast("Quality", told.value), as_of=told.as_of(self._clock.now()))
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
-        told = await self._ask(Question.FREEZES, environment, lambda: self._provider.freezes(environment))
+        told = await self._ask(
+            Question.FREEZES, environment, lambda: self._provider.freezes(environment)
+        )
         return cast("tuple[Freeze, ...]", told.value)
 
     async def test_again(self, commit: str) -> CIRun:
@@ -330,8 +397,21 @@ class _SharedSchedule(_Shared):
         return replace(shift, as_of=told.as_of(self._clock.now())) if shift else None
 
 
-def shared(providers: Providers, service: Service, answers: SharedAnswers, clock: Clock, costs: Costs) -> Providers:
-    """Give a service's providers with their questions shared; ``costs`` are its kinds' (``Kind.costs``)."""
-    ci = _SharedCI(providers.ci, answers, clock, costs, name=service.ci.provider, service=service.name)
-    on_call = _SharedSchedule(providers.on_call, answers, clock, costs, name=service.on_call.provider, service=service.name)
+def shared(
+    providers: Providers, service: Service, answers: SharedAnswers, clock: Clock, costs: Costs
+) -> Providers:
+    """Give a service's providers with their questions shared; ``costs`` are its
+    kinds' (``Kind.costs``).
+    """
+    ci = _SharedCI(
+        providers.ci, answers, clock, costs, name=service.ci.provider, service=service.name
+    )
+    on_call = _SharedSchedule(
+        providers.on_call,
+        answers,
+        clock,
+        costs,
+        name=service.on_call.provider,
+        service=service.name,
+    )
     return replace(providers, ci=cast("CIProvider", ci), on_call=cast("OnCallSchedule", on_call))

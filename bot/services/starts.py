@@ -1,8 +1,9 @@
 """Starting a run: the one place that starts anything at a CI provider.
 
-A start is an intent that is stored, a permit that is asked for right before the call, and a record after it. The permit is of the place:
-whoever has no claim gets none, a newer one ends it, and what was started under one that has ended is stopped, looked for until it has
-ended, and makes the place unclear so long.
+A start is an intent that is stored, a permit that is asked for right before the call, and a
+record after it. The permit is of the place: whoever has no claim gets none, a newer one ends it,
+and what was started under one that has ended is stopped, looked for until it has ended, and makes
+the place unclear so long.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services import freezes, watching
+from bot.services.context import Context, existing, facts_of, facts_of_kept, note
 from bot.services.given import gate_pressed, in_question
-from bot.services.house import House, existing, facts_of, facts_of_kept, note
 from bot.services.strays import UNANSWERED, give_up
 from bot.services.ways import way_there
 
@@ -47,7 +48,9 @@ class Begun(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run and the permit under which it was found or started; no permit where it was there already."""
+    """A run and the permit under which it was found or started; no permit
+    where it was there already.
+    """
 
     run: CIRun
     permit: Permit
@@ -55,7 +58,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What a rollout goes on to that nothing keeps any more: its next step, or what comes after the gate where its run waits."""
+    """What a rollout goes on to that nothing keeps any more: its next step, or what comes after the
+    gate where its run waits.
+    """
 
     percent: int
     gate: str = ""
@@ -72,203 +77,304 @@ NO_LONGER: dict[str, Json] = {"percent": None, "gate": "", "is_let": False}
 """The same where nothing goes on."""
 
 
-async def intend(house: House, id: DeploymentId, index: int, state: StepState) -> Step | Begun:
+async def intend(context: Context, id: DeploymentId, index: int, state: StepState) -> Step | Begun:
     """Store what is about to be started, if everything that decides says yes at this moment."""
-    theirs = await _frozen(house, id) if state is StepState.RUNNING else ()
-    async with house.store.transaction() as tx:
+    theirs = await _frozen(context, id) if state is StepState.RUNNING else ()
+    async with context.store.transaction() as tx:
         deployment = await existing(tx, id)
         step = (await tx.steps(id))[index]
         if deployment.state in WAITING:
             return Begun.STANDS
         if deployment.state is not State.ROLLING_OUT:
             return Begun.OVER
-        if step.state is state:  # it may have been started already: it is looked for, whatever keeps a new start
+        if step.state is state:
+            # it may have been started already: it is looked for, whatever keeps a new start
             return step
-        if state is StepState.RUNNING and await stands_still(house, tx, deployment, step, theirs):
+        if state is StepState.RUNNING and await stands_still(context, tx, deployment, step, theirs):
             return Begun.STANDS
-        deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
-        now = house.now()
+        deploying = (
+            step.stages
+            if step.state is StepState.RUNNING and state is StepState.SMOKE
+            else step.deploying_stages
+        )
+        now = context.now()
         intended = replace(
-            step, state=state, run="", run_url="", sentence="", stages=(), deploying_stages=deploying,
-            started_at=step.started_at or now, asked_at=None, served_at=now if state is StepState.SMOKE else None,
+            step, state=state, run="", run_url="", sentence="",
+            stages=(), deploying_stages=deploying,
+            started_at=step.started_at or now, asked_at=None,
+            served_at=now if state is StepState.SMOKE else None,
         )  # fmt: skip
         await tx.save_steps(id, [intended])
         observe = "observe" if deployment.kind is Kind.FORWARD else "observe_back"
-        await tx.start(observe, f"observe {id} {step.key} {state} {now.isoformat()}", id, index, str(state))
+        await tx.start(
+            observe, f"observe {id} {step.key} {state} {now.isoformat()}", id, index, str(state)
+        )
         return intended
 
 
-async def _frozen(house: House, id: DeploymentId) -> freezes.Theirs:
-    async with house.store.reading() as reader:
+async def _frozen(context: Context, id: DeploymentId) -> freezes.Theirs:
+    async with context.store.reading() as reader:
         deployment = await existing(reader, id)
-    return await freezes.of_the_provider(house, deployment)
+    return await freezes.of_the_provider(context, deployment)
 
 
-async def standstill(house: House, reader: Reader, deployment: Deployment) -> tuple[Hindrance, ...]:
+async def standstill(
+    context: Context, reader: Reader, deployment: Deployment
+) -> tuple[Hindrance, ...]:
     """Name what keeps a rollout from its next step. A rollback is kept by nothing."""
     if deployment.kind is Kind.ROLLBACK:
         return ()
     steps = await reader.steps(deployment.id)
     has_begun = any(step.state is not StepState.PENDING for step in steps)
-    way = None if has_begun else await way_there(house, reader, deployment)
-    found = obstacles(deployment, await reader.ground(deployment), way, house.now())
-    return (*found, *await watching.hindrances(house, reader, deployment)) if deployment.is_only_let_go else found
+    way = None if has_begun else await way_there(context, reader, deployment)
+    found = obstacles(deployment, await reader.ground(deployment), way, context.now())
+    return (
+        (*found, *await watching.hindrances(context, reader, deployment))
+        if deployment.is_only_let_go
+        else found
+    )
 
 
-def kept_by(house: House, found: Hindrance) -> Kept | None:
-    """Say who keeps a rollout where it is, and who can take that away; None where nobody's word does."""
+def kept_by(context: Context, found: Hindrance) -> Kept | None:
+    """Say who keeps a rollout where it is, and who can take that away; None
+    where nobody's word does.
+    """
     if not found.how:
         return None
-    who = tuple(house.people.named_by_role(Permission.LOCK))
+    who = tuple(context.people.named_by_role(Permission.LOCK))
     return Kept(str(found.kind), found.by, found.at, found.clears_at, who, found.how)
 
 
-async def kept(house: House, reader: Reader, deployments: Sequence[Deployment]) -> Sequence[Deployment]:
+async def kept(
+    context: Context, reader: Reader, deployments: Sequence[Deployment]
+) -> Sequence[Deployment]:
     """Name those whose next step something keeps now."""
-    rolling = [each for each in deployments if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD]
-    return [each for each in rolling if await standstill(house, reader, each)]
+    rolling = [
+        each
+        for each in deployments
+        if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD
+    ]
+    return [each for each in rolling if await standstill(context, reader, each)]
 
 
-async def freed(house: House, reader: Reader, kept_before: Sequence[Deployment]) -> dict[DeploymentId, Freed]:
+async def freed(
+    context: Context, reader: Reader, kept_before: Sequence[Deployment]
+) -> dict[DeploymentId, Freed]:
     """Name those that nothing keeps any more, and what each goes on to."""
     found: dict[DeploymentId, Freed] = {}
     for deployment in kept_before:
         steps = await reader.steps(deployment.id)
         at_gate = next((step for step in steps if step.is_gated), None)
         step = at_gate or next((step for step in steps if step.state is StepState.PENDING), None)
-        if step is not None and not await standstill(house, reader, deployment):
-            is_let = at_gate is not None and await gate_pressed(reader, deployment, at_gate) is not None
+        if step is not None and not await standstill(context, reader, deployment):
+            is_let = (
+                at_gate is not None and await gate_pressed(reader, deployment, at_gate) is not None
+            )
             found[deployment.id] = Freed(step.percent, step.passable_stage, is_let=is_let)
     return found
 
 
-def facts_of_freed(deployments: Sequence[Deployment], freed: Mapping[DeploymentId, Freed]) -> list[dict[str, Json]]:
+def facts_of_freed(
+    deployments: Sequence[Deployment], freed: Mapping[DeploymentId, Freed]
+) -> list[dict[str, Json]]:
     """Give what goes on now as JSON values, for whoever set it going."""
     going = [each for each in deployments if each.id in freed]
-    return [{"title": each.title, "lead": str(each.lead or ""), **freed[each.id].facts} for each in going]
+    return [
+        {"title": each.title, "lead": str(each.lead or ""), **freed[each.id].facts}
+        for each in going
+    ]
 
 
-async def stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
-    """Tell whether something keeps a step from being started; the lead is told once for each reason."""
+async def stands_still(
+    context: Context, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs
+) -> bool:
+    """Tell whether something keeps a step from being started; the lead is
+    told once for each reason.
+    """
     if deployment.kind is Kind.ROLLBACK:
         return False
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
-    keeping = await _keeping(house, tx, deployment, theirs)
+    keeping = await _keeping(context, tx, deployment, theirs)
     if keeping:
         await _observe_again(tx, deployment, step)
-    marks = [(each, f"stands:{step.key}:{each['since']}:{each['why']}") for each in keeping]  # a second lock with its reason is another
-    new = [each for each, key in marks if await tx.mark(Mark(deployment.id, key, GONOGO, house.now()))]
+    # a second lock with its reason is another
+    marks = [(each, f"stands:{step.key}:{each['since']}:{each['why']}") for each in keeping]
+    new = [
+        each
+        for each, key in marks
+        if await tx.mark(Mark(deployment.id, key, GONOGO, context.now()))
+    ]
     if new:  # all that keeps it is said at once: what ends first lets nothing go on
-        facts = {**facts_of(deployment), **keeping[0], "also": keeping[1:], "step": step.key, "percent": step.percent}
+        facts = {
+            **facts_of(deployment),
+            **keeping[0],
+            "also": keeping[1:],
+            "step": step.key,
+            "percent": step.percent,
+        }
         key = f"{deployment.id}:stands:{step.key}:{new[0]['since']}:{new[0]['why']}"[:190]
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
     return bool(keeping)
 
 
-async def _keeping(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs) -> list[dict[str, Json]]:
-    """Give everything that keeps a rollout as JSON values, each with who can take it away: a lock, a quarantine, a freeze."""
-    found = {each.sentence: each for each in await standstill(house, reader, deployment)}
-    return [_facts_of_standing(house, sentence, found.get(sentence)) for sentence in await why_not_on(house, reader, deployment, theirs)]
+async def _keeping(
+    context: Context, reader: Reader, deployment: Deployment, theirs: freezes.Theirs
+) -> list[dict[str, Json]]:
+    """Give everything that keeps a rollout as JSON values, each with who can take it away: a
+    lock, a quarantine, a freeze.
+    """
+    found = {each.sentence: each for each in await standstill(context, reader, deployment)}
+    return [
+        _facts_of_standing(context, sentence, found.get(sentence))
+        for sentence in await why_not_on(context, reader, deployment, theirs)
+    ]
 
 
-def _facts_of_standing(house: House, sentence: str, found: Hindrance | None) -> dict[str, Json]:
+def _facts_of_standing(context: Context, sentence: str, found: Hindrance | None) -> dict[str, Json]:
     since = found.at.isoformat() if found and found.at else ""
-    return {"why": sentence, "since": since, "kept": facts_of_kept(kept_by(house, found)) if found else None}
+    return {
+        "why": sentence,
+        "since": since,
+        "kept": facts_of_kept(kept_by(context, found)) if found else None,
+    }
 
 
-async def _is_kept(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
-    """Tell whether a run that is about to start, or to go on, is kept: by what stands still, or by what was found where it serves now."""
+async def _is_kept(
+    context: Context, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs
+) -> bool:
+    """Tell whether a run that is about to start, or to go on, is kept: by what stands still, or by
+    what was found where it serves now.
+    """
     if await in_question(tx, deployment) is not None:
         await _observe_again(tx, deployment, step)
         return True
-    return await stands_still(house, tx, deployment, step, theirs)
+    return await stands_still(context, tx, deployment, step, theirs)
 
 
-async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs = ()) -> Sequence[str]:
-    """Say what keeps a rollout from going on, whoever wishes it to: from a step's start, and from its pipeline's gate."""
-    found = [each.sentence for each in await standstill(house, reader, deployment)]
-    return found if deployment.kind is Kind.ROLLBACK else [*found, *await freezes.why_not_on(house, reader, deployment, theirs)]
+async def why_not_on(
+    context: Context, reader: Reader, deployment: Deployment, theirs: freezes.Theirs = ()
+) -> Sequence[str]:
+    """Say what keeps a rollout from going on, whoever wishes it to: from a step's start, and
+    from its pipeline's gate.
+    """
+    found = [each.sentence for each in await standstill(context, reader, deployment)]
+    return (
+        found
+        if deployment.kind is Kind.ROLLBACK
+        else [*found, *await freezes.why_not_on(context, reader, deployment, theirs)]
+    )
 
 
 async def _observe_again(tx: Transaction, deployment: Deployment, step: Step) -> None:
-    """Go back to observing the step before, which serves as long as its rollout stands still: what turns worse meanwhile is seen.
+    """Go back to observing the step before, which serves as long as its rollout stands still: what
+    turns worse meanwhile is seen.
 
     Beside a run that is there, or may be, it is looked at without that (``health.glance``).
     """
     steps = await tx.steps(deployment.id)
     before = steps[step.index - 1] if step.index else None
     if before is not None and before.state is StepState.DONE and steps[step.index].is_untouched:
-        await tx.save_steps(deployment.id, [replace(before, state=StepState.HOLDING, finished_at=None)])
+        await tx.save_steps(
+            deployment.id, [replace(before, state=StepState.HOLDING, finished_at=None)]
+        )
 
 
-async def launch(house: House, deployment: Deployment, step: Step) -> Found | Begun:
+async def launch(context: Context, deployment: Deployment, step: Step) -> Found | Begun:
     """Find the run of a step, or start it under a permit. Raises IntegrationError."""
-    ci, smoke = house.providers[deployment.service].ci, step.state is StepState.SMOKE
+    ci, smoke = context.providers[deployment.service].ci, step.state is StepState.SMOKE
     name = correlation(deployment.id, deployment.requested_at, step, smoke=smoke)
     found = await ci.find(name)
-    theirs = await freezes.of_the_provider(house, deployment) if found is None and not smoke else ()
-    async with house.store.transaction() as tx:
+    theirs = (
+        await freezes.of_the_provider(context, deployment) if found is None and not smoke else ()
+    )
+    async with context.store.transaction() as tx:
         now = await existing(tx, deployment.id)
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
-        if permit is None or (found is None and not smoke and await _is_kept(house, tx, now, step, theirs)):
-            return await _not_permitted(house, tx, now, step, found)
+        if permit is None or (
+            found is None and not smoke and await _is_kept(context, tx, now, step, theirs)
+        ):
+            return await _not_permitted(context, tx, now, step, found)
         before = (await tx.steps(now.id))[step.index]
-        await _begin(house, tx, now)
+        await _begin(context, tx, now)
         if before.asked_at is not None:  # of an earlier asking nobody knows what became
-            await _supersede(house, tx, now)
+            await _supersede(context, tx, now)
         if found is not None:
             return Found(found, permit)
-        asked = replace(before, asked_at=house.now())
+        asked = replace(before, asked_at=context.now())
         await tx.save_steps(now.id, [asked])
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
     inputs = {
-        "percent": str(step.percent), "version": name_of(deployment.version), "strategy": deployment.strategy, "deployment": deployment.id,
+        "percent": str(step.percent), "version": name_of(deployment.version),
+        "strategy": deployment.strategy, "deployment": deployment.id,
     }  # fmt: skip
-    request = StartRequest(name, deployment.commit, deployment.environment, action, inputs, asked_by=str(deployment.requested_by))
+    request = StartRequest(
+        name,
+        deployment.commit,
+        deployment.environment,
+        action,
+        inputs,
+        asked_by=str(deployment.requested_by),
+    )
     try:
         return Found(await ci.start(request), permit)
     except IntegrationError as error:
         if not error.retry:
-            await _take_back(house, deployment, asked, before)
+            await _take_back(context, deployment, asked, before)
         else:
-            await _unanswered(house, deployment)
+            await _unanswered(context, deployment)
         raise
 
 
-async def _begin(house: House, tx: Transaction, deployment: Deployment) -> None:
-    """Record that the first run of a deployment is asked for: from now on something of it may be there."""
+async def _begin(context: Context, tx: Transaction, deployment: Deployment) -> None:
+    """Record that the first run of a deployment is asked for: from now on
+    something of it may be there.
+    """
     if deployment.started_at is None:
-        await _since(tx, deployment, house.now())
+        await _since(tx, deployment, context.now())
 
 
 async def _since(tx: Transaction, deployment: Deployment, at: datetime | None) -> None:
-    """Store since when something of a deployment may be there; whether what is live can be rolled back hangs on that."""
+    """Store since when something of a deployment may be there; whether what is live can be
+    rolled back hangs on that.
+    """
     await tx.set_started(deployment.id, at)
     live = await tx.live(deployment.service, deployment.environment)
     await tx.redraw(live.deployment if live else "")
 
 
-async def _unanswered(house: House, deployment: Deployment) -> None:
-    """End the watch of what is live where a start was not answered: it may have been carried out."""
-    async with house.store.transaction() as tx:
+async def _unanswered(context: Context, deployment: Deployment) -> None:
+    """End the watch of what is live where a start was not answered: it
+    may have been carried out.
+    """
+    async with context.store.transaction() as tx:
         now = await existing(tx, deployment.id)
         if now.state is State.ROLLING_OUT:
-            await _supersede(house, tx, now)
+            await _supersede(context, tx, now)
 
 
-async def _supersede(house: House, tx: Transaction, deployment: Deployment) -> None:
-    """End the watch of what is live when a run of what replaces it may be there, and no sooner: until then it is what serves."""
+async def _supersede(context: Context, tx: Transaction, deployment: Deployment) -> None:
+    """End the watch of what is live when a run of what replaces it may be there, and no sooner:
+    until then it is what serves.
+    """
     watched = await tx.watched(deployment.service, deployment.environment)
-    if watched is not None and deployment.kind is Kind.FORWARD:  # somebody has let this one go all the same: else the gate had kept it
-        await tx.move(watched.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} was let go before its watch had ended")
+    if watched is not None and deployment.kind is Kind.FORWARD:
+        # somebody has let this one go all the same: else the gate had kept it
+        await tx.move(
+            watched.id,
+            State.SUPERSEDED,
+            at=context.now(),
+            note=f"{deployment.id} was let go before its watch had ended",
+        )
         await tx.wake(watched.id)
 
 
-async def _take_back(house: House, deployment: Deployment, asked: Step, before: Step) -> None:
-    """Record that the provider has refused to start a run. That is no answer to an earlier asking, of which nobody knows what became."""
-    async with house.store.transaction() as tx:
+async def _take_back(context: Context, deployment: Deployment, asked: Step, before: Step) -> None:
+    """Record that the provider has refused to start a run. That is no answer to an earlier asking,
+    of which nobody knows what became.
+    """
+    async with context.store.transaction() as tx:
         stored = (await tx.steps(deployment.id))[asked.index]
         if not stored.run and stored.asked_at == asked.asked_at:
             await tx.save_steps(deployment.id, [replace(stored, asked_at=before.asked_at)])
@@ -278,124 +384,195 @@ async def _take_back(house: House, deployment: Deployment, asked: Step, before: 
             await _since(tx, now, None)
 
 
-async def say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:
+async def say_refused(context: Context, deployment: Deployment, step: Step, why: str) -> None:
     """Raise the alarm, once per run."""
-    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "back": deployment.kind is Kind.ROLLBACK}
+    facts = {
+        **facts_of(deployment),
+        "step": step.key,
+        "percent": step.percent,
+        "why": why,
+        "back": deployment.kind is Kind.ROLLBACK,
+    }
     key = f"{deployment.id}:refused:{step.key}:{step.attempt}:{step.state}"
-    async with house.store.transaction() as tx:
-        await tx.say(Message(key, "refused", facts, deployment.undoes or deployment.id, to="channel"))
+    async with context.store.transaction() as tx:
+        await tx.say(
+            Message(key, "refused", facts, deployment.undoes or deployment.id, to="channel")
+        )
 
 
-async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, step: Step, found: CIRun | None) -> Begun:
-    """Leave a start that has no permit: a run of it that is there already is given up; where there is none, nothing has to be stopped."""
+async def _not_permitted(
+    context: Context, tx: Transaction, deployment: Deployment, step: Step, found: CIRun | None
+) -> Begun:
+    """Leave a start that has no permit: a run of it that is there already is given up; where there
+    is none, nothing has to be stopped.
+    """
     is_over = deployment.state not in {State.ROLLING_OUT, *WAITING}
     if found is not None:
-        await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
+        await give_up(context, tx, deployment, replace(step, run=found.id, run_url=found.url))
     elif is_over:
-        await _skip(house, tx, deployment, step)
+        await _skip(context, tx, deployment, step)
     else:
         await _intend_no_more(tx, deployment, step)
     return Begun.OVER if is_over else Begun.STANDS
 
 
-async def wait_again(house: House, tx: Transaction, deployment: Deployment) -> None:
-    """Put what was let go, and has begun nothing, back before its gates; its ticks and approvals count as long as they are valid."""
+async def wait_again(context: Context, tx: Transaction, deployment: Deployment) -> None:
+    """Put what was let go, and has begun nothing, back before its gates; its ticks and approvals
+    count as long as they are valid.
+    """
     if not deployment.is_only_let_go or deployment.kind is Kind.ROLLBACK:
         return
-    await tx.move(deployment.id, State.GATED, at=house.now())
+    await tx.move(deployment.id, State.GATED, at=context.now())
     await _intend_no_more(tx, deployment, (await tx.steps(deployment.id))[0])
-    await note(tx, house.now(), "waits again", deployment)
+    await note(tx, context.now(), "waits again", deployment)
 
 
 async def _intend_no_more(tx: Transaction, deployment: Deployment, step: Step) -> None:
-    """Take an intent back of which nobody has asked anything: nothing of it is under way. A lost run is still to be made up for."""
+    """Take an intent back of which nobody has asked anything: nothing of it is under way. A lost
+    run is still to be made up for.
+    """
     stored = (await tx.steps(deployment.id))[step.index]
     if stored.state is StepState.RUNNING and stored.is_untouched:
-        await tx.save_steps(deployment.id, [replace(stored, state=StepState.PENDING, started_at=None, silent_since=None, refusal="")])
+        await tx.save_steps(
+            deployment.id,
+            [
+                replace(
+                    stored, state=StepState.PENDING, started_at=None, silent_since=None, refusal=""
+                )
+            ],
+        )
 
 
-async def _skip(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
+async def _skip(context: Context, tx: Transaction, deployment: Deployment, step: Step) -> None:
     """Record that a step has not been started, unless a run of it is known by now.
 
-    What was asked for a moment ago may still be on its way, whatever is found now: it is looked for until it could be no more.
+    What was asked for a moment ago may still be on its way, whatever is found now: it is looked for
+    until it could be no more.
     """
     stored = (await tx.steps(deployment.id))[step.index]
     if stored.run or stored.state is not step.state:
         return
-    if stored.asked_at is not None and house.now() - stored.asked_at < UNANSWERED:
-        await note(tx, house.now(), "given up", deployment, step=stored.key, run="")
-        await give_up(house, tx, deployment, stored)
+    if stored.asked_at is not None and context.now() - stored.asked_at < UNANSWERED:
+        await note(tx, context.now(), "given up", deployment, step=stored.key, run="")
+        await give_up(context, tx, deployment, stored)
     await tx.save_steps(deployment.id, [replace(stored, state=StepState.SKIPPED)])
 
 
-async def may_go_on(house: House, deployment: Deployment, step: Step) -> bool:
-    """Tell whether a run may be given the approval that it was started with: what keeps a step from being started keeps it, too."""
-    theirs = await freezes.of_the_provider(house, deployment)
-    async with house.store.transaction() as tx:
+async def may_go_on(context: Context, deployment: Deployment, step: Step) -> bool:
+    """Tell whether a run may be given the approval that it was started with: what keeps a step from
+    being started keeps it, too.
+    """
+    theirs = await freezes.of_the_provider(context, deployment)
+    async with context.store.transaction() as tx:
         now = await existing(tx, deployment.id)
-        holds = now.state is State.ROLLING_OUT and await tx.holder(now.service, now.environment) == now.id
+        holds = (
+            now.state is State.ROLLING_OUT
+            and await tx.holder(now.service, now.environment) == now.id
+        )
         if not holds or (await tx.steps(now.id))[step.index].run != step.run:
             return False
-        return step.state is StepState.SMOKE or not await _is_kept(house, tx, now, step, theirs)
+        return step.state is StepState.SMOKE or not await _is_kept(context, tx, now, step, theirs)
 
 
-async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Begun:
-    """Store what was started. If its permit has ended meanwhile, the run is given up: stopped, and looked for until it has ended."""
+async def record(context: Context, id: DeploymentId, step: Step, found: Found) -> Begun:
+    """Store what was started. If its permit has ended meanwhile, the run is given up: stopped, and
+    looked for until it has ended.
+    """
     run = found.run
-    begun = replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None, refusal="", moved_at=house.now())
-    async with house.store.transaction() as tx:
+    begun = replace(
+        step,
+        run=run.id,
+        run_url=run.url,
+        stages=run.stages,
+        silent_since=None,
+        refusal="",
+        moved_at=context.now(),
+    )
+    async with context.store.transaction() as tx:
         deployment = await existing(tx, id)
         holds = deployment.state is State.ROLLING_OUT and await tx.is_newest(found.permit)
         if not holds:
-            return await _too_late(house, tx, deployment, begun)
-        await _supersede(house, tx, deployment)
+            return await _too_late(context, tx, deployment, begun)
+        await _supersede(context, tx, deployment)
         await tx.save_steps(id, [begun])
         smoke = step.state is StepState.SMOKE
-        await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
+        await note(
+            tx,
+            context.now(),
+            "smoke" if smoke else "started",
+            deployment,
+            step=step.key,
+            run=run.id,
+        )
         if not smoke and deployment.kind is Kind.FORWARD:
-            facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
-            await tx.say(Message(f"{id}:started:{step.key}:{step.attempt}", "step_started", facts, id))
+            facts = {
+                **facts_of(deployment),
+                "step": step.key,
+                "percent": step.percent,
+                "url": run.url,
+            }
+            await tx.say(
+                Message(f"{id}:started:{step.key}:{step.attempt}", "step_started", facts, id)
+            )
     return Begun.STARTED
 
 
-async def _too_late(house: House, tx: Transaction, deployment: Deployment, begun: Step) -> Begun:
-    """Give up what was started under a permit that has ended, unless a newer one of the same step found the same run."""
+async def _too_late(
+    context: Context, tx: Transaction, deployment: Deployment, begun: Step
+) -> Begun:
+    """Give up what was started under a permit that has ended, unless a newer one of the same
+    step found the same run.
+    """
     stored = (await tx.steps(deployment.id))[begun.index]
     goes_on = deployment.state is State.ROLLING_OUT
-    if stored.run == begun.run and (goes_on or stored.finished_at):  # found meanwhile, and gone on with or seen to its end
+    if stored.run == begun.run and (goes_on or stored.finished_at):
+        # found meanwhile, and gone on with or seen to its end
         return Begun.STARTED if goes_on else Begun.OVER
     if not stored.run and not goes_on:
         sentence = "started, and stopped at once"
-        await tx.save_steps(deployment.id, [replace(begun, state=StepState.SKIPPED, sentence=sentence, finished_at=house.now())])
-    await note(tx, house.now(), "given up", deployment, step=begun.key, run=begun.run)
-    await give_up(house, tx, deployment, begun)
+        await tx.save_steps(
+            deployment.id,
+            [replace(begun, state=StepState.SKIPPED, sentence=sentence, finished_at=context.now())],
+        )
+    await note(tx, context.now(), "given up", deployment, step=begun.key, run=begun.run)
+    await give_up(context, tx, deployment, begun)
     return Begun.OVER
 
 
-async def start_tests(house: House, deployment: Deployment, quality: Quality) -> None:
-    """Start the tests of a deployment that was asked for, where nobody else starts them; however often this is done, it is one run.
+async def start_tests(context: Context, deployment: Deployment, quality: Quality) -> None:
+    """Start the tests of a deployment that was asked for, where nobody else starts them; however
+    often this is done, it is one run.
 
     They touch no environment, so they need no permit.
     """
-    request = StartRequest(quality.startable, deployment.commit, "", TEST, asked_by=str(deployment.requested_by))
+    request = StartRequest(
+        quality.startable, deployment.commit, "", TEST, asked_by=str(deployment.requested_by)
+    )
     try:
-        await house.providers[deployment.service].ci.start(request)
+        await context.providers[deployment.service].ci.start(request)
     except IntegrationError as error:
         log.warning("the tests could not be started", deployment=deployment.id, why=str(error))
 
 
-async def stop(house: House, deployment: Deployment, step: Step) -> None:
+async def stop(context: Context, deployment: Deployment, step: Step) -> None:
     """Cancel the run of a step that was stopped, also one whose start was not seen to its end."""
-    ci = house.providers[deployment.service].ci
+    ci = context.providers[deployment.service].ci
     run = step.run
     if not run and step.is_under_way:
-        found = await ci.find(correlation(deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE))
-        if found is not None:  # its start was not seen to its end: it is followed until it has ended
-            async with house.store.transaction() as tx:
-                await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
+        found = await ci.find(
+            correlation(
+                deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE
+            )
+        )
+        if found is not None:
+            # its start was not seen to its end: it is followed until it has ended
+            async with context.store.transaction() as tx:
+                await give_up(
+                    context, tx, deployment, replace(step, run=found.id, run_url=found.url)
+                )
             run = found.id
     if run:
         await ci.cancel(run)
         return
-    async with house.store.transaction() as tx:
-        await _skip(house, tx, deployment, step)
+    async with context.store.transaction() as tx:
+        await _skip(context, tx, deployment, step)

@@ -1,4 +1,6 @@
-"""The alarm about a runbook that cannot go on without a person: what it was about, and what nobody looks at any more."""
+"""The alarm about a runbook that cannot go on without a person: what it was about, and what
+nobody looks at any more.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +11,40 @@ from bot.ports.engine import RunRecord
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
-from bot.services.house import House, facts_of, note
+from bot.services.context import Context, facts_of, note
 
 log = structlog.get_logger(__name__)
 
-OF_ITS_DEPLOYMENT = frozenset({"deploy", "roll_back", "observe", "observe_back", "watch", "summary"})
+OF_ITS_DEPLOYMENT = frozenset(
+    {"deploy", "roll_back", "observe", "observe_back", "watch", "summary"}
+)
 """The runbooks whose first argument is a deployment."""
 
 
-async def stuck(house: House, run: RunRecord, why: str) -> None:
-    """Raise the alarm when a runbook cannot go on without a person; the channel is told what is not looked at any more."""
+async def stuck(context: Context, run: RunRecord, why: str) -> None:
+    """Raise the alarm when a runbook cannot go on without a person; the channel is told what
+    is not looked at any more.
+    """
     log.error("a runbook cannot go on", run=run.id, why=why)
-    async with house.store.transaction() as tx:
+    async with context.store.transaction() as tx:
         if run.name == "unseen":
-            return await _place_stuck(house, tx, run, why)
+            return await _place_stuck(context, tx, run, why)
         about = await _about(tx, run)
         deployment = await tx.deployment(about)
         if deployment is None:
             return None
-        now = house.now()
+        now = context.now()
         await note(tx, now, "stuck", deployment, why=why)
         facts = {**facts_of(deployment), "why": why, "since": now.isoformat(), "runbook": run.name}
-        return await tx.say(Message(f"{run.id}:stuck:{now.isoformat()}", "stuck", facts, deployment.undoes or about, to="channel"))
+        return await tx.say(
+            Message(
+                f"{run.id}:stuck:{now.isoformat()}",
+                "stuck",
+                facts,
+                deployment.undoes or about,
+                to="channel",
+            )
+        )
 
 
 async def _about(tx: Transaction, run: RunRecord) -> DeploymentId:
@@ -42,12 +56,21 @@ async def _about(tx: Transaction, run: RunRecord) -> DeploymentId:
     return first if run.name in OF_ITS_DEPLOYMENT else ""
 
 
-async def _place_stuck(house: House, tx: Transaction, run: RunRecord, why: str) -> None:
+async def _place_stuck(context: Context, tx: Transaction, run: RunRecord, why: str) -> None:
     service, environment = str(run.args[0]), str(run.args[1])
-    known = house.catalog.services.get(service)
-    live, now = await tx.live(service, environment), house.now()
+    known = context.catalog.services.get(service)
+    live, now = await tx.live(service, environment), context.now()
     facts: dict[str, Json] = {
-        "id": "", "service": service, "environment": environment, "version": live.version if live else "", "lead": "", "requested_by": "",
+        "id": "", "service": service, "environment": environment,
+        "version": live.version if live else "", "lead": "", "requested_by": "",
         "why": why, "since": now.isoformat(), "runbook": run.name,
     }  # fmt: skip
-    await tx.say(Message(f"{run.id}:stuck:{now.isoformat()}", "stuck", facts, to="channel", channel=known.channel if known else ""))
+    await tx.say(
+        Message(
+            f"{run.id}:stuck:{now.isoformat()}",
+            "stuck",
+            facts,
+            to="channel",
+            channel=known.channel if known else "",
+        )
+    )

@@ -1,6 +1,8 @@
-"""One person's commands about one service are carried out in the order in which they were said: who locks and unlocks means the unlock.
+"""One person's commands about one service are carried out in the order in which they were said: who
+locks and unlocks means the unlock.
 
-What stops something waits only a moment for an earlier command that waits for a vendor, unless that one would take it back.
+What stops something waits only a moment for an earlier command that waits for a vendor, unless
+that one would take it back.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from bot.ports.talk import Intent
 from bot.services.use_cases import STOPPING, UNDOES
 
 PATIENCE = 2.0
-"""Seconds that a command which stops something waits for the earlier ones of the same person about other things."""
+"""Seconds that a command which stops something waits for the earlier ones of the same
+person about other things.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +39,15 @@ class _Turn:
 
     def meets(self, other: _Turn) -> bool:
         """Tell whether both are about one service; a lock of all, and its end, are about each."""
-        return self.service == other.service or any(each.about is Lock and not each.service for each in (self, other))
+        return self.service == other.service or any(
+            each.about is Lock and not each.service for each in (self, other)
+        )
 
 
 class Turns:
-    """Who waits for whom. Commands of different people, or about different services, wait for none."""
+    """Who waits for whom. Commands of different people, or about different
+    services, wait for none.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[Person, list[_Turn]] = {}
@@ -62,7 +70,9 @@ class Turns:
 
 
 async def _wait(turn: _Turn, earlier: tuple[_Turn, ...]) -> None:
-    """Wait for what was said earlier: for all of it, or only for what is about the same where something is to be stopped."""
+    """Wait for what was said earlier: for all of it, or only for what is about the same where
+    something is to be stopped.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE if turn.kind in STOPPING else None):
             await _ended(earlier)

@@ -1,4 +1,6 @@
-"""What was said not to be live and still gets requests: its place is unclear until it gets none, or somebody puts a version there."""
+"""What was said not to be live and still gets requests: its place is unclear until it gets none, or
+somebody puts a version there.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
+from bot.services.context import Context
 from bot.services.health import observe
-from bot.services.house import House
 from bot.services.passing import There, called, there
 
 LATELY = timedelta(minutes=1)
@@ -29,14 +31,24 @@ PATIENCE = 2.0
 """Seconds that whoever says what is live waits for the metrics."""
 
 
-async def requests_of(house: House, service: str, environment: str, commit: str, within: timedelta) -> float | None:
-    """Count the requests that a version got lately; None where the metrics say nothing at all, so that it is not known."""
-    now, policy, known = house.now(), house.policy(service, environment), house.service(service)
+async def requests_of(
+    context: Context, service: str, environment: str, commit: str, within: timedelta
+) -> float | None:
+    """Count the requests that a version got lately; None where the metrics say nothing at all,
+    so that it is not known.
+    """
+    now, policy, known = (
+        context.now(),
+        context.policy(service, environment),
+        context.service(service),
+    )
     window = Window(now - within, now)
-    found = await observe(house, known, policy, window, Cohort(commit))
+    found = await observe(context, known, policy, window, Cohort(commit))
     if found:
         return max(each.requests for each in found.values())
-    return 0.0 if await observe(house, known, policy, window, Cohort(commit, others=True)) else None
+    return (
+        0.0 if await observe(context, known, policy, window, Cohort(commit, others=True)) else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,69 +57,113 @@ class Asked:
 
     of: tuple[There, ...]
     before: frozenset[str]
-    """The commits of those that got requests when a word was given before: they count as seen until the metrics say that they get none."""
+    """The commits of those that got requests when a word was given before: they count as seen until
+    the metrics say that they get none.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A version that counts as running still: it gets requests, or it did before and nothing says that it gets none."""
+    """A version that counts as running still: it gets requests, or it did before and
+    nothing says that it gets none.
+    """
 
     there: There
     is_told: bool
 
 
 async def to_ask(reader: Reader, service: str, environment: str, *, but: str) -> Asked:
-    """Name what may get requests beside the version that is said: what may be there, and what did when somebody said so before."""
+    """Name what may get requests beside the version that is said: what may be there, and what did
+    when somebody said so before.
+    """
     found = await reader.doubt(service, environment)
     before = [commit for commit in found.seen if commit != but] if found else []
     known = await there(reader, service, environment, but=but)
-    others = [await called(reader, service, commit) for commit in before if commit not in {each.commit for each in known}]
+    others = [
+        await called(reader, service, commit)
+        for commit in before
+        if commit not in {each.commit for each in known}
+    ]
     return Asked((*known, *others), frozenset(before))
 
 
-async def still_seen(house: House, service: str, environment: str, asked: Asked) -> tuple[Still, ...]:
-    """Name the versions that get requests now, as far as the metrics tell in time; and those that did before, unless they tell."""
+async def still_seen(
+    context: Context, service: str, environment: str, asked: Asked
+) -> tuple[Still, ...]:
+    """Name the versions that get requests now, as far as the metrics tell in time; and those that
+    did before, unless they tell.
+    """
     try:
         async with asyncio.timeout(PATIENCE):
-            counts = [await requests_of(house, service, environment, each.commit, LATELY) for each in asked.of]
+            counts = [
+                await requests_of(context, service, environment, each.commit, LATELY)
+                for each in asked.of
+            ]
     except (TimeoutError, IntegrationError):
         counts = [None for _ in asked.of]
     told = zip(asked.of, counts, strict=True)
-    return tuple(Still(each, count is not None) for each, count in told if count or (count is None and each.commit in asked.before))
+    return tuple(
+        Still(each, count is not None)
+        for each, count in told
+        if count or (count is None and each.commit in asked.before)
+    )
 
 
-async def doubt(house: House, tx: Transaction, said: Live, still: Sequence[Still]) -> str:
-    """Make the place unclear where another version still gets requests, and have that looked at; give why, empty where none does."""
+async def doubt(context: Context, tx: Transaction, said: Live, still: Sequence[Still]) -> str:
+    """Make the place unclear where another version still gets requests, and have that looked at;
+    give why, empty where none does.
+    """
     if not still:
         return ""
     commits = tuple(each.there.commit for each in still)
-    found, place = Doubt(Unclear.SEEN, _why(said, still), house.now(), seen=commits), (said.service, said.environment)
+    found, place = (
+        Doubt(Unclear.SEEN, _why(said, still), context.now(), seen=commits),
+        (said.service, said.environment),
+    )
     await tx.cast_doubt(*place, found)
-    await tx.start("unseen", f"{' '.join(place)} {found.since.isoformat()}", *place, found.since.isoformat(), list(commits))
+    await tx.start(
+        "unseen",
+        f"{' '.join(place)} {found.since.isoformat()}",
+        *place,
+        found.since.isoformat(),
+        list(commits),
+    )
     return found.why
 
 
 def _why(said: Live, still: Sequence[Still]) -> str:
     names = " and ".join(each.there.version for each in still)
     if all(each.is_told for each in still):
-        return f"{names} still got requests, as the metrics see it, when {said.version} was said to be live"
-    return f"{names} got requests before, and no metrics said that it was gone when {said.version} was said to be live"
+        return (
+            f"{names} still got requests, as the metrics see it, when "
+            f"{said.version} was said to be live"
+        )
+    return (
+        f"{names} got requests before, and no metrics said that it was gone when "
+        f"{said.version} was said to be live"
+    )
 
 
-async def look(house: House, service: str, environment: str, since: str, commits: Sequence[str]) -> Unseen | Later:
-    """See whether any of these versions gets requests; where none does any more, it is clear again what runs."""
-    async with house.store.reading() as reader:
+async def look(
+    context: Context, service: str, environment: str, since: str, commits: Sequence[str]
+) -> Unseen | Later:
+    """See whether any of these versions gets requests; where none does any more, it
+    is clear again what runs.
+    """
+    async with context.store.reading() as reader:
         if not await _is_in_doubt(reader, service, environment, since):
             return Unseen.OVER
-    if service not in house.providers or environment not in house.service(service).environments:
+    if service not in context.providers or environment not in context.service(service).environments:
         return Unseen.UNKNOWN
-    counts = [await requests_of(house, service, environment, commit, UNSEEN) for commit in commits]
+    counts = [
+        await requests_of(context, service, environment, commit, UNSEEN) for commit in commits
+    ]
     if any(count is None or count > 0 for count in counts):
         return Later(UNSEEN / 4)
-    async with house.store.transaction() as tx:
+    async with context.store.transaction() as tx:
         if await _is_in_doubt(tx, service, environment, since):
             await tx.cast_doubt(service, environment, None)
-            await _tell(house, tx, service, environment)
+            await _tell(context, tx, service, environment)
     return Unseen.UNSEEN
 
 
@@ -116,8 +172,20 @@ async def _is_in_doubt(reader: Reader, service: str, environment: str, since: st
     return found is not None and found.kind is Unclear.SEEN and found.since.isoformat() == since
 
 
-async def _tell(house: House, tx: Transaction, service: str, environment: str) -> None:
+async def _tell(context: Context, tx: Transaction, service: str, environment: str) -> None:
     live = await tx.live(service, environment)
-    facts: dict[str, Json] = {"service": service, "environment": environment, "version": live.version if live else ""}
-    channel = house.service(service).channel
-    await tx.say(Message(f"unseen:{service}:{environment}:{house.now().isoformat()}", "unseen", facts, to="channel", channel=channel))
+    facts: dict[str, Json] = {
+        "service": service,
+        "environment": environment,
+        "version": live.version if live else "",
+    }
+    channel = context.service(service).channel
+    await tx.say(
+        Message(
+            f"unseen:{service}:{environment}:{context.now().isoformat()}",
+            "unseen",
+            facts,
+            to="channel",
+            channel=channel,
+        )
+    )

@@ -1,4 +1,6 @@
-"""Who carries out which command, and what is asked before: who is it, may they, is it still meant. A refusal is an answer."""
+"""Who carries out which command, and what is asked before: who is it, may they, is it still
+meant. A refusal is an answer.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ from bot.domain.commands import (
 from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
-from bot.domain.spelling import check_reason
+from bot.domain.validation import check_reason
 from bot.ports.talk import Answer, Intent
 from bot.services import (
     approvals,
@@ -67,10 +69,10 @@ from bot.services import (
     watching,
     whys,
 )
-from bot.services.house import House
+from bot.services.context import Context
 from bot.services.targets import undoable
 
-UseCase = Callable[[House, Intent, Any], Awaitable[Answer | None]]
+UseCase = Callable[[Context, Intent, Any], Awaitable[Answer | None]]
 
 
 async def _greeted() -> Answer:
@@ -106,9 +108,11 @@ USE_CASES: dict[type[Command], UseCase] = {
     RollBack: rollbacks.roll_back,
     OpenGate: gates.open_gate,
     Retest: retests.retest,
-    Help: lambda _house, _intent, _command: _greeted(),
+    Help: lambda _context, _intent, _command: _greeted(),
 }
-"""Who carries out what. A typed ``Help`` is answered at the door; the one that comes here is a mention of the bot."""
+"""Who carries out what. A typed ``Help`` is answered at the door; the one that comes here
+is a mention of the bot.
+"""
 
 MEANT_FOR = timedelta(minutes=15)
 """How old a command may be that lets something go forward, or changes who decides."""
@@ -116,17 +120,27 @@ STOPS_FOR = timedelta(hours=1)
 """The same for one that stops something or goes back."""
 _STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
 STOPPING = (*_STOPS, StopCountdown, TakeOver)
-"""Commands that stop something, or that somebody needs in order to stop it. They wait for no slot, and not long for anything else."""
-UNDOES: dict[type[Command], type[Command]] = {Unlock: Lock, Unquarantine: Quarantine, HandOver: TakeOver}
+"""Commands that stop something, or that somebody needs in order to stop it. They wait for no slot,
+and not long for anything else.
+"""
+UNDOES: dict[type[Command], type[Command]] = {
+    Unlock: Lock,
+    Unquarantine: Quarantine,
+    HandOver: TakeOver,
+}
 """What takes back which of them: these two keep their order, however long it takes."""
 
 PATIENCE = 1.0
-"""Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
+"""Seconds that a schedule has before a dialog is opened without its answer;
+Slack opens none after three.
+"""
 QUESTIONS = (Check, Status, History, Locks)
-"""Commands that only ask. They are not kept for a vendor, have slots of their own, and nobody minds their age."""
+"""Commands that only ask. They are not kept for a vendor, have slots of their own,
+and nobody minds their age.
+"""
 
 
-_MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] = {
+_MAY: dict[Action, Callable[[Context, Person, DeploymentId], Awaitable[object]]] = {
     Action.REJECT: approvals.may_reject,
     Action.CONFIRM_PLAN: plans.may_confirm,
     Action.PROCEED: leads.may_proceed,
@@ -136,50 +150,61 @@ _MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] =
 }
 
 
-async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) -> None:
-    """Look before a dialog asks why: a reason that is typed for nothing is lost. Raises Refusal where the answer is known to be no.
+async def may_ask(context: Context, action: Action, id: DeploymentId, by: Person) -> None:
+    """Look before a dialog asks why: a reason that is typed for nothing is lost. Raises Refusal
+    where the answer is known to be no.
 
-    Nobody waits for a schedule or a directory that is slow: then the dialog opens, and the answer follows what was typed.
+    Nobody waits for a schedule or a directory that is slow: then the dialog opens, and the
+    answer follows what was typed.
     """
     with suppress(IntegrationError, TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            await house.people.admit(by)
+            await context.people.admit(by)
             try:
-                await _MAY[action](house, by, id)
+                await _MAY[action](context, by, id)
             except Refusal as refusal:
-                raise await refusals.to_whom(house, by, refusal, id) from refusal
+                raise await refusals.to_whom(context, by, refusal, id) from refusal
 
 
-async def carry_out(house: House, intent: Intent) -> Answer | None:
-    """Carry out one command: who is it, may they, do it, and say what happened. A refusal is an answer and is audited."""
-    async with house.store.reading() as reader:
-        if await reader.taken(intent.key):  # carried out before a crash: answered as it was, whatever is so by now
+async def carry_out(context: Context, intent: Intent) -> Answer | None:
+    """Carry out one command: who is it, may they, do it, and say what happened. A refusal is
+    an answer and is audited.
+    """
+    async with context.store.reading() as reader:
+        if await reader.taken(intent.key):
+            # carried out before a crash: answered as it was, whatever is so by now
             return await reader.kept(intent.key)
     try:
-        refuse_stale(intent, house.now())
+        refuse_stale(intent, context.now())
         check_reason(str(getattr(intent.command, "reason", "")))
-        await _let_in(house, intent)
-        command = await _with_names(house, intent.command)
-        return await USE_CASES[type(command)](house, intent, command)
+        await _let_in(context, intent)
+        command = await _with_names(context, intent.command)
+        return await USE_CASES[type(command)](context, intent, command)
     except Refusal as refused:
-        refusal = await _to_whom(house, intent, refused)
-        await _audit_refusal(house, intent, str(refusal))
-        return await refusals.told(house, intent.by, refusal)
+        refusal = await _to_whom(context, intent, refused)
+        await _audit_refusal(context, intent, str(refusal))
+        return await refusals.told(context, intent.by, refusal)
 
 
-async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
-    """Tell outsiders no more than that they are: a rollback is looked at before the directory has said who asks."""
+async def _to_whom(context: Context, intent: Intent, refusal: Refusal) -> Refusal:
+    """Tell outsiders no more than that they are: a rollback is looked at before the
+    directory has said who asks.
+    """
     with suppress(IntegrationError, TimeoutError):
         async with asyncio.timeout(PATIENCE):
             try:
-                await house.people.admit(intent.by)
+                await context.people.admit(intent.by)
             except NotAllowed as stranger:
                 return stranger
     about = intent.command
-    named, service, environment = (str(getattr(about, each, "")) for each in ("deployment", "service", "environment"))
-    async with house.store.reading() as reader:
+    named, service, environment = (
+        str(getattr(about, each, "")) for each in ("deployment", "service", "environment")
+    )
+    async with context.store.reading() as reader:
         meant = None if named else await undoable(reader, service, environment)
-    return await refusals.to_whom(house, intent.by, refusal, meant.id if meant else named, service)
+    return await refusals.to_whom(
+        context, intent.by, refusal, meant.id if meant else named, service
+    )
 
 
 def meant_for(command: Command) -> timedelta:
@@ -188,38 +213,48 @@ def meant_for(command: Command) -> timedelta:
 
 
 def refuse_stale(intent: Intent, now: datetime) -> None:
-    """Refuse what was said so long ago that it may not be meant any more: the bot was away. Raises NotPossible."""
+    """Refuse what was said so long ago that it may not be meant any more: the bot was
+    away. Raises NotPossible.
+    """
     age = now - intent.at
     if age > meant_for(intent.command) and not isinstance(intent.command, QUESTIONS):
         minutes = int(age.total_seconds() // 60)
         raise NotPossible(
-            f"You said this {minutes} minutes ago, and it could not be done until now; nothing was done. Look again, and say it anew."
+            f"You said this {minutes} minutes ago, and it could not be done until now; nothing "
+            "was done. Look again, and say it anew."
         )
 
 
-async def _let_in(house: House, intent: Intent) -> None:
+async def _let_in(context: Context, intent: Intent) -> None:
     """Ask who it is. What gives a right waits until the person is known now.
 
     The lead's id alone is enough to roll back: no directory holds that up.
     """
     if isinstance(intent.command, RollBack):
-        house.people.remembered(intent.by)
+        context.people.remembered(intent.by)
     else:
-        await house.people.admit(intent.by, fresh=not isinstance(intent.command, QUESTIONS))
+        await context.people.admit(intent.by, fresh=not isinstance(intent.command, QUESTIONS))
 
 
-async def _with_names(house: House, command: Command) -> Command:
-    """Call people in a reason by their names: many will read it, and it notifies nobody. Nobody waits for a slow directory."""
-    if not isinstance(command, Deploy | Lock | RollBack | Quarantine | Unquarantine | SayLive) or "@" not in command.reason:
+async def _with_names(context: Context, command: Command) -> Command:
+    """Call people in a reason by their names: many will read it, and it notifies nobody. Nobody
+    waits for a slow directory.
+    """
+    if (
+        not isinstance(command, Deploy | Lock | RollBack | Quarantine | Unquarantine | SayLive)
+        or "@" not in command.reason
+    ):
         return command
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            return replace(command, reason=await house.people.named(command.reason))
+            return replace(command, reason=await context.people.named(command.reason))
     return command
 
 
-async def _audit_refusal(house: House, intent: Intent, sentence: str) -> None:
+async def _audit_refusal(context: Context, intent: Intent, sentence: str) -> None:
     about = getattr(intent.command, "deployment", "")
     facts = {"why": sentence, "command": to_json(intent.command)}
-    async with house.store.transaction() as tx:
-        await tx.audit(Entry(house.now(), intent.by, intent.command.verb, about, "refused", facts))
+    async with context.store.transaction() as tx:
+        await tx.audit(
+            Entry(context.now(), intent.by, intent.command.verb, about, "refused", facts)
+        )

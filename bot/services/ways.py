@@ -1,4 +1,6 @@
-"""What lies between two versions: asked of the CI provider outside of any view, and stored, so that a rule can go by it at any moment."""
+"""What lies between two versions: asked of the CI provider outside of any view, and stored, so that
+a rule can go by it at any moment.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.live import Live
 from bot.domain.rollback import Passage, Way
 from bot.ports.reader import Reader
-from bot.services.house import House, existing
+from bot.services.context import Context, existing
 from bot.services.targets import last_resort, target_for
 
 TOLD = 50
@@ -23,145 +25,235 @@ COMPARISON = timedelta(seconds=5)
 """How long anything waits for a comparison; nobody waits at a fire for a list of files."""
 
 
-async def compare(house: House, service: str, base: str, head: str) -> Changes:
-    """List what ``head`` has and ``base`` has not; not known when the provider cannot tell in time."""
+async def compare(context: Context, service: str, base: str, head: str) -> Changes:
+    """List what ``head`` has and ``base`` has not; not known when the
+    provider cannot tell in time.
+    """
     if not base or not head:
         return Changes(known=False)
     try:
         async with asyncio.timeout(COMPARISON.total_seconds()):
-            changes = await house.providers[service].ci.compare(base, head)
+            changes = await context.providers[service].ci.compare(base, head)
     except (IntegrationError, TimeoutError):
         return Changes(known=False, base=base)
     return replace(changes, base=base)
 
 
-async def both_ways(house: House, service: str, base: str, head: str) -> tuple[Changes, Changes]:
-    """List what ``head`` has and ``base`` has not, and the other way round; each names what it takes away of the other."""
+async def both_ways(
+    context: Context, service: str, base: str, head: str
+) -> tuple[Changes, Changes]:
+    """List what ``head`` has and ``base`` has not, and the other way round; each names what it
+    takes away of the other.
+    """
     if base == head:
         return Changes(base=base), Changes(base=base)
-    there, back = await asyncio.gather(compare(house, service, base, head), compare(house, service, head, base))
-    there, back = (replace(each, migrations=_migrations(house, service, each)) for each in (there, back))
+    there, back = await asyncio.gather(
+        compare(context, service, base, head), compare(context, service, head, base)
+    )
+    there, back = (
+        replace(each, migrations=_migrations(context, service, each)) for each in (there, back)
+    )
     return replace(there, taken=taken_by(there, back)), replace(back, taken=taken_by(back, there))
 
 
-def _migrations(house: House, service: str, changes: Changes) -> tuple[str, ...]:
-    return rollback.migrations_in(changes, house.service(service).migrations)
+def _migrations(context: Context, service: str, changes: Changes) -> tuple[str, ...]:
+    return rollback.migrations_in(changes, context.service(service).migrations)
 
 
-async def between(house: House, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()) -> Way:
+async def between(
+    context: Context, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()
+) -> Way:
     """Judge going from one commit to another, by asking the provider what would be undone."""
-    return (await compared(house, service, leaving=leaving, to=to, beside=beside))[1]
+    return (await compared(context, service, leaving=leaving, to=to, beside=beside))[1]
 
 
-async def compared(house: House, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()) -> tuple[Changes, Way]:
-    """Say what going from one commit to another changes, and judge the way; ``beside`` are commits that may be there as well."""
-    migrations = house.service(service).migrations
-    (changes, undoes), *others = await asyncio.gather(*(both_ways(house, service, each, to) for each in (leaving, *beside)))
+async def compared(
+    context: Context, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()
+) -> tuple[Changes, Way]:
+    """Say what going from one commit to another changes, and judge the way; ``beside`` are commits
+    that may be there as well.
+    """
+    migrations = context.service(service).migrations
+    (changes, undoes), *others = await asyncio.gather(
+        *(both_ways(context, service, each, to) for each in (leaving, *beside))
+    )
     first = rollback.way(leaving=leaving, to=to, undoes=undoes, migrations=migrations)
-    along = [rollback.way(leaving=each, to=to, undoes=back, migrations=migrations) for each, (_, back) in zip(beside, others, strict=True)]
+    along = [
+        rollback.way(leaving=each, to=to, undoes=back, migrations=migrations)
+        for each, (_, back) in zip(beside, others, strict=True)
+    ]
     return changes, rollback.together(first, along)
 
 
-async def way_back(house: House, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()) -> Way:
+async def way_back(
+    context: Context, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()
+) -> Way:
     """Judge going back from one commit to another, as a rollback does it."""
-    changes, found = await compared(house, service, leaving=leaving, to=to, beside=beside)
-    return rollback.back(found, changes, house.service(service).migrations)
+    changes, found = await compared(context, service, leaving=leaving, to=to, beside=beside)
+    return rollback.back(found, changes, context.service(service).migrations)
 
 
-async def left_behind(reader: Reader, service: str, environment: str, *, leaving: str) -> tuple[str, ...]:
-    """Name the commits beside ``leaving`` that may be in a place, with their migrations: what failed there since it was last known."""
-    return tuple(each for each in await reader.failed_since(service, environment) if each != leaving)
+async def left_behind(
+    reader: Reader, service: str, environment: str, *, leaving: str
+) -> tuple[str, ...]:
+    """Name the commits beside ``leaving`` that may be in a place, with their migrations: what
+    failed there since it was last known.
+    """
+    return tuple(
+        each for each in await reader.failed_since(service, environment) if each != leaving
+    )
 
 
-async def way_there(house: House, reader: Reader, deployment: Deployment) -> Way | None:
-    """Give what is stored of the way to a deployment that waits; what has failed there since it was compared makes it unknown."""
-    found = await _stored_way_there(house, reader, deployment)
+async def way_there(context: Context, reader: Reader, deployment: Deployment) -> Way | None:
+    """Give what is stored of the way to a deployment that waits; what has failed there since it was
+    compared makes it unknown.
+    """
+    found = await _stored_way_there(context, reader, deployment)
     return await with_bringer(reader, deployment, found) if found is not None else None
 
 
 async def with_bringer(reader: Reader, deployment: Deployment, way: Way) -> Way:
-    """Name with a way over a migration the version that brought it to the place, as the deployments there tell."""
+    """Name with a way over a migration the version that brought it to the place, as
+    the deployments there tell.
+    """
     if way.passage is not Passage.MIGRATION:
         return way
     for each in await reader.history(deployment.service, deployment.environment, limit=TOLD):
-        changes = await reader.changes(each.id) if each.started_at is not None and each.kind is Kind.FORWARD else None
-        if changes is not None and changes.known and not changes.backwards and way.path in changes.files:
+        changes = (
+            await reader.changes(each.id)
+            if each.started_at is not None and each.kind is Kind.FORWARD
+            else None
+        )
+        if (
+            changes is not None
+            and changes.known
+            and not changes.backwards
+            and way.path in changes.files
+        ):
             return replace(way, brought_by=each.version)
     return way
 
 
-async def _stored_way_there(house: House, reader: Reader, deployment: Deployment) -> Way | None:
+async def _stored_way_there(context: Context, reader: Reader, deployment: Deployment) -> Way | None:
     stored = await reader.way_there(deployment.id)
-    beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.base_commit)
-    if not beside or (stored is not None and stored.beside == beside) or not house.service(deployment.service).migrations:
+    beside = await left_behind(
+        reader, deployment.service, deployment.environment, leaving=deployment.base_commit
+    )
+    if (
+        not beside
+        or (stored is not None and stored.beside == beside)
+        or not context.service(deployment.service).migrations
+    ):
         return stored
     return Way(deployment.base_commit, deployment.commit, Passage.UNKNOWN, beside=beside)
 
 
-async def stored_way_back(house: House, reader: Reader, deployment: Deployment, target: Live) -> Way | None:
-    """Give what is known of the way from a deployment back to a release: as compared for it, or as its own changes tell."""
+async def stored_way_back(
+    context: Context, reader: Reader, deployment: Deployment, target: Live
+) -> Way | None:
+    """Give what is known of the way from a deployment back to a release: as compared for it, or
+    as its own changes tell.
+    """
     known = await reader.way_back(deployment.id)
-    beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
-    same = known is not None and (known.leaving, known.to, known.beside) == (deployment.commit, target.commit, beside)
+    beside = await left_behind(
+        reader, deployment.service, deployment.environment, leaving=deployment.commit
+    )
+    same = known is not None and (known.leaving, known.to, known.beside) == (
+        deployment.commit,
+        target.commit,
+        beside,
+    )
     if known is not None and same and known.passage is not Passage.UNKNOWN:
         return known
-    if beside and house.service(deployment.service).migrations:
+    if beside and context.service(deployment.service).migrations:
         return None
     changes = await reader.changes(deployment.id)
     undoes = changes if changes is not None and changes.base == target.commit else None
-    migrations = house.service(deployment.service).migrations
-    found = rollback.way(leaving=deployment.commit, to=target.commit, undoes=undoes, migrations=migrations)
+    migrations = context.service(deployment.service).migrations
+    found = rollback.way(
+        leaving=deployment.commit, to=target.commit, undoes=undoes, migrations=migrations
+    )
     found = rollback.back(found, _brings(undoes), migrations)
     return None if found.passage is Passage.UNKNOWN else found
 
 
-async def is_mended(house: House, reader: Reader, deployment: Deployment, way: Way | None) -> bool:
-    """Tell whether a deployment goes over what is bad itself, and no migration lies on the way back to that, as far as is known."""
+async def is_mended(
+    context: Context, reader: Reader, deployment: Deployment, way: Way | None
+) -> bool:
+    """Tell whether a deployment goes over what is bad itself, and no migration lies on the way back
+    to that, as far as is known.
+    """
     to = await last_resort(reader, deployment)
-    way = (way or await stored_way_back(house, reader, deployment, to)) if to is not None else None
+    way = (
+        (way or await stored_way_back(context, reader, deployment, to)) if to is not None else None
+    )
     return to is not None and way is not None and (way.to, way.passage) == (to.commit, Passage.FREE)
 
 
 def _brings(undoes: Changes | None) -> Changes | None:
-    """Say what going back would bring, from what a deployment took away; not known of one that is part of what it replaced."""
+    """Say what going back would bring, from what a deployment took away; not known of one that is
+    part of what it replaced.
+    """
     if undoes is None or undoes.backwards:
         return None
     return Changes(files=undoes.taken.files, known=undoes.taken.known)
 
 
-async def know_way_back(house: House, id: DeploymentId) -> None:
-    """See to it that the way back of a deployment that can be rolled back is known and stored, as far as the provider tells."""
-    async with house.store.reading() as reader:
+async def know_way_back(context: Context, id: DeploymentId) -> None:
+    """See to it that the way back of a deployment that can be rolled back is known and stored, as
+    far as the provider tells.
+    """
+    async with context.store.reading() as reader:
         deployment = await existing(reader, id)
         if deployment.state not in CAN_ROLL_BACK | WAITING or not deployment.commit:
             return
         target = await target_for(reader, deployment)
         if target is None:
             return
-        known = await stored_way_back(house, reader, deployment, target)
+        known = await stored_way_back(context, reader, deployment, target)
         if known is not None and known.undoes.known:
             return
-        beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
-    way = await way_back(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
-    async with house.store.transaction() as tx:
+        beside = await left_behind(
+            reader, deployment.service, deployment.environment, leaving=deployment.commit
+        )
+    way = await way_back(
+        context, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside
+    )
+    async with context.store.transaction() as tx:
         await tx.save_way_back(id, way)
 
 
-async def know_changes(house: House, id: DeploymentId) -> None:
-    """See to it that a deployment that waits is compared with what is live now: people approve what they read on its card."""
-    async with house.store.reading() as reader:
+async def know_changes(context: Context, id: DeploymentId) -> None:
+    """See to it that a deployment that waits is compared with what is live now: people approve
+    what they read on its card.
+    """
+    async with context.store.reading() as reader:
         deployment = await existing(reader, id)
         live = await reader.live(deployment.service, deployment.environment)
         changes, there = await reader.changes(id), await reader.way_there(id)
         base = live.commit if live else ""
         beside = await left_behind(reader, deployment.service, deployment.environment, leaving=base)
-    knows_changes = changes is not None and changes.base == base and (not base or (changes.known and changes.taken.known))
-    there = there if there and (there.leaving, there.to, there.beside) == (base, deployment.commit, beside) else None
+    knows_changes = (
+        changes is not None
+        and changes.base == base
+        and (not base or (changes.known and changes.taken.known))
+    )
+    there = (
+        there
+        if there and (there.leaving, there.to, there.beside) == (base, deployment.commit, beside)
+        else None
+    )
     knows_way = there is not None and there.passage is not Passage.UNKNOWN
-    if deployment.state not in WAITING or not deployment.commit or (knows_changes and knows_way and deployment.base_commit == base):
+    if (
+        deployment.state not in WAITING
+        or not deployment.commit
+        or (knows_changes and knows_way and deployment.base_commit == base)
+    ):
         return
-    changes, way = await compared(house, deployment.service, leaving=base, to=deployment.commit, beside=beside)
-    async with house.store.transaction() as tx:
+    changes, way = await compared(
+        context, deployment.service, leaving=base, to=deployment.commit, beside=beside
+    )
+    async with context.store.transaction() as tx:
         now = await tx.live(deployment.service, deployment.environment)
         if (await existing(tx, id)).state in WAITING and (now.commit if now else "") == base:
             await tx.set_base(id, base, live.version if live else "")

@@ -13,13 +13,22 @@ LOOKED_AT = 30
 
 
 async def of(reader: Reader, undone: Deployment) -> WentBack | None:
-    """Say since when going back from a deployment was asked for, and how often; a watch that was taken up again begins anew."""
+    """Say since when going back from a deployment was asked for, and how often; a watch that was
+    taken up again begins anew.
+    """
     found = await reader.history(undone.service, undone.environment, limit=LOOKED_AT)
     told = await reader.timeline(undone.id)
     since = [entry.at for entry in (*told.begin, *told.end) if entry.action == WATCHED_ON]
-    return went_back([each for each in found if each.undoes == undone.id], since=max(since, default=None))
+    return went_back(
+        [each for each in found if each.undoes == undone.id], since=max(since, default=None)
+    )
 
 
 def facts_of_going_back(found: WentBack) -> dict[str, Json]:
     """Give it as JSON values."""
-    return {"asked_by": str(found.asked_by), "by_itself": found.by_itself, "given_up": found.given_up, "failed": found.failed}
+    return {
+        "asked_by": str(found.asked_by),
+        "by_itself": found.by_itself,
+        "given_up": found.given_up,
+        "failed": found.failed,
+    }

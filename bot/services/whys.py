@@ -1,6 +1,8 @@
-"""Why something was done with one click, said afterwards: a rollback, a stop and the end of a rollback that hangs wait for no reason.
+"""Why something was done with one click, said afterwards: a rollback, a stop and the end of a
+rollback that hangs wait for no reason.
 
-Whoever did it, and the lead, give it when there is time; ``bot.domain.whys`` says what asks for one.
+Whoever did it, and the lead, give it when there is time;
+``bot.domain.whys`` says what asks for one.
 """
 
 from __future__ import annotations
@@ -19,20 +21,24 @@ from bot.domain.whys import Deed, Why, why_of
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
-from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen
 
-_SAID = {Deed.ROLLBACK: "{} was rolled back", Deed.STOP: "{} was stopped", Deed.GIVE_UP: "the rollback of {} was given up"}
+_SAID = {
+    Deed.ROLLBACK: "{} was rolled back",
+    Deed.STOP: "{} was stopped",
+    Deed.GIVE_UP: "the rollback of {} was given up",
+}
 
 
-async def may_say_why(house: House, by: Person, id: DeploymentId) -> None:
+async def may_say_why(context: Context, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may give the reason of what was done. Raises Refusal."""
-    async with house.store.reading() as reader:
+    async with context.store.reading() as reader:
         await _without_reason(reader, by, id)
 
 
-async def say_why(house: House, intent: Intent, command: SayWhy) -> Answer | None:
+async def say_why(context: Context, intent: Intent, command: SayWhy) -> Answer | None:
     """Store the reason of what was done without one, and tell it where that is told."""
-    return await act(house, intent, lambda tx: _say_why(house, intent, tx, command))
+    return await act(context, intent, lambda tx: _say_why(context, intent, tx, command))
 
 
 async def offer(reader: Reader, id: DeploymentId) -> tuple[Offer, ...]:
@@ -41,7 +47,14 @@ async def offer(reader: Reader, id: DeploymentId) -> tuple[Offer, ...]:
     why = await of(reader, deployment)
     if why is None or not why.is_asked:
         return ()
-    return (Offer(Action.SAY_WHY, "Say why…", id, carries=token(Action.SAY_WHY, await seen(reader, deployment))),)
+    return (
+        Offer(
+            Action.SAY_WHY,
+            "Say why…",
+            id,
+            carries=token(Action.SAY_WHY, await seen(reader, deployment)),
+        ),
+    )
 
 
 async def of(reader: Reader, deployment: Deployment) -> Why | None:
@@ -49,20 +62,26 @@ async def of(reader: Reader, deployment: Deployment) -> Why | None:
     return why_of(deployment, await reader.rollback_of(deployment.id))
 
 
-async def _say_why(house: House, intent: Intent, tx: Transaction, command: SayWhy) -> Answer:
+async def _say_why(context: Context, intent: Intent, tx: Transaction, command: SayWhy) -> Answer:
     deployment, why = await _without_reason(tx, intent.by, command.deployment)
     as_shown(Action.SAY_WHY, command.shown, await seen(tx, deployment))
-    return await give(house, intent, tx, deployment, why, command.reason)
+    return await give(context, intent, tx, deployment, why, command.reason)
 
 
-async def give(house: House, intent: Intent, tx: Transaction, deployment: Deployment, why: Why, reason: str) -> Answer:
+async def give(
+    context: Context, intent: Intent, tx: Transaction, deployment: Deployment, why: Why, reason: str
+) -> Answer:
     """Write the reason of what was done wherever that is told."""
     await _WRITE[why.deed](tx, deployment, why, reason)
     await _of_its_quarantine(tx, deployment, why, reason)
-    await note(tx, house.now(), "say_why", deployment, intent.by, reason=reason, deed=str(why.deed))
+    await note(
+        tx, context.now(), "say_why", deployment, intent.by, reason=reason, deed=str(why.deed)
+    )
     facts = {**facts_of(deployment), "by": str(intent.by), "reason": reason, "deed": str(why.deed)}
-    await tx.say(Message(f"{why.back or deployment.id}:why:{why.deed}", "said_why", facts, deployment.id))
-    return Answer("why_said", {**facts, "has_lock": await has_lock(house, tx, deployment)})
+    await tx.say(
+        Message(f"{why.back or deployment.id}:why:{why.deed}", "said_why", facts, deployment.id)
+    )
+    return Answer("why_said", {**facts, "has_lock": await has_lock(context, tx, deployment)})
 
 
 async def _of_rollback(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
@@ -83,14 +102,18 @@ async def _of_giving_up(tx: Transaction, undone: Deployment, why: Why, reason: s
     await tx.set_note(undone.id, reason)
 
 
-async def _of_its_quarantine(tx: Transaction, deployment: Deployment, why: Why, reason: str) -> None:
+async def _of_its_quarantine(
+    tx: Transaction, deployment: Deployment, why: Why, reason: str
+) -> None:
     """Have the quarantine that came with it say why, too, wherever that is told."""
     known = await tx.quarantined(deployment.service, deployment.commit)
     back = await tx.deployment(why.back) if why.back else None
     since = back.requested_at if back is not None else deployment.state_since
     if known is None or known.by != why.by or known.at < since or why.deed is Deed.GIVE_UP:
         return
-    await tx.set_quarantine_reason(deployment.service, deployment.commit, rollback.with_reason(known.reason, reason))
+    await tx.set_quarantine_reason(
+        deployment.service, deployment.commit, rollback.with_reason(known.reason, reason)
+    )
     for each in await tx.of_commit(deployment.service, deployment.commit):
         await tx.redraw(each.id)
 
@@ -98,15 +121,19 @@ async def _of_its_quarantine(tx: Transaction, deployment: Deployment, why: Why, 
 _WRITE = {Deed.ROLLBACK: _of_rollback, Deed.STOP: _of_stop, Deed.GIVE_UP: _of_giving_up}
 
 
-async def has_lock(house: House, reader: Reader, undone: Deployment) -> bool:
+async def has_lock(context: Context, reader: Reader, undone: Deployment) -> bool:
     """Tell whether there is a lock that says why it was rolled back, or will be one when it is."""
-    is_coming = undone.state is State.ROLLING_BACK and house.of(undone)[1].lock_after_rollback
+    is_coming = undone.state is State.ROLLING_BACK and context.of(undone)[1].lock_after_rollback
     is_there = undone.state is State.ROLLED_BACK and bool(await _its_locks(reader, undone))
     return is_coming or is_there
 
 
 async def _its_locks(reader: Reader, undone: Deployment) -> list[Lock]:
-    return [lock for lock in await reader.locks(undone.service, undone.environment) if lock.deployment == undone.id]
+    return [
+        lock
+        for lock in await reader.locks(undone.service, undone.environment)
+        if lock.deployment == undone.id
+    ]
 
 
 async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> tuple[Deployment, Why]:

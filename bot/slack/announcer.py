@@ -1,7 +1,9 @@
-"""Keeps Slack in step with the stored state: one card per deployment, edited in place; the outbox, in order; answers to one person.
+"""Keeps Slack in step with the stored state: one card per deployment, edited in place; the outbox,
+in order; answers to one person.
 
-Slack is asked for little. The last state of a card wins, edits of one card are coalesced, an unchanged card costs no call. Slack being away
-delays the view and nothing else: when it is back, each card that changed gets one edit, and the outbox goes on where it stopped.
+Slack is asked for little. The last state of a card wins, edits of one card are coalesced, an
+unchanged card costs no call. Slack being away delays the view and nothing else: when it is back,
+each card that changed gets one edit, and the outbox goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -36,29 +38,49 @@ async def _as_it_is(message: Message) -> Message | None:
 
 
 class SlackAnnouncer:
-    """``ports.Announcer`` on Slack. ``min_interval`` is the least time between two edits of one card, in seconds.
+    """``ports.Announcer`` on Slack. ``min_interval`` is the least time between two edits
+    of one card, in seconds.
 
     ``figures`` is that time where nothing but the figures of its metrics has changed.
     """
 
     def __init__(
-        self, client: SlackClient, postings: Postings, card_of: CardOf, cards_due: CardsDue, words: Words, *, draw: Picture | None = None,
-        name: Name | None = None, still_true: StillTrue = _as_it_is, ended: Ended | None = None, pacing: Pacing | None = None,
+        self, client: SlackClient, postings: Postings, card_of: CardOf,
+        cards_due: CardsDue, words: Words, *, draw: Picture | None = None,
+        name: Name | None = None, still_true: StillTrue = _as_it_is,
+        ended: Ended | None = None, pacing: Pacing | None = None,
         min_interval: float = 1.0, figures: float = FIGURES,
     ) -> None:  # fmt: skip
         self._client = client
         self._words = words
         self._pacing = pacing or Pacing(time.monotonic)
         self._postman = Postman(client, postings, self._pacing)
-        self._cards = Cards(card_of, cards_due, words, self._postman, self._pacing, min_interval=min_interval, figures=figures)
+        self._cards = Cards(
+            card_of,
+            cards_due,
+            words,
+            self._postman,
+            self._pacing,
+            min_interval=min_interval,
+            figures=figures,
+        )
         references = References(client, self._pacing, name)
         self._outbox = Outbox(
-            card_of, words, postings, self._postman, self._pacing, references, self._cards, draw=draw, still_true=still_true, ended=ended
+            card_of,
+            words,
+            postings,
+            self._postman,
+            self._pacing,
+            references,
+            self._cards,
+            draw=draw,
+            still_true=still_true,
+            ended=ended,
         )
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
-    # What the rest of the bot says --------------------------------------------------------------------------------------------------
+    # What the rest of the bot says --------------------------------------------------------------
 
     @property
     def problem(self) -> str:
@@ -122,7 +144,7 @@ class SlackAnnouncer:
             if pause != 0:
                 await self._cards.rest(pause)
 
-    # Answers ------------------------------------------------------------------------------------------------------------------------
+    # Answers ------------------------------------------------------------------------------------
 
     async def _answer(self, intent: Intent, drawn: Drawn) -> None:
         place = intent.place
@@ -136,11 +158,15 @@ class SlackAnnouncer:
                 return
         if place.channel[:1] in {"C", "G", "D"}:
             try:
-                await self._client.whisper(place.channel, intent.by.user, drawn, thread=place.thread)
+                await self._client.whisper(
+                    place.channel, intent.by.user, drawn, thread=place.thread
+                )
             except SlackError as error:
                 if error.code not in CHANNEL_GONE:
                     raise
             else:
                 return
         if is_in_slack(intent.by):
-            await self._client.post(await self._postman.direct(intent.by.user), drawn, key=f"answer:{intent.key}")
+            await self._client.post(
+                await self._postman.direct(intent.by.user), drawn, key=f"answer:{intent.key}"
+            )

@@ -1,4 +1,6 @@
-"""What cards, answers and dialogs are built from: Slack's blocks, checked by slack_sdk against Slack's limits."""
+"""What cards, answers and dialogs are built from: Slack's blocks, checked by
+slack_sdk against Slack's limits.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from bot.slack.render import plain
 SECTION = 2900
 """Characters of text in one section, safely below Slack's 3,000."""
 TOTAL = 11_500
-"""Characters of text in one message, safely below the undocumented total at which Slack refuses (``msg_blocks_too_long``)."""
+"""Characters of text in one message, safely below the undocumented total at which Slack refuses
+(``msg_blocks_too_long``).
+"""
 BUTTON = 75
 VIEW_TOTAL = 60_000
 """Characters of text in one dialog."""
@@ -34,7 +38,9 @@ CUT = "… the rest does not fit here."
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Something ready to be shown: ``text`` for notifications and screen readers, and its blocks."""
+    """Something ready to be shown: ``text`` for notifications and screen
+    readers, and its blocks.
+    """
 
     text: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
@@ -54,8 +60,16 @@ class Drawn:
     @property
     def has_danger(self) -> bool:
         """Tell whether a button on it does what may do harm, or asks back because it may."""
-        elements = [element for block in self.blocks if block["type"] == "actions" for element in block["elements"]]
-        return any("danger" in {element.get("style"), element.get("confirm", {}).get("style")} for element in elements)
+        elements = [
+            element
+            for block in self.blocks
+            if block["type"] == "actions"
+            for element in block["elements"]
+        ]
+        return any(
+            "danger" in {element.get("style"), element.get("confirm", {}).get("style")}
+            for element in elements
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,9 @@ class Question:
 
 
 def mrkdwn(text: str) -> MarkdownTextObject:
-    """Make a text that Slack formats but in which it looks for no names, channels or addresses of its own accord."""
+    """Make a text that Slack formats but in which it looks for no names, channels or
+    addresses of its own accord.
+    """
     return MarkdownTextObject(text=text, verbatim=True)
 
 
@@ -89,15 +105,29 @@ def context(text: str, block_id: str | None = None) -> ContextBlock:
     return ContextBlock(elements=[mrkdwn(text)], block_id=block_id)
 
 
-def button(action: str, text: str, deployment: str, *, style: str | None = None, question: Question | None = None) -> ButtonElement:
+def button(
+    action: str,
+    text: str,
+    deployment: str,
+    *,
+    style: str | None = None,
+    question: Question | None = None,
+) -> ButtonElement:
     """Offer a card action; the button carries the deployment's id and nothing else."""
     confirm = None
     if question is not None:
         confirm = ConfirmObject(
             title=label(question.title, 100), text=label(question.text, 300),
-            confirm=label(question.yes, 30), deny=label(question.no, 30), style="danger" if question.is_danger else None,
+            confirm=label(question.yes, 30), deny=label(question.no, 30),
+            style="danger" if question.is_danger else None,
         )  # fmt: skip
-    return ButtonElement(text=label(text, BUTTON), action_id=ids.action_id(action), value=deployment, style=style, confirm=confirm)
+    return ButtonElement(
+        text=label(text, BUTTON),
+        action_id=ids.action_id(action),
+        value=deployment,
+        style=style,
+        confirm=confirm,
+    )
 
 
 def buttons(elements: Sequence[ButtonElement], block_id: str) -> ActionsBlock:
@@ -111,7 +141,9 @@ def drawn(text: str, blocks: Iterable[Block]) -> Drawn:
 
 
 def paged(text: str, total: int = TOTAL) -> list[SectionBlock]:
-    """Show a long text in as many sections as it needs, cut between lines; a text that Slack would refuse ends early and says so."""
+    """Show a long text in as many sections as it needs, cut between lines; a text that Slack would
+    refuse ends early and says so.
+    """
     pages, page, size = [], "", 0
     for line in text.split("\n"):
         if size + len(line) > total:

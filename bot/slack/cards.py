@@ -1,7 +1,9 @@
-"""The card: a pure function from ``bot.domain.card.Card`` to Slack blocks. The words are in ``templates/slack/card``.
+"""The card: a pure function from ``bot.domain.card.Card`` to Slack blocks. The words are in
+``templates/slack/card``.
 
-One line that is enough alone, who and what, the body of the phase, the outlook, the buttons that are possible now; twelve lines at most.
-Nothing on it changes by the passing of time alone, so an unchanged card costs no call.
+One line that is enough alone, who and what, the body of the phase, the outlook, the buttons that
+are possible now; twelve lines at most. Nothing on it changes by the passing of time alone, so an
+unchanged card costs no call.
 """
 
 from __future__ import annotations
@@ -33,17 +35,27 @@ BODY_LINES = 6
 CONFIRM = 300
 
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
-_NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED, StepState.STOPPED})
+_NOW = frozenset(
+    {StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED, StepState.STOPPED}
+)
 _RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED, StepState.STOPPED})
 
 
 def deployment_card(card: Card, words: Words) -> Drawn:
     """Draw a deployment's card."""
-    first, second = words.line("card/headline", {"now": card.now, **_headline(card)}), words.line("card/people", {"card": card})
+    first, second = (
+        words.line("card/headline", {"now": card.now, **_headline(card)}),
+        words.line("card/people", {"card": card}),
+    )
     if card.deployment.never_was:
         return drawn(first, [section(first, "gonogo.card.headline")])
-    headline, people, body, outlook = _named_once([first, second, _body(card, words), _outlook(card, words)], card.deployment)
-    blocks: list[Block] = [section(headline, "gonogo.card.headline"), context(people, "gonogo.card.people")]
+    headline, people, body, outlook = _named_once(
+        [first, second, _body(card, words), _outlook(card, words)], card.deployment
+    )
+    blocks: list[Block] = [
+        section(headline, "gonogo.card.headline"),
+        context(people, "gonogo.card.people"),
+    ]
     if body:
         blocks.append(section(body, "gonogo.card.body"))
     if outlook:
@@ -55,17 +67,22 @@ def deployment_card(card: Card, words: Words) -> Drawn:
 
 
 def gist(card: Card, words: Words) -> str:
-    """Digest a card but for its figures and how long it still takes: what people have to know, and can do, at once.
+    """Digest a card but for its figures and how long it still takes: what people have to
+    know, and can do, at once.
 
     That nobody can tell any more how long it takes has to be known.
     """
-    snapshot, meanwhile = (shot.without_figures if shot else None for shot in (card.snapshot, card.meanwhile))
+    snapshot, meanwhile = (
+        shot.without_figures if shot else None for shot in (card.snapshot, card.meanwhile)
+    )
     bare = replace(card, snapshot=snapshot, meanwhile=meanwhile, about_left=None)
     return f"{deployment_card(bare, words).digest} {card.is_stale} {card.about_left is None}"
 
 
 def in_brief(card: Card, words: Words) -> str:
-    """Write how a deployment stands and its numbers: what a person needs who is asked to look at its card."""
+    """Write how a deployment stands and its numbers: what a person needs who is
+    asked to look at its card.
+    """
     first = words.line("card/headline", {"now": card.now, **_headline(card)})
     return f"{first}\n{_numbers(card, words)}".strip()
 
@@ -85,7 +102,13 @@ def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
             seen.add(match[1])
             return match[0]
         is_lead = deployment.lead is not None and match[1] == deployment.lead.user
-        who = "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
+        who = (
+            "the lead"
+            if is_lead
+            else "the requester"
+            if match[1] == deployment.requested_by.user
+            else "the same person"
+        )
         before = match.string[: match.start()]
         if (
             before.endswith(_SAYS_WHO)
@@ -99,26 +122,51 @@ def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
 
 
 def _is_last_named(user: str, before: str) -> bool:
-    """Tell whether somebody is whom a line has named last, so that "the same person" says who it is."""
+    """Tell whether somebody is whom a line has named last, so that "the
+    same person" says who it is.
+    """
     named = _MENTION.findall(before.rpartition("\n")[2])
     return bool(named) and named[-1] == user
 
 
 def _headline(card: Card) -> Mapping[str, Any]:
-    gates = [gate for gate in card.review.gates if gate.need is Need.REQUIRED] if card.review else []
-    return {"card": card, "where": _where(card), "gates": len(gates), "blocking": sum(gate.blocks for gate in gates)}
+    gates = (
+        [gate for gate in card.review.gates if gate.need is Need.REQUIRED] if card.review else []
+    )
+    return {
+        "card": card,
+        "where": _where(card),
+        "gates": len(gates),
+        "blocking": sum(gate.blocks for gate in gates),
+    }
 
 
 def _where(card: Card) -> str:
     """Say where the rollout is; of what its lead has stopped, what it has of the requests."""
     if card.deployment.was_stopped:
         return f"at {card.serving} %" if card.serving else "in its first run"
-    step = next((each for each in card.steps if each.key == card.where), None) if card.waits_for_word else _current(card.steps)
+    step = (
+        next((each for each in card.steps if each.key == card.where), None)
+        if card.waits_for_word
+        else _current(card.steps)
+    )
     if step is not None and card.stands_still:
         step = next((each for each in card.steps if each.is_to_start), step)
     if step is None:
-        return "starting" if card.deployment.state is State.ROLLING_OUT and not card.is_degraded and not card.is_blind else ""
-    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.is_blind or card.waits_for_word or card.goes_on_word:
+        return (
+            "starting"
+            if card.deployment.state is State.ROLLING_OUT
+            and not card.is_degraded
+            and not card.is_blind
+            else ""
+        )
+    if (
+        card.deployment.state is not State.ROLLING_OUT
+        or card.is_degraded
+        or card.is_blind
+        or card.waits_for_word
+        or card.goes_on_word
+    ):
         return f"at {step.percent} %"
     return f"{step.key.split('-')[0]} {step.percent} % · step {step.index + 1} of {len(card.steps)}"
 
@@ -132,7 +180,7 @@ def _current(steps: Sequence[Step]) -> Step | None:
     return waiting[0] if waiting else done[-1] if done else None
 
 
-# The body -------------------------------------------------------------------------------------------------------------------------------
+# The body ---------------------------------------------------------------------------------------
 
 
 def _body(card: Card, words: Words) -> str:
@@ -156,7 +204,10 @@ def _fitting(text: str, longest: int) -> str:
 def _gates(card: Card, words: Words) -> str:
     if card.review is None:
         return ""
-    missing = sorted((gate for gate in card.review.gates if gate.state not in HOLDING), key=lambda gate: not gate.blocks)
+    missing = sorted(
+        (gate for gate in card.review.gates if gate.state not in HOLDING),
+        key=lambda gate: not gate.blocks,
+    )
     most = OPEN_GATES if len(missing) <= OPEN_GATES else OPEN_GATES - 1
     green = [gate for gate in card.review.gates if gate.state in HOLDING]
     facts = {"green": green, "open": missing[:most], "others": missing[most:]}
@@ -164,28 +215,45 @@ def _gates(card: Card, words: Words) -> str:
 
 
 def _approval(card: Card, words: Words) -> str:
-    """Show who has approved, how the gates are, and as many of the newest commits as there is room for."""
+    """Show who has approved, how the gates are, and as many of the newest
+    commits as there is room for.
+    """
     gates = card.review.gates if card.review else ()
-    brief = {"green": [gate for gate in gates if gate.state in HOLDING], "open": [gate for gate in gates if gate.state not in HOLDING]}
+    brief = {
+        "green": [gate for gate in gates if gate.state in HOLDING],
+        "open": [gate for gate in gates if gate.state not in HOLDING],
+    }
     above = [words.text("card/approvals", {"card": card}), words.text("card/gates_in_brief", brief)]
     lines = [line for text in above for line in text.split("\n") if line]
     room = max(BODY_LINES - len(lines), 1)
     newest = card.changes.commits[::-1][: room if card.changes.total <= room else max(room - 1, 1)]
     more = max(0, card.changes.total - len(newest)) if newest else 0
-    return "\n".join([*lines, words.text("card/changes", {"card": card, "commits": newest, "more": more})])
+    return "\n".join(
+        [*lines, words.text("card/changes", {"card": card, "commits": newest, "more": more})]
+    )
 
 
 def _rollout(card: Card, words: Words) -> str:
-    steps, numbers = _filled(words, "steps", card) + _stages(card, card.steps, words), _numbers(card, words)
-    return f"{numbers}\n{steps}" if card.waits_for_word or card.is_degraded else f"{steps}\n{numbers}"
+    steps, numbers = (
+        _filled(words, "steps", card) + _stages(card, card.steps, words),
+        _numbers(card, words),
+    )
+    return (
+        f"{numbers}\n{steps}" if card.waits_for_word or card.is_degraded else f"{steps}\n{numbers}"
+    )
 
 
 def _numbers(card: Card, words: Words) -> str:
-    is_of_now = card.judged is not None or card.stood_with is not None or card.is_carried or card.is_silent
-    if card.snapshot is None or (card.deployment.state in {State.ROLLING_OUT, State.WATCHING} and not is_of_now):
+    is_of_now = (
+        card.judged is not None or card.stood_with is not None or card.is_carried or card.is_silent
+    )
+    if card.snapshot is None or (
+        card.deployment.state in {State.ROLLING_OUT, State.WATCHING} and not is_of_now
+    ):
         return ""  # a step or a watch that begins is not judged by the numbers of the one before
     worst = sorted(card.snapshot.findings, key=_weight)[:FINDINGS]
-    listed = [finding for finding in card.snapshot.findings if finding in worst]  # each metric keeps its place from edit to edit
+    # each metric keeps its place from edit to edit
+    listed = [finding for finding in card.snapshot.findings if finding in worst]
     others = [finding for finding in card.snapshot.findings if finding not in worst]
     is_over = card.deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}
     return _filled(words, "numbers", card, findings=listed, others=others, is_over=is_over)
@@ -203,7 +271,9 @@ def _rolled_back(card: Card, words: Words) -> str:
 
 
 def _rolling_back(card: Card, words: Words) -> str:
-    """Show the numbers of what serves meanwhile; those of before only where these do not say the same."""
+    """Show the numbers of what serves meanwhile; those of before only where
+    these do not say the same.
+    """
     stages = _stages(card, card.way_back, words)
     if card.meanwhile is None:
         return f"{_numbers(card, words)}\n{stages}"
@@ -249,7 +319,7 @@ def _outlook(card: Card, words: Words) -> str:
     return _fitting("\n".join(lines[:OUTLOOK_LINES]), SECTION)
 
 
-# Buttons --------------------------------------------------------------------------------------------------------------------------------
+# Buttons ----------------------------------------------------------------------------------------
 
 
 def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[ButtonElement]:
@@ -261,7 +331,15 @@ def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[B
         style = "danger" if is_harmful else "primary" if action is primary else None
         shown = card.gate if action is Action.OPEN_GATE else token(action, seen_on(card))
         about = f"{card.deployment.id} {shown}"
-        made.append(button(action, button_label(action, card), about, style=style, question=_question(action, card, words)))
+        made.append(
+            button(
+                action,
+                button_label(action, card),
+                about,
+                style=style,
+                question=_question(action, card, words),
+            )
+        )
     return made
 
 
@@ -296,11 +374,18 @@ def button_label(action: Action, card: Card) -> str:
 def _roll_back_label(card: Card, target: str) -> str:
     if card.hangs is not None:
         return "Give the rollback up"
-    return f"Roll back to {target} now" if card.deployment.countdown_until else f"Roll back to {target}"
+    return (
+        f"Roll back to {target} now"
+        if card.deployment.countdown_until
+        else f"Roll back to {target}"
+    )
 
 
 def _environment_before(review: Review | None) -> str:
-    return next((plain(gate.first, 40) for gate in (review.gates if review else ()) if gate.first), "the environment before")
+    return next(
+        (plain(gate.first, 40) for gate in (review.gates if review else ()) if gate.first),
+        "the environment before",
+    )
 
 
 def _question(action: Action, card: Card, words: Words) -> Question | None:
@@ -309,34 +394,60 @@ def _question(action: Action, card: Card, words: Words) -> Question | None:
     version = plain(card.version, 36)
     if action is Action.ROLL_BACK and card.hangs is not None:
         text = words.plain_line("card/confirm_give_up", {"card": card}, CONFIRM)
-        return Question(f"Give the rollback of {place} up?", text, "Give it up", "Wait", is_danger=True)
+        return Question(
+            f"Give the rollback of {place} up?", text, "Give it up", "Wait", is_danger=True
+        )
     if action is Action.ROLL_BACK:
         title = f"Roll back {place} to {plain(card.target, 36)}?"
-        return Question(title, rollback_truth(card, words), "Roll back", f"Keep {version}", is_danger=True)
+        return Question(
+            title, rollback_truth(card, words), "Roll back", f"Keep {version}", is_danger=True
+        )
     if action is Action.UNLOCK and card.lock is not None:
-        return Question(f"Unlock {place}?", words.plain_line("card/confirm_unlock", {"card": card}, CONFIRM), "Unlock", "Keep it locked")
+        return Question(
+            f"Unlock {place}?",
+            words.plain_line("card/confirm_unlock", {"card": card}, CONFIRM),
+            "Unlock",
+            "Keep it locked",
+        )
     if action is Action.OPEN_GATE:
         text = words.plain_line("card/confirm_gate", {"card": card}, CONFIRM)
         return Question(f"Go on with {plain(card.waits_at, 60)}?", text, "Go on", "Wait")
     if action is Action.GO_NOW and card.watched is not None:
         text = words.plain_line("card/confirm_go_now", {"card": card}, CONFIRM)
-        return Question(f"Let {plain(deployment.service, 30)} {version} go now?", text, "Go now", "Wait")
+        return Question(
+            f"Let {plain(deployment.service, 30)} {version} go now?", text, "Go now", "Wait"
+        )
     if action is Action.CANCEL and card.can_only_stop:
         text = words.plain_line("card/confirm_stop", {"card": card}, CONFIRM)
-        return Question(f"Stop the rollout of {plain(deployment.service, 30)} {version}?", text, "Stop it", "Not now", is_danger=True)
+        return Question(
+            f"Stop the rollout of {plain(deployment.service, 30)} {version}?",
+            text,
+            "Stop it",
+            "Not now",
+            is_danger=True,
+        )
     if action is Action.CANCEL:
         text = words.plain_line("card/confirm_cancel", {"card": card}, CONFIRM)
-        return Question(f"Cancel the deployment of {plain(deployment.service, 30)} {version}?", text, "Cancel it", "Keep it")
+        return Question(
+            f"Cancel the deployment of {plain(deployment.service, 30)} {version}?",
+            text,
+            "Cancel it",
+            "Keep it",
+        )
     return None
 
 
 def rollback_truth(card: Card, words: Words) -> str:
-    """Say in plain text what rolling back would do; of many authors only as many are named as fit."""
+    """Say in plain text what rolling back would do; of many authors only
+    as many are named as fit.
+    """
     authors = card.rollback.undoes.authors
     for named in range(min(len(authors), 4), -1, -1):
         names = [plain(author, 30) for author in authors[:named]]
         others = len(authors) - named if named else 0
-        text = words.plain_line("card/confirm_rollback", {"card": card, "authors": names, "others": others}, 2 * CONFIRM)
+        text = words.plain_line(
+            "card/confirm_rollback", {"card": card, "authors": names, "others": others}, 2 * CONFIRM
+        )
         if len(text) <= CONFIRM:
             return text
     return plain(text, CONFIRM)

@@ -1,6 +1,8 @@
-"""The picture of a deployment's metrics: small multiples, one panel per metric, for the card's thread.
+"""The picture of a deployment's metrics: small multiples, one panel per
+metric, for the card's thread.
 
-Pillow alone, with the font that it carries. Drawing takes a moment: call it in a thread. ``describe`` says the same in words.
+Pillow alone, with the font that it carries. Drawing takes a moment: call it in a thread.
+``describe`` says the same in words.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _MARGIN, _GAP = 20, 14
 _HEADER, _PANEL, _FOOTER = 62, 196, 30
 _TITLE_MOST = 90
 
-# A picture cannot know the reader's theme: dark paper reads well on a white page, and white paper dazzles on a dark one.
+# A picture cannot know the reader's theme: dark paper reads well on a white page, and white
+# paper dazzles on a dark one.
 _PAPER, _PANEL_PAPER, _FRAME = "#1f242b", "#282e37", "#3d4550"
 _INK, _QUIET = "#e8ebf0", "#aab3bf"
 _BAND, _BAND_KEY = "#37404c", "#4b5664"
@@ -72,25 +75,48 @@ class _Pen:
 
     def box(self, box: _Box, fill: str, outline: str | None = None, radius: float = 0) -> None:
         corners = [value * _SCALE for value in (box.left, box.top, box.right, box.bottom)]
-        self._draw.rounded_rectangle(corners, radius * _SCALE, fill, outline, _SCALE if outline else 0)
+        self._draw.rounded_rectangle(
+            corners, radius * _SCALE, fill, outline, _SCALE if outline else 0
+        )
 
     def line(self, points: Sequence[Point], fill: str, width: float = 1) -> None:
-        self._draw.line([(x * _SCALE, y * _SCALE) for x, y in points], fill, round(width * _SCALE), joint="curve")
+        self._draw.line(
+            [(x * _SCALE, y * _SCALE) for x, y in points],
+            fill,
+            round(width * _SCALE),
+            joint="curve",
+        )
 
     def dashes(self, start: Point, end: Point, fill: str, dash: float = 5) -> None:
         (x, y), (to_x, to_y) = start, end
         length = ((to_x - x) ** 2 + (to_y - y) ** 2) ** 0.5
         for step in range(ceil(length / (2 * dash))):
             here, there = 2 * step * dash / length, min(1.0, (2 * step + 1) * dash / length)
-            self.line([(x + (to_x - x) * here, y + (to_y - y) * here), (x + (to_x - x) * there, y + (to_y - y) * there)], fill)
+            self.line(
+                [
+                    (x + (to_x - x) * here, y + (to_y - y) * here),
+                    (x + (to_x - x) * there, y + (to_y - y) * there),
+                ],
+                fill,
+            )
 
     def dot(self, at: Point, fill: str, radius: float) -> None:
         x, y, size = at[0] * _SCALE, at[1] * _SCALE, radius * _SCALE
         self._draw.ellipse([x - size, y - size, x + size, y + size], fill)
 
-    def text(self, at: Point, text: str, fill: str, size: int, *, anchor: str = "ls", bold: bool = False) -> None:
+    def text(
+        self, at: Point, text: str, fill: str, size: int, *, anchor: str = "ls", bold: bool = False
+    ) -> None:
         stroke = 0.35 * _SCALE if bold else 0
-        self._draw.text((at[0] * _SCALE, at[1] * _SCALE), text, fill, _font(size), anchor, stroke_width=stroke, stroke_fill=fill)
+        self._draw.text(
+            (at[0] * _SCALE, at[1] * _SCALE),
+            text,
+            fill,
+            _font(size),
+            anchor,
+            stroke_width=stroke,
+            stroke_fill=fill,
+        )
 
 
 @lru_cache(maxsize=16)
@@ -104,7 +130,8 @@ def text_width(text: str, size: int) -> float:
 
 
 def draw(snapshots: Sequence[Snapshot], title: str, *, marked_at: str | None = None) -> bytes:
-    """Draw a deployment's snapshots, oldest first, as a PNG; ``marked_at`` is the label of the first one after the deployment began.
+    """Draw a deployment's snapshots, oldest first, as a PNG; ``marked_at`` is the label of the
+    first one after the deployment began.
 
     Without it the mark stands after the snapshot ``baseline``.
     """
@@ -117,7 +144,13 @@ def draw(snapshots: Sequence[Snapshot], title: str, *, marked_at: str | None = N
     for index, series in enumerate(panels):
         _draw_panel(pen, _place(index, alone=len(panels) == 1), series)
     if not panels:
-        pen.text((WIDTH / 2, _HEADER + _PANEL / 2), "No metric has given numbers yet.", _QUIET, 15, anchor="mm")
+        pen.text(
+            (WIDTH / 2, _HEADER + _PANEL / 2),
+            "No metric has given numbers yet.",
+            _QUIET,
+            15,
+            anchor="mm",
+        )
     _draw_legend(pen, height)
     small = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
     out = BytesIO()
@@ -141,17 +174,31 @@ def _series(snapshots: Sequence[Snapshot], marked_at: str | None) -> list[_Serie
     labels = tuple(shot.label for shot in snapshots)
     found = []
     for key, last in newest.items():
-        row = [next((finding for finding in shot.findings if finding.key == key), None) for shot in snapshots]
+        row = [
+            next((finding for finding in shot.findings if finding.key == key), None)
+            for shot in snapshots
+        ]
         current = tuple(_number(finding.current) if finding else None for finding in row)
         baseline = tuple(_number(finding.baseline) if finding else None for finding in row)
-        found.append(_Series(last, labels, current, _joined(current, baseline, deployed), _band(row[:deployed]), deployed))
+        found.append(
+            _Series(
+                last,
+                labels,
+                current,
+                _joined(current, baseline, deployed),
+                _band(row[:deployed]),
+                deployed,
+            )
+        )
     return _worst(found)
 
 
 def _worst(found: Sequence[_Series]) -> list[_Series]:
     """Keep the panels that there is room for, the worst first chosen, each in its usual place."""
     order = [Verdict.DEGRADED, Verdict.NO_DATA, Verdict.NOT_ENOUGH_TRAFFIC, Verdict.HEALTHY]
-    ranked = sorted(found, key=lambda series: (not series.newest.critical, order.index(series.newest.verdict)))
+    ranked = sorted(
+        found, key=lambda series: (not series.newest.critical, order.index(series.newest.verdict))
+    )
     kept = {series.newest.key for series in ranked[:MOST_PANELS]}
     return [series for series in found if series.newest.key in kept]
 
@@ -167,20 +214,29 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def _joined(current: tuple[float | None, ...], baseline: tuple[float | None, ...], deployed: int) -> tuple[float | None, ...]:
-    """Before the deployment the metric is its own baseline; later what each snapshot was compared with."""
-    return tuple(mine if index < deployed else theirs for index, (mine, theirs) in enumerate(zip(current, baseline, strict=True)))
+def _joined(
+    current: tuple[float | None, ...], baseline: tuple[float | None, ...], deployed: int
+) -> tuple[float | None, ...]:
+    """Before the deployment the metric is its own baseline; later what each
+    snapshot was compared with.
+    """
+    return tuple(
+        mine if index < deployed else theirs
+        for index, (mine, theirs) in enumerate(zip(current, baseline, strict=True))
+    )
 
 
 def _band(before: Sequence[Finding | None]) -> tuple[float, float] | None:
-    values = sorted(value for finding in before if finding for value in finding.trend if isfinite(value))
+    values = sorted(
+        value for finding in before if finding for value in finding.trend if isfinite(value)
+    )
     if len(values) < 3:  # noqa: PLR2004 - fewer show no spread
         return None
     cut = len(values) // 20
     return values[cut], values[len(values) - 1 - cut]
 
 
-# Drawing ----------------------------------------------------------------------------------------------------------------------------------
+# Drawing ----------------------------------------------------------------------------------------
 
 
 def _draw_header(pen: _Pen, title: str, snapshots: Sequence[Snapshot]) -> None:
@@ -198,7 +254,12 @@ def _draw_header(pen: _Pen, title: str, snapshots: Sequence[Snapshot]) -> None:
 
 def _draw_legend(pen: _Pen, height: float) -> None:
     y, x = height - 13.0, float(_MARGIN)
-    for kind, words in (("line", "current"), ("dashes", "baseline"), ("band", "spread of the baseline"), ("mark", "deployed")):
+    for kind, words in (
+        ("line", "current"),
+        ("dashes", "baseline"),
+        ("band", "spread of the baseline"),
+        ("mark", "deployed"),
+    ):
         middle = y - 4
         if kind == "band":
             pen.box(_Box(x, middle - 5, x + 22, middle + 5), _BAND_KEY)
@@ -227,7 +288,9 @@ def _draw_panel(pen: _Pen, box: _Box, series: _Series) -> None:
     word = str(finding.verdict)
     pen.text((box.right - 12, box.top + 22), word, colour, 13, anchor="rs", bold=True)
     room = box.right - box.left - 40 - text_width(word, 13)
-    pen.text((box.left + 14, box.top + 22), _fitted(_plain(finding.title), 14, room), _INK, 14, bold=True)
+    pen.text(
+        (box.left + 14, box.top + 22), _fitted(_plain(finding.title), 14, room), _INK, 14, bold=True
+    )
     value = "no data" if finding.current is None else shown(finding.current, finding.unit)
     pen.text((box.left + 14, box.top + 50), value, _INK, 24, bold=True)
     if finding.baseline is not None:
@@ -248,13 +311,30 @@ def _draw_plot(pen: _Pen, plot: _Box, series: _Series) -> None:
         return plot.bottom - (value - low) / (high - low) * (plot.bottom - plot.top)
 
     if series.band:
-        pen.box(_Box(plot.left, y_of(min(series.band[1], high)), plot.right, y_of(max(series.band[0], low))), _BAND)
+        pen.box(
+            _Box(
+                plot.left,
+                y_of(min(series.band[1], high)),
+                plot.right,
+                y_of(max(series.band[0], low)),
+            ),
+            _BAND,
+        )
     for tick in ticks:
         pen.line([(plot.left, y_of(tick)), (plot.right, y_of(tick))], _FRAME, 0.5)
-        pen.text((plot.left - 7, y_of(tick)), shown(tick, series.newest.unit), _QUIET, 11, anchor="rm")
+        pen.text(
+            (plot.left - 7, y_of(tick)), shown(tick, series.newest.unit), _QUIET, 11, anchor="rm"
+        )
     for start, end in _pieces(series.baseline):
         pen.dashes((x_of(start[0]), y_of(start[1])), (x_of(end[0]), y_of(end[1])), _QUIET, 4)
-    _draw_line(pen, [(x_of(index), y_of(value)) if value is not None else None for index, value in enumerate(series.current)], series)
+    _draw_line(
+        pen,
+        [
+            (x_of(index), y_of(value)) if value is not None else None
+            for index, value in enumerate(series.current)
+        ],
+        series,
+    )
     if 0 < series.deployed < slots:
         x = x_of(series.deployed - 0.5)
         pen.dashes((x, plot.top - 6), (x, plot.bottom), _INK, 3)
@@ -262,7 +342,9 @@ def _draw_plot(pen: _Pen, plot: _Box, series: _Series) -> None:
 
 
 def _draw_line(pen: _Pen, points: Sequence[Point | None], series: _Series) -> None:
-    """Draw the metric's line, broken where there is no data, with a dot for each snapshot and a larger one now."""
+    """Draw the metric's line, broken where there is no data, with a dot for each
+    snapshot and a larger one now.
+    """
     for before, after in pairwise(points):
         if before and after:
             pen.line([before, after], _INK, 2.5)
@@ -275,7 +357,9 @@ def _draw_line(pen: _Pen, points: Sequence[Point | None], series: _Series) -> No
 
 
 def _draw_labels(pen: _Pen, plot: _Box, series: _Series, places: Sequence[float]) -> None:
-    """Name the snapshots below the plot: the first, the last, and those between for which there is room."""
+    """Name the snapshots below the plot: the first, the last, and those between
+    for which there is room.
+    """
     labels = [_plain(label) for label in series.labels]
     if sum(text_width(label, 11) + 10 for label in labels) > plot.right - plot.left:
         labels = [_short(label) for label in labels]
@@ -304,13 +388,21 @@ def _pieces(values: Sequence[float | None]) -> list[tuple[Point, Point]]:
         before = values[index - 1] if index else None
         if before is None:
             found.append(((index - 0.5, value), (index, value)))
-        found.append(((index, value), (index + 1, after) if after is not None else (index + 0.5, value)))
+        found.append(
+            ((index, value), (index + 1, after) if after is not None else (index + 0.5, value))
+        )
     return found
 
 
 def _ticks(series: _Series) -> list[float]:
-    """Choose round numbers that hold all values; from zero, so that a change looks as large as it is."""
-    values = [value for value in (*series.current, *series.baseline, *(series.band or ())) if value is not None]
+    """Choose round numbers that hold all values; from zero, so that a change
+    looks as large as it is.
+    """
+    values = [
+        value
+        for value in (*series.current, *series.baseline, *(series.band or ()))
+        if value is not None
+    ]
     lowest, highest = min([0.0, *values]), max([0.0, *values])
     if highest <= lowest:
         highest = lowest + (0.01 if series.newest.unit == "%" else 1.0)
@@ -327,7 +419,10 @@ def _round_step(least: float) -> float:
 def _plain(text: str) -> str:
     """Replace what the font cannot draw and what would break the line."""
     text = text.replace("→", "to").replace("·", "|")
-    return "".join(letter if letter.isprintable() and ord(letter) < 0x250 else "?" for letter in text[: 4 * _TITLE_MOST])  # noqa: PLR2004
+    return "".join(
+        letter if letter.isprintable() and ord(letter) < 0x250 else "?"  # noqa: PLR2004
+        for letter in text[: 4 * _TITLE_MOST]
+    )
 
 
 def _fitted(text: str, size: int, room: float) -> str:

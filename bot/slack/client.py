@@ -1,7 +1,9 @@
-"""The one client for Slack's Web API: one shared session, every call with a timeout, nothing sent twice by itself.
+"""The one client for Slack's Web API: one shared session, every call with a timeout,
+nothing sent twice by itself.
 
-slack_sdk's default retry sends a post again when its answer was lost, and so posts twice; here no call is repeated. What to do about a
-failure is decided by the caller, who is told whether the call may have been carried out.
+slack_sdk's default retry sends a post again when its answer was lost, and so posts twice; here no
+call is repeated. What to do about a failure is decided by the caller, who is told whether the call
+may have been carried out.
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ USUAL_WAIT = 30.0
 LONGEST_WAIT = 600.0
 
 RATE_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-IN_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+IN_TROUBLE = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
 """Errors of Slack's own; the call may have been carried out all the same."""
 
 ACCOUNT = frozenset(
     {
-        "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "org_login_required",
-        "ekm_access_denied", "team_access_not_granted", "enterprise_is_restricted", "two_factor_setup_required", "accesslimited",
+        "invalid_auth", "not_authed", "account_inactive", "token_revoked",
+        "token_expired", "not_allowed_token_type", "org_login_required",
+        "ekm_access_denied", "team_access_not_granted",
+        "enterprise_is_restricted", "two_factor_setup_required", "accesslimited",
         "access_denied", "team_not_found", "user_removed_from_team", "user_is_restricted",
     }
 )  # fmt: skip
@@ -49,17 +55,22 @@ LONGEST_ALT = 1000
 
 
 class SlackError(IntegrationError):
-    """Slack said no, or nothing. ``code`` is Slack's error name; ``wait`` is how long a 429 asks to wait, in seconds.
+    """Slack said no, or nothing. ``code`` is Slack's error name; ``wait`` is how long a 429
+    asks to wait, in seconds.
 
-    ``perhaps_done`` is True when the call may have been carried out although no good answer came. ``is_account`` is True when Slack
-    refuses the bot and not this call: then everything waits, and nothing is given up.
+    ``perhaps_done`` is True when the call may have been carried out although no good answer came.
+    ``is_account`` is True when Slack refuses the bot and not this call: then everything waits,
+    and nothing is given up.
     """
 
     def __init__(
-        self, method: str, code: str, *, status: int | None = None, retry: bool, perhaps_done: bool = False, wait: float = 0.0,
+        self, method: str, code: str, *, status: int | None = None,
+        retry: bool, perhaps_done: bool = False, wait: float = 0.0,
         is_account: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(f"Slack did not carry out {method}: {code}", vendor="Slack", status=status, retry=retry)
+        super().__init__(
+            f"Slack did not carry out {method}: {code}", vendor="Slack", status=status, retry=retry
+        )
         self.method = method
         self.code = code
         self.perhaps_done = perhaps_done
@@ -68,7 +79,9 @@ class SlackError(IntegrationError):
 
 
 Called = Callable[[str, float], None]
-"""Hears of each call what came of it (ok, refused, limited, failed) and how many seconds it took."""
+"""Hears of each call what came of it (ok, refused, limited, failed) and
+how many seconds it took.
+"""
 
 
 def _nobody(_outcome: str, _seconds: float) -> None:
@@ -79,21 +92,39 @@ class SlackClient:
     """Slack's Web API as the bot uses it. Every method raises SlackError."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, token: str, base_url: str = SLACK_API, timeout: float = TIMEOUT, called: Called = _nobody
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        token: str,
+        base_url: str = SLACK_API,
+        timeout: float = TIMEOUT,
+        called: Called = _nobody,
     ) -> None:
         self._called = called
         self._session = session
         self._timeout = timeout
-        self.web = AsyncWebClient(token=token, base_url=base_url, timeout=int(timeout) or 1, session=session, retry_handlers=[])
+        self.web = AsyncWebClient(
+            token=token,
+            base_url=base_url,
+            timeout=int(timeout) or 1,
+            session=session,
+            retry_handlers=[],
+        )
         """The client underneath, for Bolt."""
-        self.web.proxy = None  # it knows no NO_PROXY; the session chooses, as for every other vendor
+        # it knows no NO_PROXY; the session chooses, as for every other vendor
+        self.web.proxy = None
         self._answer_origins = {_origin(HOOKS), _origin(base_url)}
 
-    async def post(self, channel: str, drawn: Drawn, *, key: str, thread: str = "") -> tuple[str, str]:
-        """Post a message; return its channel's id and its ts. ``key`` travels in the metadata, so that it can be found again."""
+    async def post(
+        self, channel: str, drawn: Drawn, *, key: str, thread: str = ""
+    ) -> tuple[str, str]:
+        """Post a message; return its channel's id and its ts. ``key`` travels in the metadata, so
+        that it can be found again.
+        """
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": key}}
         call = self.web.chat_postMessage(
-            channel=channel, text=drawn.text, blocks=drawn.blocks, thread_ts=thread or None, metadata=metadata,
+            channel=channel, text=drawn.text, blocks=drawn.blocks,
+            thread_ts=thread or None, metadata=metadata,
             link_names=False, unfurl_links=False, unfurl_media=False,
         )  # fmt: skip
         posted = await self._asked("chat.postMessage", call)
@@ -102,36 +133,64 @@ class SlackClient:
     async def update(self, channel: str, ts: str, drawn: Drawn, *, key: str) -> None:
         """Edit a message in place."""
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": key}}
-        call = self.web.chat_update(channel=channel, ts=ts, text=drawn.text, blocks=drawn.blocks, metadata=metadata, link_names=False)
+        call = self.web.chat_update(
+            channel=channel,
+            ts=ts,
+            text=drawn.text,
+            blocks=drawn.blocks,
+            metadata=metadata,
+            link_names=False,
+        )
         await self._asked("chat.update", call)
 
     async def permalink(self, channel: str, ts: str) -> str:
         """Ask for a message's web address."""
-        answer = await self._asked("chat.getPermalink", self.web.chat_getPermalink(channel=channel, message_ts=ts))
+        answer = await self._asked(
+            "chat.getPermalink", self.web.chat_getPermalink(channel=channel, message_ts=ts)
+        )
         return str(answer.get("permalink") or "")
 
     async def whisper(self, channel: str, user: str, drawn: Drawn, *, thread: str = "") -> None:
         """Say something in a channel that only one person sees."""
         call = self.web.chat_postEphemeral(
-            channel=channel, user=user, text=drawn.text, blocks=drawn.blocks, thread_ts=thread or None, link_names=False
+            channel=channel,
+            user=user,
+            text=drawn.text,
+            blocks=drawn.blocks,
+            thread_ts=thread or None,
+            link_names=False,
         )
         await self._asked("chat.postEphemeral", call)
 
     async def respond(self, response_url: str, drawn: Drawn) -> None:
-        """Answer through a response_url. Raises SlackError also for an address that is not Slack's."""
+        """Answer through a response_url. Raises SlackError also for an
+        address that is not Slack's.
+        """
         if not self.is_answer_address(response_url):
             raise SlackError("response_url", "not an address of Slack's", retry=False)
-        body = {"response_type": "ephemeral", "replace_original": False, "text": drawn.text, "blocks": drawn.blocks}
+        body = {
+            "response_type": "ephemeral",
+            "replace_original": False,
+            "text": drawn.text,
+            "blocks": drawn.blocks,
+        }
         try:
-            async with asyncio.timeout(self._timeout), self._session.post(response_url, json=body, allow_redirects=False) as answer:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._session.post(response_url, json=body, allow_redirects=False) as answer,
+            ):
                 status = answer.status
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise SlackError("response_url", type(error).__name__, retry=True, perhaps_done=True) from error
+            raise SlackError(
+                "response_url", type(error).__name__, retry=True, perhaps_done=True
+            ) from error
         if status != 200:  # noqa: PLR2004 - the one status that means yes
             raise SlackError("response_url", f"status {status}", status=status, retry=status >= 500)  # noqa: PLR2004
 
     def is_answer_address(self, response_url: str) -> bool:
-        """Tell whether an address is one of Slack's own (or of the emulator that the bot is pointed at)."""
+        """Tell whether an address is one of Slack's own (or of the emulator
+        that the bot is pointed at).
+        """
         try:
             return _origin(response_url) in self._answer_origins
         except ValueError:
@@ -142,14 +201,21 @@ class SlackClient:
         opened = await self._asked("conversations.open", self.web.conversations_open(users=user))
         return str((opened.get("channel") or {}).get("id", ""))
 
-    async def find(self, channel: str, key: str, *, thread: str = "", oldest: str = "0", pages: int = 5) -> str:
-        """Look for a message that carries a key, newest first, and return its ts; empty when it is not there."""
+    async def find(
+        self, channel: str, key: str, *, thread: str = "", oldest: str = "0", pages: int = 5
+    ) -> str:
+        """Look for a message that carries a key, newest first, and return its ts;
+        empty when it is not there.
+        """
         cursor = ""
         for _ in range(pages):
             page = await self._history(channel, thread, oldest, cursor)
             for message in page.get("messages") or []:
                 metadata = message.get("metadata") or {}
-                if metadata.get("event_type") == METADATA_EVENT and (metadata.get("event_payload") or {}).get("key") == key:
+                if (
+                    metadata.get("event_type") == METADATA_EVENT
+                    and (metadata.get("event_payload") or {}).get("key") == key
+                ):
                     return str(message["ts"])
             cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
@@ -157,25 +223,49 @@ class SlackClient:
         return ""
 
     async def look_into(self, channel: str) -> None:
-        """Read the newest message of a channel, to know whether it is there and the bot is in it."""
-        await self._asked("conversations.history", self.web.conversations_history(channel=channel, limit=1))
+        """Read the newest message of a channel, to know whether it is
+        there and the bot is in it.
+        """
+        await self._asked(
+            "conversations.history", self.web.conversations_history(channel=channel, limit=1)
+        )
 
-    async def _history(self, channel: str, thread: str, oldest: str, cursor: str) -> Mapping[str, Any]:
+    async def _history(
+        self, channel: str, thread: str, oldest: str, cursor: str
+    ) -> Mapping[str, Any]:
         more = {"cursor": cursor} if cursor else {}
         if thread:
             replies = self.web.conversations_replies(
-                channel=channel, ts=thread, oldest=oldest, limit=200, include_all_metadata=True, inclusive=True, **more
+                channel=channel,
+                ts=thread,
+                oldest=oldest,
+                limit=200,
+                include_all_metadata=True,
+                inclusive=True,
+                **more,
             )
             return await self._asked("conversations.replies", replies)
         history = self.web.conversations_history(
-            channel=channel, oldest=oldest, limit=200, include_all_metadata=True, inclusive=True, **more
+            channel=channel,
+            oldest=oldest,
+            limit=200,
+            include_all_metadata=True,
+            inclusive=True,
+            **more,
         )
         return await self._asked("conversations.history", history)
 
-    async def upload(self, channel: str, thread: str, picture: bytes, *, name: str, title: str, alt: str) -> None:
+    async def upload(
+        self, channel: str, thread: str, picture: bytes, *, name: str, title: str, alt: str
+    ) -> None:
         """Put a picture into a thread; ``alt`` says what it shows to who does not see it."""
         call = self.web.files_upload_v2(
-            channel=channel, thread_ts=thread, content=picture, filename=name, title=title, alt_txt=alt[:LONGEST_ALT]
+            channel=channel,
+            thread_ts=thread,
+            content=picture,
+            filename=name,
+            title=title,
+            alt_txt=alt[:LONGEST_ALT],
         )
         await self._asked("files.completeUploadExternal", call, timeout=UPLOAD_TIMEOUT)
 
@@ -186,20 +276,29 @@ class SlackClient:
 
     async def members(self, group: str) -> Sequence[str]:
         """List the user ids of a user group."""
-        listed = await self._asked("usergroups.users.list", self.web.usergroups_users_list(usergroup=group))
+        listed = await self._asked(
+            "usergroups.users.list", self.web.usergroups_users_list(usergroup=group)
+        )
         return [str(user) for user in listed.get("users") or []]
 
     async def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
-        """Open a dialog. A trigger is good for one: a click that is delivered twice has opened it already."""
+        """Open a dialog. A trigger is good for one: a click that is delivered
+        twice has opened it already.
+        """
         try:
-            await self._asked("views.open", self.web.views_open(trigger_id=trigger_id, view=dict(view)))
+            await self._asked(
+                "views.open", self.web.views_open(trigger_id=trigger_id, view=dict(view))
+            )
         except SlackError as error:
             if error.code != "exchanged_trigger_id":
                 raise
 
     async def update_view(self, view_id: str, hash: str, view: Mapping[str, Any]) -> None:
         """Change an open dialog, unless it has changed since."""
-        await self._asked("views.update", self.web.views_update(view_id=view_id, hash=hash or None, view=dict(view)))
+        await self._asked(
+            "views.update",
+            self.web.views_update(view_id=view_id, hash=hash or None, view=dict(view)),
+        )
 
     async def publish_home(self, user: str, view: Mapping[str, Any]) -> None:
         """Show somebody their App Home."""
@@ -214,15 +313,23 @@ class SlackClient:
         found = (await self._asked("bots.info", self.web.bots_info(bot=bot))).get("bot")
         return str(found.get("app_id") or "") if isinstance(found, dict) else ""
 
-    async def standing(self) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Test the token, and give the answer's headers too (lower case): ``x-oauth-scopes``, ``date``."""
+    async def identity(self) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Test the token, and give the answer's headers too (lower case):
+        ``x-oauth-scopes``, ``date``.
+        """
         answer = await self._answer("auth.test", self.web.auth_test())
-        return _data(answer), {str(name).lower(): str(value) for name, value in dict(answer.headers).items()}
+        return _data(answer), {
+            str(name).lower(): str(value) for name, value in dict(answer.headers).items()
+        }
 
-    async def _asked(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None) -> Mapping[str, Any]:
+    async def _asked(
+        self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None
+    ) -> Mapping[str, Any]:
         return _data(await self._answer(method, call, timeout))
 
-    async def _answer(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None) -> AsyncSlackResponse:
+    async def _answer(
+        self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None
+    ) -> AsyncSlackResponse:
         began, outcome = time.perf_counter(), "failed"
         try:
             answer = await self._carried_out(method, call, timeout)
@@ -234,7 +341,9 @@ class SlackClient:
             self._called(outcome, time.perf_counter() - began)
         return answer
 
-    async def _carried_out(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None) -> AsyncSlackResponse:
+    async def _carried_out(
+        self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None
+    ) -> AsyncSlackResponse:
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 return await call
@@ -245,7 +354,9 @@ class SlackClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise SlackError(method, type(error).__name__, retry=True, perhaps_done=True) from error
         except (SlackClientError, ValueError) as error:
-            raise SlackError(method, type(error).__name__, retry=False, perhaps_done=True) from error
+            raise SlackError(
+                method, type(error).__name__, retry=False, perhaps_done=True
+            ) from error
 
 
 def _data(answer: AsyncSlackResponse) -> Mapping[str, Any]:
@@ -263,11 +374,21 @@ def _refused(method: str, error: SlackApiError) -> SlackError:
     code = str(body.get("error", "")) if isinstance(body, dict) else ""
     status = getattr(response, "status_code", None)
     if status == 429 or code in RATE_LIMITED:  # noqa: PLR2004 - too many requests
-        return SlackError(method, "ratelimited", status=status, retry=True, wait=_wait(getattr(response, "headers", {})))
+        return SlackError(
+            method,
+            "ratelimited",
+            status=status,
+            retry=True,
+            wait=_wait(getattr(response, "headers", {})),
+        )
     if code in ACCOUNT or status == 401 or (code == NO_SCOPE and method.startswith("chat.")):  # noqa: PLR2004 - unauthorised
-        return SlackError(method, code or f"status {status}", status=status, retry=True, is_account=True)
+        return SlackError(
+            method, code or f"status {status}", status=status, retry=True, is_account=True
+        )
     unclear = not code or code in IN_TROUBLE or (status or 0) >= 500  # noqa: PLR2004 - the server's own errors
-    return SlackError(method, code or f"status {status}", status=status, retry=unclear, perhaps_done=unclear)
+    return SlackError(
+        method, code or f"status {status}", status=status, retry=unclear, perhaps_done=unclear
+    )
 
 
 def _wait(headers: Mapping[str, str]) -> float:

@@ -1,4 +1,6 @@
-"""Dialogs (modals) and the App Home. They ask; what is submitted is judged when it arrives, whatever the form had offered."""
+"""Dialogs (modals) and the App Home. They ask; what is submitted is judged when it arrives,
+whatever the form had offered.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,26 @@ NOTHING_CARRIED = ids.Carried()
 
 _REASONS = {
     Action.REJECT: ("Reject", "Reject", "dialogs/reject", "Why not?"),
-    Action.CONFIRM_PLAN: ("Confirm the way back", "Confirm", "dialogs/confirm_plan", "What is the plan?"),
+    Action.CONFIRM_PLAN: (
+        "Confirm the way back",
+        "Confirm",
+        "dialogs/confirm_plan",
+        "What is the plan?",
+    ),
     Action.PROCEED: ("Let it go on", "Go on", "dialogs/proceed", "Why may it go on?"),
-    Action.STOP_COUNTDOWN: ("Stop the countdown", "Stop it", "dialogs/stop_countdown", "Why should it not roll back?"),
+    Action.STOP_COUNTDOWN: (
+        "Stop the countdown",
+        "Stop it",
+        "dialogs/stop_countdown",
+        "Why should it not roll back?",
+    ),
     Action.SAY_WHY: ("Say why", "Say it", "dialogs/say_why", "Why?"),
-    Action.TAKE_OVER: ("Take over the lead", "Take over", "dialogs/take_over", "Why do you take over?"),
+    Action.TAKE_OVER: (
+        "Take over the lead",
+        "Take over",
+        "dialogs/take_over",
+        "Why do you take over?",
+    ),
 }
 
 
@@ -53,56 +70,127 @@ class ServiceChoice:
 
 
 class Dialogs:
-    """The dialogs, with words from ``templates/slack/dialogs`` and ``templates/slack/home``. Each method gives a view for Slack."""
+    """The dialogs, with words from ``templates/slack/dialogs`` and ``templates/slack/home``. Each
+    method gives a view for Slack.
+    """
 
     def __init__(self, words: Words) -> None:
         self._words = words
 
     def deploy_form(
-        self, services: Sequence[ServiceChoice], strategies: Sequence[str], *, service: str = "", carried: ids.Carried = NOTHING_CARRIED
+        self,
+        services: Sequence[ServiceChoice],
+        strategies: Sequence[str],
+        *,
+        service: str = "",
+        carried: ids.Carried = NOTHING_CARRIED,
     ) -> dict[str, Any]:
-        """Ask for a deployment. With a service the form offers its environments only; picking one sends ``ids.SERVICE_PICKED``."""
+        """Ask for a deployment. With a service the form offers its environments only; picking one
+        sends ``ids.SERVICE_PICKED``.
+        """
         chosen = service or (services[0].name if len(services) == 1 else "")
         narrowed = [each for each in services if each.name == chosen] or services
-        environments = list(dict.fromkeys(environment for each in narrowed for environment in each.environments))
+        environments = list(
+            dict.fromkeys(environment for each in narrowed for environment in each.environments)
+        )
         blocks: list[Block] = [
             context(self._words.text("dialogs/deploy", {})),
-            _select(ids.SERVICE, "Service", [each.name for each in services], chosen=chosen, action_id=ids.SERVICE_PICKED),
-            _select(ids.ENVIRONMENT, "Environment", environments, chosen=environments[0] if len(environments) == 1 else ""),
-            _line(ids.REF, "Version", hint="A tag, a branch, a commit, latest or previous", initial="latest"),
-            _select(ids.STRATEGY, "Strategy", strategies, is_optional=True, hint="Empty for what the environment usually does"),
-            _person(ids.LEAD, "Deployment lead", hint="Alone may roll back. Empty for the person on call"),
+            _select(
+                ids.SERVICE,
+                "Service",
+                [each.name for each in services],
+                chosen=chosen,
+                action_id=ids.SERVICE_PICKED,
+            ),
+            _select(
+                ids.ENVIRONMENT,
+                "Environment",
+                environments,
+                chosen=environments[0] if len(environments) == 1 else "",
+            ),
+            _line(
+                ids.REF,
+                "Version",
+                hint="A tag, a branch, a commit, latest or previous",
+                initial="latest",
+            ),
+            _select(
+                ids.STRATEGY,
+                "Strategy",
+                strategies,
+                is_optional=True,
+                hint="Empty for what the environment usually does",
+            ),
+            _person(
+                ids.LEAD,
+                "Deployment lead",
+                hint="Alone may roll back. Empty for the person on call",
+            ),
             _line(ids.REASON, "Reason", is_optional=True, is_long=True),
         ]
-        return _modal(ids.DEPLOY_FORM, "Deploy", "Ask for it", [block for block in blocks if not _is_empty(block)], carried)
+        return _modal(
+            ids.DEPLOY_FORM,
+            "Deploy",
+            "Ask for it",
+            [block for block in blocks if not _is_empty(block)],
+            carried,
+        )
 
-    def tick_form(self, title: str, items: Sequence[tuple[str, str, bool]], carried: ids.Carried) -> dict[str, Any]:
+    def tick_form(
+        self, title: str, items: Sequence[tuple[str, str, bool]], carried: ids.Carried
+    ) -> dict[str, Any]:
         """Show the checklist items that this person may tick, as (key, title, ticked)."""
         if not items:
-            return _modal("", "Checklist", "", [section(self._words.text("dialogs/nothing_to_tick", {"title": title}))], carried)
+            return _modal(
+                "",
+                "Checklist",
+                "",
+                [section(self._words.text("dialogs/nothing_to_tick", {"title": title}))],
+                carried,
+            )
         blocks: list[Block] = [section(self._words.text("dialogs/tick", {"title": title}))]
         groups = range(0, min(len(items), MOST_ITEMS), AT_ONCE)
-        blocks += [_checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE]) for at in groups]
+        blocks += [
+            _checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE])
+            for at in groups
+        ]
         return _modal(ids.TICK_FORM, "Checklist", "Save", blocks, carried)
 
     def reason_form(
-        self, action: Action, title: str, carried: ids.Carried, about: Mapping[str, Any] = MappingProxyType({})
+        self,
+        action: Action,
+        title: str,
+        carried: ids.Carried,
+        about: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """Ask why, for one of ``ids.REASON_FORMS``; ``title`` names the deployment, ``about`` is what else there is to see."""
+        """Ask why, for one of ``ids.REASON_FORMS``; ``title`` names the deployment, ``about`` is
+        what else there is to see.
+        """
         name, submit, template, question = _REASONS[action]
         text = self._words.text(template, {"title": title, "about": about})
         blocks: list[Block] = [*paged(text, VIEW_TOTAL), _line(ids.REASON, question, is_long=True)]
         return _modal(ids.REASON_FORMS[action], name, submit, blocks, carried)
 
     def reading(self, template: str, title: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Show something to be read, in as many pieces as Slack needs; ``template`` is one of ``dialogs/``."""
-        return _modal("", title, "", paged(self._words.text(f"dialogs/{template}", facts), VIEW_TOTAL), NOTHING_CARRIED)
+        """Show something to be read, in as many pieces as Slack needs;
+        ``template`` is one of ``dialogs/``.
+        """
+        return _modal(
+            "",
+            title,
+            "",
+            paged(self._words.text(f"dialogs/{template}", facts), VIEW_TOTAL),
+            NOTHING_CARRIED,
+        )
 
     def home(self, rows: Sequence[BoardRow], *, roles: Sequence[str] = ()) -> dict[str, Any]:
         """Show the board on the App Home, and what the person is here."""
         intro = self._words.text("home/intro", {"services": len(rows), "roles": roles})
         blocks: list[Block] = [HeaderBlock(text=label("Go/No-Go", 100)), section(intro)]
-        blocks += [section(self._words.text("home/row", {"row": row})[:SECTION]) for row in rows[:HOME_ROWS]]
+        blocks += [
+            section(self._words.text("home/row", {"row": row})[:SECTION])
+            for row in rows[:HOME_ROWS]
+        ]
         if len(rows) > HOME_ROWS:
             blocks.append(context(f"{len(rows) - HOME_ROWS} more: /deploy status SERVICE"))
         view: dict[str, Any] = View(type="home", blocks=blocks).to_dict()
@@ -111,29 +199,47 @@ class Dialogs:
     def closed_home(self, sentence: str) -> dict[str, Any]:
         """Show an App Home on which nothing is shown, and why."""
         blocks: list[Block] = [
-            HeaderBlock(text=label("Go/No-Go", 100)), section(self._words.text("home/closed", {"sentence": sentence})),
+            HeaderBlock(text=label("Go/No-Go", 100)),
+            section(self._words.text("home/closed", {"sentence": sentence})),
         ]  # fmt: skip
         view: dict[str, Any] = View(type="home", blocks=blocks).to_dict()
         return view
 
 
-def _modal(callback: str, title: str, submit: str, blocks: Sequence[Block], carried: ids.Carried) -> dict[str, Any]:
+def _modal(
+    callback: str, title: str, submit: str, blocks: Sequence[Block], carried: ids.Carried
+) -> dict[str, Any]:
     view: dict[str, Any] = View(
-        type="modal", callback_id=callback or None, title=label(title, 24), submit=label(submit, 24) if submit else None,
-        close=label("Back" if submit else "Close", 24), blocks=blocks, private_metadata=ids.carry(carried),
+        type="modal", callback_id=callback or None, title=label(title, 24),
+        submit=label(submit, 24) if submit else None,
+        close=label("Back" if submit else "Close", 24),
+        blocks=blocks, private_metadata=ids.carry(carried),
     ).to_dict()  # fmt: skip
     return view
 
 
 def _select(
-    field: str, name: str, values: Sequence[str], *, chosen: str = "", is_optional: bool = False, hint: str = "", action_id: str = ids.VALUE
+    field: str,
+    name: str,
+    values: Sequence[str],
+    *,
+    chosen: str = "",
+    is_optional: bool = False,
+    hint: str = "",
+    action_id: str = ids.VALUE,
 ) -> InputBlock:
-    """Offer values; more than Slack's hundred are shown in groups by their first letter, and the rest can be typed in the command."""
-    options = [Option(value=value[:75], label=plain(value, 75)) for value in values[: MOST_OPTIONS * 10]]
+    """Offer values; more than Slack's hundred are shown in groups by their first letter, and the
+    rest can be typed in the command.
+    """
+    options = [
+        Option(value=value[:75], label=plain(value, 75)) for value in values[: MOST_OPTIONS * 10]
+    ]
     groups = None
     if len(options) > MOST_OPTIONS:
         groups = [
-            OptionGroup(label=label(f"{options[at].value} …", 75), options=options[at : at + MOST_OPTIONS])
+            OptionGroup(
+                label=label(f"{options[at].value} …", 75), options=options[at : at + MOST_OPTIONS]
+            )
             for at in range(0, len(options), MOST_OPTIONS)
         ]
     element = StaticSelectElement(
@@ -142,23 +248,43 @@ def _select(
     )  # fmt: skip
     dispatches = True if action_id == ids.SERVICE_PICKED else None
     return InputBlock(
-        block_id=field, label=label(name, 100), element=element, optional=is_optional, hint=label(hint, 150) if hint else None,
+        block_id=field, label=label(name, 100), element=element,
+        optional=is_optional, hint=label(hint, 150) if hint else None,
         dispatch_action=dispatches,
     )  # fmt: skip
 
 
-def _line(field: str, name: str, *, hint: str = "", initial: str = "", is_optional: bool = False, is_long: bool = False) -> InputBlock:
+def _line(
+    field: str,
+    name: str,
+    *,
+    hint: str = "",
+    initial: str = "",
+    is_optional: bool = False,
+    is_long: bool = False,
+) -> InputBlock:
     element = PlainTextInputElement(
-        action_id=ids.VALUE, initial_value=initial or None, multiline=is_long or None, max_length=LONGEST_REASON if is_long else 200
+        action_id=ids.VALUE,
+        initial_value=initial or None,
+        multiline=is_long or None,
+        max_length=LONGEST_REASON if is_long else 200,
     )
     return InputBlock(
-        block_id=field, label=label(name, 100), element=element, optional=is_optional, hint=label(hint, 150) if hint else None
+        block_id=field,
+        label=label(name, 100),
+        element=element,
+        optional=is_optional,
+        hint=label(hint, 150) if hint else None,
     )
 
 
 def _person(field: str, name: str, *, hint: str) -> InputBlock:
     return InputBlock(
-        block_id=field, label=label(name, 100), element=UserSelectElement(action_id=ids.VALUE), optional=True, hint=label(hint, 150)
+        block_id=field,
+        label=label(name, 100),
+        element=UserSelectElement(action_id=ids.VALUE),
+        optional=True,
+        hint=label(hint, 150),
     )
 
 
@@ -172,4 +298,8 @@ def _checkboxes(field: str, items: Sequence[tuple[str, str, bool]]) -> InputBloc
 def _is_empty(block: Block) -> bool:
     """Tell whether a select has nothing to offer; Slack refuses such a one."""
     element = getattr(block, "element", None)
-    return isinstance(element, StaticSelectElement) and not element.options and not element.option_groups
+    return (
+        isinstance(element, StaticSelectElement)
+        and not element.options
+        and not element.option_groups
+    )

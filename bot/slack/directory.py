@@ -1,4 +1,6 @@
-"""The workspace's people and groups, looked up when needed and remembered for a minute; what gives a right is asked past that."""
+"""The workspace's people and groups, looked up when needed and remembered for a minute; what gives
+a right is asked past that.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,13 @@ class SlackDirectory:
         self._groups: dict[str, _Known[frozenset[Person]]] = {}
 
     async def profile(self, person: Person, *, fresh: bool = False) -> Profile:
-        """Look a person up, past what is remembered when ``fresh``. Raises IntegrationError when that cannot be known."""
+        """Look a person up, past what is remembered when ``fresh``. Raises IntegrationError
+        when that cannot be known.
+        """
         if person.team != self._team:
-            return Profile(person, person.user, is_member=False, why_not="belongs to another workspace")
+            return Profile(
+                person, person.user, is_member=False, why_not="belongs to another workspace"
+            )
         known = self._profiles.get(person.user)
         if known is not None and not fresh and self._age(known) < FRESH:
             return known.value
@@ -48,7 +54,9 @@ class SlackDirectory:
         except SlackError as error:
             if error.code not in UNKNOWN:
                 raise
-            profile = Profile(person, person.user, is_member=False, why_not="is not known in this workspace")
+            profile = Profile(
+                person, person.user, is_member=False, why_not="is not known in this workspace"
+            )
         self._remember(self._profiles, person.user, profile)
         return profile
 
@@ -58,7 +66,9 @@ class SlackDirectory:
         return known.value if known else None
 
     async def members(self, group: str, *, fresh: bool = False) -> frozenset[Person]:
-        """List a user group's members, past what is remembered when ``fresh``. Raises IntegrationError when that cannot be known."""
+        """List a user group's members, past what is remembered when ``fresh``. Raises
+        IntegrationError when that cannot be known.
+        """
         known = self._groups.get(group)
         if known is not None and not fresh and self._age(known) < FRESH:
             return known.value
@@ -78,7 +88,9 @@ class SlackDirectory:
 def profile_of(person: Person, user: Mapping[str, Any]) -> Profile:
     """Read ``users.info``. What is not plainly a full member of this workspace is none."""
     details = user.get("profile") or {}
-    name = str(details.get("display_name") or user.get("real_name") or user.get("name") or person.user)
+    name = str(
+        details.get("display_name") or user.get("real_name") or user.get("name") or person.user
+    )
     why_not = _why_not(person, user)
     return Profile(person, name, is_member=not why_not, why_not=why_not)
 

@@ -1,4 +1,5 @@
-"""Read a template with the types of what it is given: names, fields, filters and words that are not there are found before it is filled.
+"""Read a template with the types of what it is given: names, fields, filters and words that are not
+there are found before it is filled.
 
 Not seen: an attribute of what may be missing, what is under a key of a mapping, a wrong unit.
 """
@@ -13,7 +14,20 @@ from typing import Any, get_type_hints
 
 from jinja2 import Environment, nodes
 
-from bot.slack.kinds import Kind, Loop, Unknown, attribute, element, fits, item, joined, members, result, without_none, words_of
+from bot.slack.kinds import (
+    Kind,
+    Loop,
+    Unknown,
+    attribute,
+    element,
+    fits,
+    item,
+    joined,
+    members,
+    result,
+    without_none,
+    words_of,
+)
 
 GLOBALS = frozenset({"range", "dict", "lipsum", "cycler", "joiner", "namespace"})
 
@@ -30,8 +44,12 @@ class Mistake:
         return f"{self.template}:{self.line}: {self.sentence}"
 
 
-def mistakes(environment: Environment, template: str, given: Mapping[str, Kind]) -> tuple[Mistake, ...]:
-    """Find the mistakes of a template that is ``given`` values of these kinds by name; of what it includes and imports as well."""
+def mistakes(
+    environment: Environment, template: str, given: Mapping[str, Kind]
+) -> tuple[Mistake, ...]:
+    """Find the mistakes of a template that is ``given`` values of these kinds by name; of what it
+    includes and imports as well.
+    """
     reading = _Reading(environment, template, dict(given))
     reading.read()
     return tuple(dict.fromkeys(reading.found))
@@ -39,7 +57,9 @@ def mistakes(environment: Environment, template: str, given: Mapping[str, Kind])
 
 @dataclass(frozen=True, slots=True)
 class _Macro:
-    """A macro, with the template that it stands in: its names are read there, with the kinds that each call gives."""
+    """A macro, with the template that it stands in: its names are read there, with the
+    kinds that each call gives.
+    """
 
     node: nodes.Macro
     reading: _Reading
@@ -78,7 +98,7 @@ class _Reading:
         finally:
             self.scope = before
 
-    # Statements ---------------------------------------------------------------------------------------------------------------------
+    # Statements ---------------------------------------------------------------------------------
 
     def statement(self, node: nodes.Node) -> None:
         """Read a statement."""
@@ -167,7 +187,7 @@ class _Reading:
                     self.say(str(unknown))
                     self.bind(each, Any)
 
-    # Expressions --------------------------------------------------------------------------------------------------------------------
+    # Expressions --------------------------------------------------------------------------------
 
     def kind(self, node: nodes.Node) -> Any:
         """Give the kind of an expression, and note what is wrong in it."""
@@ -196,7 +216,10 @@ class _Reading:
         return self._asked(self.kind(node.node), lambda kind: attribute(kind, node.attr))
 
     def _of_getitem(self, node: nodes.Getitem) -> Any:
-        kind, key = self.kind(node.node), node.arg.value if isinstance(node.arg, nodes.Const) else None
+        kind, key = (
+            self.kind(node.node),
+            node.arg.value if isinstance(node.arg, nodes.Const) else None,
+        )
         self.kind(node.arg)
         return self._asked(kind, lambda known: item(known, key))
 
@@ -218,7 +241,9 @@ class _Reading:
             return str
         if isinstance(node.node, nodes.Getattr) and node.node.attr == "get" and node.args:
             other = given[1:] or [type(None)]
-            return self._asked(self.kind(node.node.node), lambda kind: joined([item(kind, None), *other]))
+            return self._asked(
+                self.kind(node.node.node), lambda kind: joined([item(kind, None), *other])
+            )
         return result(called)
 
     def _call(self, macro: _Macro, given: list[Any], named: dict[str, Any]) -> None:
@@ -233,7 +258,10 @@ class _Reading:
         missing = [name for name in names if name not in defaults and name not in said]
         if missing:
             self.say(f"{node.name} is not given {', '.join(missing)}")
-        key = f"{home.template} {node.name} {sorted((name, repr(kind)) for name, kind in scope.items() if name in names)}"
+        key = (
+            f"{home.template} {node.name} "
+            f"{sorted((name, repr(kind)) for name, kind in scope.items() if name in names)}"
+        )
         if key in self.calls:
             return
         self.calls.append(key)
@@ -264,7 +292,11 @@ class _Reading:
             words = None if isinstance(kind, _Macro) else words_of(kind)
             if words is not None and each.op in {"eq", "ne", "in", "notin"}:
                 self._compare(kind, words, _constants(each.expr))
-            elif each.op in {"eq", "ne"} and not isinstance(other, _Macro) and (theirs := words_of(other)) is not None:
+            elif (
+                each.op in {"eq", "ne"}
+                and not isinstance(other, _Macro)
+                and (theirs := words_of(other)) is not None
+            ):
                 self._compare(other, theirs, _constants(node.expr))
         return bool
 
@@ -283,7 +315,10 @@ class _Reading:
 
     def _of_condexpr(self, node: nodes.CondExpr) -> Any:
         self.kind(node.test)
-        kinds = [self.kind(node.expr1), *([self.kind(node.expr2)] if node.expr2 is not None else [])]
+        kinds = [
+            self.kind(node.expr1),
+            *([self.kind(node.expr2)] if node.expr2 is not None else []),
+        ]
         return joined(each for each in kinds if not isinstance(each, _Macro))
 
     def _of_or(self, node: nodes.Or) -> Any:
@@ -318,7 +353,11 @@ class _Reading:
 def _constants(node: nodes.Node) -> tuple[object, ...]:
     if isinstance(node, nodes.Const):
         return (node.value,)
-    return tuple(each.value for each in node.items if isinstance(each, nodes.Const)) if isinstance(node, nodes.Tuple | nodes.List) else ()
+    return (
+        tuple(each.value for each in node.items if isinstance(each, nodes.Const))
+        if isinstance(node, nodes.Tuple | nodes.List)
+        else ()
+    )
 
 
 def _first(made: Callable[..., Any]) -> Kind | None:
@@ -326,7 +365,9 @@ def _first(made: Callable[..., Any]) -> Kind | None:
     if not made.__module__.startswith("bot."):
         return None
     hints = {name: kind for name, kind in get_type_hints(made).items() if name != "return"}
-    names = [name for name in inspect.signature(made).parameters if name in hints and name != "context"]
+    names = [
+        name for name in inspect.signature(made).parameters if name in hints and name != "context"
+    ]
     return hints[names[0]] if names else None
 
 
@@ -336,10 +377,19 @@ def _returned(made: Callable[..., Any], kind: Any) -> Any:
     name = made.__name__
     if name in {"do_first", "do_last"} and not isinstance(kind, _Macro):
         return element(kind)
-    return kind if name in {"do_sort", "do_list", "do_reverse", "do_unique", "do_abs"} else int if name in {"do_count", "len"} else Any
+    return (
+        kind
+        if name in {"do_sort", "do_list", "do_reverse", "do_unique", "do_abs"}
+        else int
+        if name in {"do_count", "len"}
+        else Any
+    )
 
 
 def _said(kind: Kind) -> str:
     """Name a kind for whoever writes templates."""
-    named = (getattr(each, "__name__", str(each)) if isinstance(each, type) else str(each) for each in members(kind))
+    named = (
+        getattr(each, "__name__", str(each)) if isinstance(each, type) else str(each)
+        for each in members(kind)
+    )
     return " or ".join(named) or "nothing"

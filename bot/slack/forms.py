@@ -17,11 +17,15 @@ from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs, ServiceChoice
 
 Items = tuple[tuple[str, str, bool], ...]
-NOT_KNOWN = "Slack does not say just now who you are, so nothing is shown. Open this again in a minute."
+NOT_KNOWN = (
+    "Slack does not say just now who you are, so nothing is shown. Open this again in a minute."
+)
 
 
 class Doors(Protocol):
-    """What dialogs are about. Each asks the authority, and raises Refusal for whoever may not see it."""
+    """What dialogs are about. Each asks the authority, and raises Refusal
+    for whoever may not see it.
+    """
 
     async def may_deploy(self, by: Person) -> None:
         """Ask before the form that asks for a deployment is shown."""
@@ -57,9 +61,13 @@ class Doors(Protocol):
 
 
 class Forms:
-    """The dialogs, opened. What they show comes from the doors; a refusal is told to the person instead of a dialog."""
+    """The dialogs, opened. What they show comes from the doors; a refusal is told to the
+    person instead of a dialog.
+    """
 
-    def __init__(self, client: SlackClient, dialogs: Dialogs, catalog: Catalog, doors: Doors) -> None:
+    def __init__(
+        self, client: SlackClient, dialogs: Dialogs, catalog: Catalog, doors: Doors
+    ) -> None:
         self._client = client
         self._dialogs = dialogs
         self._catalog = catalog
@@ -82,32 +90,61 @@ class Forms:
         except Refusal as refusal:
             await self._doors.refuse(person, carried.channel, refusal)
             return
-        await self._client.update_view(str(view.get("id", "")), str(view.get("hash", "")), self._deploy_form(service, carried))
+        await self._client.update_view(
+            str(view.get("id", "")), str(view.get("hash", "")), self._deploy_form(service, carried)
+        )
 
     def _deploy_form(self, service: str, carried: ids.Carried) -> dict[str, Any]:
-        choices = [ServiceChoice(each.name, tuple(each.environments)) for each in self._catalog.services.values()]
-        return self._dialogs.deploy_form(choices, list(self._catalog.strategies), service=service, carried=carried)
+        choices = [
+            ServiceChoice(each.name, tuple(each.environments))
+            for each in self._catalog.services.values()
+        ]
+        return self._dialogs.deploy_form(
+            choices, list(self._catalog.strategies), service=service, carried=carried
+        )
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
+    async def tick(
+        self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = ""
+    ) -> None:
         """Open the checklist with the person's own items."""
         try:
             found, items = await self._doors.tickable(deployment, person)
         except Refusal as refusal:
             await self._doors.refuse(person, channel, refusal)
             return
-        await self._client.open_view(trigger, self._dialogs.tick_form(found.title, items, ids.Carried(deployment, channel, shown=shown)))
+        await self._client.open_view(
+            trigger,
+            self._dialogs.tick_form(
+                found.title, items, ids.Carried(deployment, channel, shown=shown)
+            ),
+        )
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
-        """Ask why, unless it is known already that it would be for nothing. What the dialog shows itself is what is decided about."""
+    async def reason(
+        self,
+        trigger: str,
+        action: Action,
+        deployment: str,
+        person: Person,
+        *,
+        channel: str,
+        shown: str = "",
+    ) -> None:
+        """Ask why, unless it is known already that it would be for nothing. What the dialog shows
+        itself is what is decided about.
+        """
         try:
             found = await self._doors.may_ask(action, deployment, person)
         except Refusal as refusal:
             await self._doors.refuse(person, channel, refusal)
             return
         carried = ids.Carried(deployment, channel, shown=found.shown or shown)
-        await self._client.open_view(trigger, self._dialogs.reason_form(action, found.deployment.title, carried, found.facts))
+        await self._client.open_view(
+            trigger, self._dialogs.reason_form(action, found.deployment.title, carried, found.facts)
+        )
 
-    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def show(
+        self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str
+    ) -> None:
         """Show something to be read, to whoever may see the status."""
         ask, template, title = {
             Action.SHOW_CHANGES: (self._doors.changes, "changes", "What changes"),
@@ -123,7 +160,9 @@ class Forms:
     async def home(self, person: Person) -> None:
         """Show somebody their App Home: the board, or why they do not see it."""
         try:
-            view = self._dialogs.home(await self._doors.board(person), roles=await self._doors.roles(person))
+            view = self._dialogs.home(
+                await self._doors.board(person), roles=await self._doors.roles(person)
+            )
         except Refusal as refusal:
             view = self._dialogs.closed_home(str(refusal))
         except IntegrationError:

@@ -1,7 +1,9 @@
-"""The names that travel through Slack and back: action ids, callback ids, block ids, and what buttons and forms carry.
+"""The names that travel through Slack and back: action ids, callback ids, block ids, and what
+buttons and forms carry.
 
-Handlers read with these functions what cards and dialogs wrote with them. A button carries a deployment's id and a digest of what was shown
-beside it; who may press it, and whether that is still so, is decided when it is pressed.
+Handlers read with these functions what cards and dialogs wrote with them. A button carries a
+deployment's id and a digest of what was shown beside it; who may press it, and whether that is
+still so, is decided when it is pressed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ PREFIX = "gonogo."
 ANY_ACTION = re.compile(r"^gonogo\.[a-z_]+$")
 """Matches the action id of every button of ours (and of nothing in a form)."""
 
-# Dialogs (callback ids) -----------------------------------------------------------------------------------------------------------------
+# Dialogs (callback ids) -------------------------------------------------------------------------
 
 DEPLOY_FORM = "gonogo.deploy_form"
 TICK_FORM = "gonogo.tick_form"
@@ -40,11 +42,14 @@ REASON_FORMS: Mapping[Action, str] = {
 }
 """The actions that ask for a reason first, and their dialogs."""
 
-# Fields of dialogs (block ids; the element in each has the action id of ``VALUE``, the service that of ``SERVICE_PICKED``) --------------
+# Fields of dialogs (block ids; the element in each has the action id of ``VALUE``, the service
+# that of ``SERVICE_PICKED``)
 
 VALUE = "gonogo.value"
 SERVICE_PICKED = "gonogo.form.service"
-"""Sent as a block action when somebody picks a service in the deploy form, so that the form can offer its environments."""
+"""Sent as a block action when somebody picks a service in the deploy form, so that the form
+can offer its environments.
+"""
 
 SERVICE = "gonogo.field.service"
 ENVIRONMENT = "gonogo.field.environment"
@@ -85,7 +90,12 @@ class Carried:
 
 def carry(carried: Carried) -> str:
     """Write ``private_metadata``."""
-    known = {"deployment": carried.deployment, "channel": carried.channel, "thread": carried.thread, "shown": carried.shown}
+    known = {
+        "deployment": carried.deployment,
+        "channel": carried.channel,
+        "thread": carried.thread,
+        "shown": carried.shown,
+    }
     return json.dumps({key: value for key, value in known.items() if value}, separators=(",", ":"))
 
 
@@ -102,14 +112,23 @@ def carried(private_metadata: str) -> Carried:
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:
-    """Read one field of a submitted or half-filled dialog: what was typed, or the value or user that was picked; empty for nothing.
+    """Read one field of a submitted or half-filled dialog: what was typed, or the value or user
+    that was picked; empty for nothing.
 
     What was typed on several lines becomes one, as it is stored and shown.
     """
     element = _element(view, field)
     option = element.get("selected_option")
-    found = option.get("value") if isinstance(option, dict) else element.get("selected_user") or element.get("value")
-    return " ".join(filter(None, (line.strip() for line in found.split("\n")))) if isinstance(found, str) else ""
+    found = (
+        option.get("value")
+        if isinstance(option, dict)
+        else element.get("selected_user") or element.get("value")
+    )
+    return (
+        " ".join(filter(None, (line.strip() for line in found.split("\n"))))
+        if isinstance(found, str)
+        else ""
+    )
 
 
 def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:
@@ -126,7 +145,11 @@ def ticked_before(view: Mapping[str, Any]) -> tuple[str, ...]:
     blocks = view.get("blocks")
     found: list[str] = []
     for block in blocks if isinstance(blocks, list) else []:
-        element = block.get("element") if isinstance(block, dict) and str(block.get("block_id", "")).startswith(ITEMS) else None
+        element = (
+            block.get("element")
+            if isinstance(block, dict) and str(block.get("block_id", "")).startswith(ITEMS)
+            else None
+        )
         found += _options(element, "initial_options")
     return tuple(found)
 
@@ -134,7 +157,11 @@ def ticked_before(view: Mapping[str, Any]) -> tuple[str, ...]:
 def _options(element: Any, which: str) -> list[str]:
     """Read the values of a checkbox's options; what is not ours is read as none."""
     options = element.get(which) if isinstance(element, dict) else None
-    return [str(option.get("value", "")) for option in (options if isinstance(options, list) else ()) if isinstance(option, dict)]
+    return [
+        str(option.get("value", ""))
+        for option in (options if isinstance(options, list) else ())
+        if isinstance(option, dict)
+    ]
 
 
 def _values(view: Mapping[str, Any]) -> Mapping[str, Any]:

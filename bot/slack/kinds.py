@@ -1,4 +1,5 @@
-"""What a value in a template may be: Python's own annotations, asked for attributes, items and elements.
+"""What a value in a template may be: Python's own annotations, asked for
+attributes, items and elements.
 
 ``Any`` is whatever nobody knows; it answers every question with itself.
 """
@@ -11,7 +12,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ForwardRef, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ForwardRef,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 Kind = Any
 """A type or an annotation."""
@@ -79,12 +90,16 @@ def _hints(owner: Any) -> Mapping[str, Kind]:
 
 
 def attribute(kind: Kind, name: str) -> Kind:
-    """Give the kind of an attribute, of a key where there are keys. Raises Unknown where no value of that kind has it."""
+    """Give the kind of an attribute, of a key where there are keys. Raises Unknown where no
+    value of that kind has it.
+    """
     return _each(kind, lambda one: _attribute(one, name))
 
 
 def _each(kind: Kind, ask: Callable[[Kind], Kind]) -> Kind:
-    """Ask each of what a value may be; one that knows is enough: which one it is, nobody has looked at."""
+    """Ask each of what a value may be; one that knows is enough: which one it
+    is, nobody has looked at.
+    """
     found = []
     for one in members(kind):
         try:
@@ -102,7 +117,9 @@ def _attribute(kind: Kind, name: str) -> Kind:
         return Any
     if issubclass(owner, Mapping):
         arguments = get_args(kind)
-        return _of_class(owner, name) if hasattr(owner, name) else arguments[1] if arguments else Any
+        return (
+            _of_class(owner, name) if hasattr(owner, name) else arguments[1] if arguments else Any
+        )
     return _of_class(owner, name)
 
 
@@ -131,7 +148,12 @@ def _item(kind: Kind, key: object) -> Kind:
         return Any
     if issubclass(owner, Mapping):
         return arguments[1] if arguments else Any
-    if issubclass(owner, tuple) and arguments and arguments[-1] is not Ellipsis and isinstance(key, int):
+    if (
+        issubclass(owner, tuple)
+        and arguments
+        and arguments[-1] is not Ellipsis
+        and isinstance(key, int)
+    ):
         if not -len(arguments) <= key < len(arguments):
             raise Unknown(f"there are {len(arguments)} of them, and no number {key}")
         return arguments[key]
@@ -145,7 +167,9 @@ def _item(kind: Kind, key: object) -> Kind:
 
 
 def element(kind: Kind) -> Kind:
-    """Give the kind of what comes out when one goes through a value. Raises Unknown where nothing does."""
+    """Give the kind of what comes out when one goes through a value. Raises
+    Unknown where nothing does.
+    """
     return _each(kind, _element)
 
 
@@ -172,12 +196,19 @@ def result(kind: Kind) -> Kind:
 def fits(kind: Kind, wanted: Kind) -> bool:
     """Tell whether a value of a kind may be what is wanted: one of what it may be is enough."""
     found, accepted = members(kind), members(wanted)
-    return not found or not accepted or any(_fits(one, other) for one in found for other in accepted)
+    return (
+        not found or not accepted or any(_fits(one, other) for one in found for other in accepted)
+    )
 
 
 def _fits(kind: Kind, wanted: Kind) -> bool:
     one, other = _origin(kind) or kind, _origin(wanted) or wanted
-    if Any in {one, other} or not isinstance(one, type) or not isinstance(other, type) or object in {one, other}:
+    if (
+        Any in {one, other}
+        or not isinstance(one, type)
+        or not isinstance(other, type)
+        or object in {one, other}
+    ):
         return True
     if other is float:
         return issubclass(one, int | float)
@@ -189,4 +220,6 @@ def words_of(kind: Kind) -> frozenset[str] | None:
     found = members(kind)
     if not found or not all(isinstance(one, type) and issubclass(one, Enum) for one in found):
         return None
-    return frozenset(str(each.value) for one in found for each in cast("type[Enum]", one) if issubclass(one, str))
+    return frozenset(
+        str(each.value) for one in found for each in cast("type[Enum]", one) if issubclass(one, str)
+    )

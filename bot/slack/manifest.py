@@ -27,25 +27,41 @@ PATH = "/slack/events"
 
 
 def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
-    """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only. Raises ConfigurationError without it."""
+    """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only.
+    Raises ConfigurationError without it.
+    """
     address = f"{url.rstrip('/')}{PATH}" if mode == "http" else ""
     if mode == "http" and not (url.startswith("https://") and urlsplit(url).hostname):
         raise ConfigurationError(
-            "HTTP mode needs the bot's public address, and Slack calls https only: for example https://gonogo.example.com."
+            "HTTP mode needs the bot's public address, and Slack calls https only: for example "
+            "https://gonogo.example.com."
         )
     return {
         "_metadata": {"major_version": 2, "minor_version": 1},
         "display_information": {
             "name": "Go/No-Go",
-            "description": "Deployments that a team can trust at 2 a.m.: checks, approvals, rollout and a rollback that tells the truth.",
+            "description": (
+                "Deployments that a team can trust at 2 a.m.: checks, approvals, rollout and a "
+                "rollback that tells the truth."
+            ),
             "background_color": "#1d3a2f",
         },
         "features": {
-            "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True, "messages_tab_read_only_enabled": True},
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": True,
+            },
             "bot_user": {"display_name": "gonogo", "always_online": True},
             "slash_commands": [
-                _command("deploy", "Deploy a service, see what runs, lock an environment. /deploy help lists all.", address),
-                _command("rollback", "Roll back to the last version that was verified good.", address),
+                _command(
+                    "deploy",
+                    "Deploy a service, see what runs, lock an environment. /deploy help lists all.",
+                    address,
+                ),
+                _command(
+                    "rollback", "Roll back to the last version that was verified good.", address
+                ),
             ],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
@@ -56,7 +72,13 @@ def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
 def _command(verb: str, description: str, address: str) -> dict[str, Any]:
     hint = USAGE[verb].syntax.removeprefix(f"/{verb} ")
     where = {"url": address} if address else {}
-    return {"command": f"/{verb}", "description": description, "usage_hint": hint, "should_escape": True, **where}
+    return {
+        "command": f"/{verb}",
+        "description": description,
+        "usage_hint": hint,
+        "should_escape": True,
+        **where,
+    }
 
 
 def _settings(mode: str, address: str) -> dict[str, Any]:

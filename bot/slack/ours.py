@@ -1,7 +1,9 @@
-"""Whether a payload is for us: our workspace, our organisation, our app. One rule for HTTP and Socket Mode. No I/O.
+"""Whether a payload is for us: our workspace, our organisation, our app. One rule for HTTP
+and Socket Mode. No I/O.
 
-In an Enterprise Grid a payload may name no workspace (``team: null``): then the organisation counts, and whoever is named by it is a person
-of our workspace, whose rights are looked up by their id as ever.
+In an Enterprise Grid a payload may name no workspace (``team: null``): then the
+organisation counts, and whoever is named by it is a person of our workspace, whose rights
+are looked up by their id as ever.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Who we are. ``app`` and ``enterprise`` are empty where they are not known; then they are not asked about."""
+    """Who we are. ``app`` and ``enterprise`` are empty where they are not known; then
+    they are not asked about.
+    """
 
     team: str
     app: str = ""
@@ -26,22 +30,42 @@ class Ours:
         return "app" if self.app and payload.get("api_app_id") != self.app else ""
 
     def settled(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Give a payload in which somebody who is known by the organisation belongs to our workspace."""
+        """Give a payload in which somebody who is known by the organisation
+        belongs to our workspace.
+        """
         user = payload.get("user")
         if self.enterprise and not isinstance(user, dict):  # a command, or an event
             return {**payload, "team_id": payload.get("team_id") or self.team}
-        if not self.enterprise or not isinstance(user, dict) or (user.get("team_id") or self.enterprise) != self.enterprise:
+        if (
+            not self.enterprise
+            or not isinstance(user, dict)
+            or (user.get("team_id") or self.enterprise) != self.enterprise
+        ):
             return payload
-        return {**payload, "team": payload.get("team") or {"id": self.team}, "user": {**user, "team_id": self.team}}
+        return {
+            **payload,
+            "team": payload.get("team") or {"id": self.team},
+            "user": {**user, "team_id": self.team},
+        }
 
     def _is_of_team(self, payload: Mapping[str, Any]) -> bool:
-        named = [each for each in (payload.get("team_id"), _of(payload, "team", "id")) if each not in (None, "")]
+        named = [
+            each
+            for each in (payload.get("team_id"), _of(payload, "team", "id"))
+            if each not in (None, "")
+        ]
         if named:
             return all(each == self.team for each in named)
         if _of(payload, "user", "team_id") == self.team:
             return True
-        organisations = [each for each in (payload.get("enterprise_id"), _of(payload, "enterprise", "id")) if each not in (None, "")]
-        return bool(self.enterprise and organisations) and all(each == self.enterprise for each in organisations)
+        organisations = [
+            each
+            for each in (payload.get("enterprise_id"), _of(payload, "enterprise", "id"))
+            if each not in (None, "")
+        ]
+        return bool(self.enterprise and organisations) and all(
+            each == self.enterprise for each in organisations
+        )
 
 
 def _of(payload: Mapping[str, Any], name: str, key: str) -> object:

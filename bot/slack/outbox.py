@@ -1,7 +1,8 @@
-"""Posts what the outbox holds: alarms before details, each lane in its order, and no lane keeps another one waiting.
+"""Posts what the outbox holds: alarms before details, each lane in its order, and no lane
+keeps another one waiting.
 
-What Slack does not take is put aside and said so where it should have stood; it is tried again at the next start. While Slack refuses the
-bot as a whole nothing is put aside: everything waits.
+What Slack does not take is put aside and said so where it should have stood; it is tried again at
+the next start. While Slack refuses the bot as a whole nothing is put aside: everything waits.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class _Where:
 
     @property
     def oldest(self) -> str:
-        """A ts before which the message cannot stand: beside its card it came after it; a direct message may have come before."""
+        """A ts before which the message cannot stand: beside its card it came after it; a direct
+        message may have come before.
+        """
         return self.card.ts if self.card and self.channel == self.card.channel else "0"
 
 
@@ -56,7 +59,8 @@ class Outbox:
     """Says once what is to be said."""
 
     def __init__(
-        self, card_of: CardOf, words: Words, postings: Postings, postman: Postman, pacing: Pacing, references: References, cards: Cards, *,
+        self, card_of: CardOf, words: Words, postings: Postings, postman: Postman,
+        pacing: Pacing, references: References, cards: Cards, *,
         draw: Picture | None, still_true: StillTrue, ended: Ended | None = None,
     ) -> None:  # fmt: skip
         self._card_of = card_of
@@ -70,7 +74,9 @@ class Outbox:
         self._still_true = still_true
         self._ended = ended
         self._stirred: set[DeploymentId] = set()
-        """Deployments of which something has changed since it was looked whether what asks has ended."""
+        """Deployments of which something has changed since it was looked
+        whether what asks has ended.
+        """
         self._work = asyncio.Event()
         self._closing = False
 
@@ -105,7 +111,9 @@ class Outbox:
                 await asyncio.sleep(BREATH)
 
     async def round(self) -> float:
-        """Post what can be posted and end what has its end; returns after how many seconds to look again."""
+        """Post what can be posted and end what has its end; returns after how
+        many seconds to look again.
+        """
         pause = await self._empty()
         return min(pause, await self._end_what_asked())
 
@@ -117,12 +125,18 @@ class Outbox:
 
     async def _look_at_all_that_asks(self) -> None:
         try:
-            self._stirred |= {message.deployment for message in await self._postings.asking()} if self._ended else set()
+            self._stirred |= (
+                {message.deployment for message in await self._postings.asking()}
+                if self._ended
+                else set()
+            )
         except Exception:
             log.exception("what still asks could not be read; it is at the next start")
 
     async def _end_what_asked(self) -> float:
-        """Edit what asked for something to how it ended; returns after how many seconds to try again what could not be edited now."""
+        """Edit what asked for something to how it ended; returns after how many seconds to try
+        again what could not be edited now.
+        """
         stirred, self._stirred = self._stirred, set()
         pause = POLL
         for message in await self._postings.asking(stirred) if stirred else ():
@@ -133,7 +147,9 @@ class Outbox:
         return pause
 
     async def _try_to_end(self, message: Message) -> float:
-        """Show how one that asked has ended, or what it asks now; returns how long it has to wait otherwise."""
+        """Show how one that asked has ended, or what it asks now; returns how long
+        it has to wait otherwise.
+        """
         try:
             await self._end(message)
         except NotYet as reason:
@@ -150,7 +166,9 @@ class Outbox:
     async def _end(self, message: Message) -> None:
         end = await self._ended(message) if self._ended else None
         if end is not None:
-            await self._edit(replace(message, facts={**message.facts, **end.facts, "end": end.sentence}))
+            await self._edit(
+                replace(message, facts={**message.facts, **end.facts, "end": end.sentence})
+            )
             if end.is_final:
                 await self._postings.sent(message.key)
         elif message.template in speech.ALARMS and (now := await self._still_true(message)):
@@ -159,15 +177,21 @@ class Outbox:
     async def _edit(self, message: Message) -> None:
         """Show a message that was posted as it reads now, wherever it stands."""
         postings = [await self._postman.posting(key) for key in (message.key, copy_key(message))]
-        drawn = await self._drawn(message, await self._postman.posting(card_key(message.deployment)))
+        drawn = await self._drawn(
+            message, await self._postman.posting(card_key(message.deployment))
+        )
         for posting in postings:
             if posting is not None and posting.ts:
                 await self._postman.edit(posting, drawn, is_end="end" in message.facts)
 
     async def _drawn(self, message: Message, card: Posting | None) -> Drawn:
         asks = message.template in speech.ALARMS and "end" not in message.facts
-        decided_on = await self._card_of(message.deployment) if asks and message.deployment else None
-        return speech.message(message, self._words, **await self._references.of(message, card), card=decided_on)
+        decided_on = (
+            await self._card_of(message.deployment) if asks and message.deployment else None
+        )
+        return speech.message(
+            message, self._words, **await self._references.of(message, card), card=decided_on
+        )
 
     async def _empty(self) -> float:
         """Post what can be posted; returns after how many seconds to look again."""
@@ -189,7 +213,9 @@ class Outbox:
         return pause
 
     async def _try(self, message: Message) -> float:
-        """Deliver a message, or put it aside if Slack does not take it; returns how long it has to wait otherwise."""
+        """Deliver a message, or put it aside if Slack does not take it; returns how long
+        it has to wait otherwise.
+        """
         try:
             await self._deliver(message)
         except NotYet as reason:
@@ -204,11 +230,19 @@ class Outbox:
         return 0.0
 
     async def _put_aside(self, message: Message, why: str) -> float:
-        """Put a message aside, once it stands where it should have stood that there was something to say."""
+        """Put a message aside, once it stands where it should have stood that
+        there was something to say.
+        """
         try:
             if message.deployment:
                 to = "channel" if message.to == "channel" else "thread"
-                instead = Message(f"{message.key}:instead", "unsayable", {"what": message.template}, message.deployment, to=to)
+                instead = Message(
+                    f"{message.key}:instead",
+                    "unsayable",
+                    {"what": message.template},
+                    message.deployment,
+                    to=to,
+                )
                 await self._say(instead, await self._where(instead))
         except NotYet as reason:
             return reason.seconds
@@ -238,13 +272,17 @@ class Outbox:
             await self._postings.sent(message.key)
 
     def _ready(self, where: _Where) -> None:
-        """Raise NotYet before anything is made that could not go out now. What has been posted already passes later all the same."""
+        """Raise NotYet before anything is made that could not go out now. What has been posted
+        already passes later all the same.
+        """
         self._postman.ready(POST, where.channel)
 
     async def _say(self, message: Message, where: _Where) -> Drawn:
         drawn = await self._drawn(message, where.card)
         try:
-            await self._postman.post(message.key, where.channel, drawn, thread=where.thread, oldest=where.oldest)
+            await self._postman.post(
+                message.key, where.channel, drawn, thread=where.thread, oldest=where.oldest
+            )
         except SlackError as error:
             if not await self._lost_its_card(message, where, error):
                 raise
@@ -253,8 +291,12 @@ class Outbox:
         return drawn
 
     async def _lost_its_card(self, message: Message, where: _Where, error: SlackError) -> bool:
-        """Have a card posted anew whose channel or message is gone; what belongs to it waits for it."""
-        card = await self._card_of(message.deployment) if message.deployment and where.card else None
+        """Have a card posted anew whose channel or message is gone; what
+        belongs to it waits for it.
+        """
+        card = (
+            await self._card_of(message.deployment) if message.deployment and where.card else None
+        )
         if card is None or where.card is None or where.channel != where.card.channel:
             return False
         if where.thread and error.code in THREAD_GONE:
@@ -268,7 +310,9 @@ class Outbox:
 
     async def _where(self, message: Message) -> _Where:
         if not message.deployment:
-            return _Where(message.channel if message.to == "channel" else await self._direct(message))
+            return _Where(
+                message.channel if message.to == "channel" else await self._direct(message)
+            )
         posting = await self._postman.posting(card_key(message.deployment))
         shown = posting if posting and posting.ts else None
         if message.to not in {"thread", "channel"}:
@@ -287,10 +331,21 @@ class Outbox:
         return await self._postman.direct(person.user)
 
     async def _copy_to_lead(self, message: Message, where: _Where, drawn: Drawn) -> None:
-        """While a card has no channel, only the requester sees it: then the lead gets every alarm directly."""
-        card = await self._card_of(message.deployment) if message.to == "channel" and where.channel.startswith("D") else None
+        """While a card has no channel, only the requester sees it: then the lead
+        gets every alarm directly.
+        """
+        card = (
+            await self._card_of(message.deployment)
+            if message.to == "channel" and where.channel.startswith("D")
+            else None
+        )
         lead = card.deployment.lead if card else None
-        if card is None or lead is None or lead == card.deployment.requested_by or not is_in_slack(lead):
+        if (
+            card is None
+            or lead is None
+            or lead == card.deployment.requested_by
+            or not is_in_slack(lead)
+        ):
             return
         await self._postman.post(copy_key(message), await self._postman.direct(lead.user), drawn)
 
@@ -305,13 +360,21 @@ class Outbox:
         if picture:
             await self._post_picture(message, card, *picture)
 
-    async def _post_picture(self, message: Message, card: Posting, picture: bytes, alt: str) -> None:
+    async def _post_picture(
+        self, message: Message, card: Posting, picture: bytes, alt: str
+    ) -> None:
         """Post a picture, unless it is the one that was posted last."""
         mark, digest = f"picture:{message.deployment}", sha256(picture).hexdigest()
         last = await self._postings.get(mark)
         if last is not None and last.digest == digest:
             return
-        await self._postman.picture(f"{message.key}:picture", card, picture, title=f"Metrics of {message.deployment}", alt=alt)
+        await self._postman.picture(
+            f"{message.key}:picture",
+            card,
+            picture,
+            title=f"Metrics of {message.deployment}",
+            alt=alt,
+        )
         await self._postings.save(Posting(mark, card.channel, digest=digest))
 
 

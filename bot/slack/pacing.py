@@ -1,4 +1,6 @@
-"""How fast Slack may be asked: its rate limits, its wishes (Retry-After) and its absences. Plain arithmetic on a monotonic clock."""
+"""How fast Slack may be asked: its rate limits, its wishes (Retry-After) and its absences. Plain
+arithmetic on a monotonic clock.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from collections.abc import Callable
 POSTS_AT_ONCE = 4
 UPDATES_AT_ONCE = 10
 SPARE = 1
-"""Edits that are kept besides for what is urgent: whoever has answered an alarm waits for no card."""
+"""Edits that are kept besides for what is urgent: whoever has answered an
+alarm waits for no card.
+"""
 FIRST_ABSENCE = 1.0
 LONGEST_ABSENCE = 30.0
 
@@ -36,18 +40,26 @@ class _Bucket:
 class Pacing:
     """Tells how long a call has to wait.
 
-    Edits have one budget for the whole workspace (Slack's tier 3 is 50 a minute), of which the last (``SPARE``) is for urgent ones; posts
-    have one per channel (1 a second, with short bursts).
-    A 429 closes its method (posts: in its channel) for as long as Slack says; an absence closes everything, longer each time.
+    Edits have one budget for the whole workspace (Slack's tier 3 is 50 a minute), of which the last
+    (``SPARE``) is for urgent ones; posts have one per channel (1 a second, with short bursts).
+    A 429 closes its method (posts: in its channel) for as long as Slack says; an absence closes
+    everything, longer each time.
     """
 
     def __init__(
-        self, now: Callable[[], float], *, updates_per_minute: float = 45.0, posts_per_second: float = 1.0, patience: float = FIRST_ABSENCE
+        self,
+        now: Callable[[], float],
+        *,
+        updates_per_minute: float = 45.0,
+        posts_per_second: float = 1.0,
+        patience: float = FIRST_ABSENCE,
     ) -> None:
         self._now = now
         self._patience = patience
         self._posts_per_second = posts_per_second
-        self._updates = _Bucket(size=UPDATES_AT_ONCE + SPARE, per_second=updates_per_minute / 60, at=now())
+        self._updates = _Bucket(
+            size=UPDATES_AT_ONCE + SPARE, per_second=updates_per_minute / 60, at=now()
+        )
         self._posts: dict[str, _Bucket] = {}
         self._closed: dict[tuple[str, str], float] = {}
         self._away_until = 0.0
@@ -61,7 +73,9 @@ class Pacing:
         return max(until - now, self._bucket(method, channel).wait(now, spare=spare), 0.0)
 
     def away(self) -> float:
-        """Say for how many seconds Slack is left alone because it did not answer; 0 when it is there."""
+        """Say for how many seconds Slack is left alone because it did not
+        answer; 0 when it is there.
+        """
         return max(0.0, self._away_until - self._now())
 
     def called(self, method: str, channel: str) -> None:
@@ -87,7 +101,9 @@ class Pacing:
             return self._updates
         key = f"{method} {channel}"
         if key not in self._posts:
-            self._posts[key] = _Bucket(size=POSTS_AT_ONCE, per_second=self._posts_per_second, at=self._now())
+            self._posts[key] = _Bucket(
+                size=POSTS_AT_ONCE, per_second=self._posts_per_second, at=self._now()
+            )
         return self._posts[key]
 
     @staticmethod

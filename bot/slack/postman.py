@@ -1,4 +1,6 @@
-"""Posting once, whatever happens: the intent is stored first, and after a doubt Slack is searched before anything is posted again."""
+"""Posting once, whatever happens: the intent is stored first, and after a doubt Slack is searched
+before anything is posted again.
+"""
 
 from __future__ import annotations
 
@@ -33,21 +35,27 @@ class NotYet(Exception):  # noqa: N818 - it is no error
 
 
 class Postman:
-    """Carries messages to Slack at Slack's pace. Raises NotYet where it has to wait, and SlackError."""
+    """Carries messages to Slack at Slack's pace. Raises NotYet where it has
+    to wait, and SlackError.
+    """
 
     def __init__(self, client: SlackClient, postings: Postings, pacing: Pacing) -> None:
         self._client = client
         self._postings = postings
         self._pacing = pacing
         self._certainly_not: set[str] = set()
-        """Keys that are intended and known not to have been posted, because Slack said so to this process."""
+        """Keys that are intended and known not to have been posted, because Slack
+        said so to this process.
+        """
         self._direct: dict[str, str] = {}
         self._known: dict[str, Posting] = {}
         """What has been posted; nobody else writes it down, so that it need not be read again."""
         self._buttons: dict[str, frozenset[str]] = {}
         """What can be done on messages that were shown by this process."""
         self.refused = ""
-        """How Slack refuses the whole account, while it does: nothing can be said until a person has mended that."""
+        """How Slack refuses the whole account, while it does: nothing can be said until
+        a person has mended that.
+        """
 
     async def posting(self, key: str) -> Posting | None:
         """Recall a posting."""
@@ -56,8 +64,12 @@ class Postman:
             self._remember(known)
         return known
 
-    async def post(self, key: str, channel: str, drawn: Drawn, *, thread: str = "", oldest: str = "0") -> Posting:
-        """Post a message, unless it has been posted; ``oldest`` is a ts before which it cannot have been."""
+    async def post(
+        self, key: str, channel: str, drawn: Drawn, *, thread: str = "", oldest: str = "0"
+    ) -> Posting:
+        """Post a message, unless it has been posted; ``oldest`` is a ts before
+        which it cannot have been.
+        """
         posting = await self.posting(key)
         if posting is not None and posting.ts:
             return posting
@@ -70,7 +82,9 @@ class Postman:
         if found:
             return await self._posted(Posting(key, posting.channel, found))
         try:
-            place, ts = await self.ask(POST, channel, self._client.post(channel, drawn, key=key, thread=thread))
+            place, ts = await self.ask(
+                POST, channel, self._client.post(channel, drawn, key=key, thread=thread)
+            )
         except SlackError as error:
             self._learn(key, error)
             raise
@@ -78,11 +92,19 @@ class Postman:
         return await self._posted(Posting(key, place, ts, drawn.digest))
 
     async def edit(self, posting: Posting, drawn: Drawn, *, is_end: bool = False) -> None:
-        """Edit a message, unless it shows the same already. What it asked for and does not any more is taken away before other edits."""
+        """Edit a message, unless it shows the same already. What it asked for and does not any more
+        is taken away before other edits.
+        """
         if posting.digest == drawn.digest:
             return
-        self.ready(UPDATE, posting.channel, is_urgent=is_end or self._takes_away(posting.key, drawn))
-        await self.ask(UPDATE, posting.channel, self._client.update(posting.channel, posting.ts, drawn, key=posting.key))
+        self.ready(
+            UPDATE, posting.channel, is_urgent=is_end or self._takes_away(posting.key, drawn)
+        )
+        await self.ask(
+            UPDATE,
+            posting.channel,
+            self._client.update(posting.channel, posting.ts, drawn, key=posting.key),
+        )
         self._offers(posting.key, drawn)
         await self._save(Posting(posting.key, posting.channel, posting.ts, drawn.digest))
 
@@ -92,22 +114,32 @@ class Postman:
         self._buttons[key] = drawn.buttons
 
     def _takes_away(self, key: str, drawn: Drawn) -> bool:
-        """Tell whether less can be done on a message than before; where that is not known, whether nothing can be done any more."""
+        """Tell whether less can be done on a message than before; where that is not known, whether
+        nothing can be done any more.
+        """
         before = self._buttons.get(key)
         return not drawn.buttons if before is None else not before <= drawn.buttons
 
     async def forget(self, key: str, channel: str) -> None:
-        """Have a message posted anew, in this channel: where it was it is certainly not any more."""
+        """Have a message posted anew, in this channel: where it was it
+        is certainly not any more.
+        """
         await self._save(Posting(key, channel))
         self._certainly_not.add(key)
 
-    async def picture(self, key: str, posting: Posting, picture: bytes, *, title: str, alt: str) -> None:
-        """Put a picture into a message's thread, at most once: it cannot be searched for, and one too few is better than one too many."""
+    async def picture(
+        self, key: str, posting: Posting, picture: bytes, *, title: str, alt: str
+    ) -> None:
+        """Put a picture into a message's thread, at most once: it cannot be searched for, and one
+        too few is better than one too many.
+        """
         if await self.posting(key) is not None and key not in self._certainly_not:
             return
         self.ready(UPLOAD, posting.channel)
         await self._postings.intend(key, posting.channel)
-        upload = self._client.upload(posting.channel, posting.ts, picture, name="metrics.png", title=title, alt=alt)
+        upload = self._client.upload(
+            posting.channel, posting.ts, picture, name="metrics.png", title=title, alt=alt
+        )
         try:
             await self.ask(UPLOAD, posting.channel, upload)
         except SlackError as error:
@@ -148,7 +180,12 @@ class Postman:
     def _heed(self, method: str, channel: str, error: SlackError) -> None:
         if error.is_account and not self.refused:
             log.error(
-                "Slack refuses the bot; everything waits, and goes on by itself when Slack takes it again", method=method, why=error.code
+                (
+                    "Slack refuses the bot; everything waits, and goes on by itself "
+                    "when Slack takes it again"
+                ),
+                method=method,
+                why=error.code,
             )
         self.refused = error.code if error.is_account else self.refused
         if error.wait:

@@ -1,8 +1,9 @@
 """The words: Jinja2 templates to Slack's mrkdwn, with every printed value made harmless.
 
-Whatever a template prints goes through ``finalize``: control, direction and zero-width characters disappear, ``& < >`` are escaped,
-formatting characters lose their effect, and long values are cut. Only our own filters (``mention``, ``link``, ``when`` …) make markup. A
-team can put templates of its own into a folder; all templates run in Jinja2's immutable sandbox.
+Whatever a template prints goes through ``finalize``: control, direction and zero-width characters
+disappear, ``& < >`` are escaped, formatting characters lose their effect, and long values are cut.
+Only our own filters (``mention``, ``link``, ``when`` …) make markup. A team can put templates of
+its own into a folder; all templates run in Jinja2's immutable sandbox.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined, TemplateSyntaxError, Undefined, pass_context
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    TemplateSyntaxError,
+    Undefined,
+    pass_context,
+)
 from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -31,10 +41,22 @@ log = structlog.get_logger(__name__)
 LONGEST = 300
 """A printed value is cut here."""
 LOOKED_AT = 4
-"""Of a value that is far too long only so many times of what can be shown is looked at: it may come from anybody."""
+"""Of a value that is far too long only so many times of what can be shown is looked at:
+it may come from anybody.
+"""
 BARS = "▁▂▃▄▅▆▇█"
 SECONDS_PER = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-UNSAFE_FILTERS = ("safe", "escape", "e", "forceescape", "join", "xmlattr", "tojson", "urlize", "striptags")
+UNSAFE_FILTERS = (
+    "safe",
+    "escape",
+    "e",
+    "forceescape",
+    "join",
+    "xmlattr",
+    "tojson",
+    "urlize",
+    "striptags",
+)
 """Filters of Jinja2 that make markup, or escape for HTML."""
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -46,19 +68,26 @@ _ID = re.compile(r"[A-Z0-9]{1,20}")
 
 
 def plain(value: object, longest: int = LONGEST) -> str:
-    """Make a value one harmless line of plain text: nothing invisible, nothing that turns the reading direction, not too long."""
+    """Make a value one harmless line of plain text: nothing invisible, nothing that turns the
+    reading direction, not too long.
+    """
     whole = "" if value is None else str(value)
     looked_at = whole[: LOOKED_AT * longest]
-    seen = "".join(sign for sign in _SPACES.sub(" ", looked_at) if unicodedata.category(sign) not in _INVISIBLE)
+    seen = "".join(
+        sign for sign in _SPACES.sub(" ", looked_at) if unicodedata.category(sign) not in _INVISIBLE
+    )
     if len(seen) > longest or len(looked_at) < len(whole):
         seen = seen[: longest - 1].rstrip() + "…"
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in seen):
-        return f"\u2068{seen}\u2069"  # an isolate: the text keeps its direction and its neighbours keep theirs
+        # an isolate: the text keeps its direction and its neighbours keep theirs
+        return f"\u2068{seen}\u2069"
     return seen
 
 
 def escape(text: str) -> Markup:
-    """Escape a text for mrkdwn, and take the effect from characters that would format what follows."""
+    """Escape a text for mrkdwn, and take the effect from characters that
+    would format what follows.
+    """
     safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
     return Markup(_FORMATTING.sub("\u2060\\g<0>\u2060", safe))  # noqa: S704 - this is the escaping
 
@@ -72,11 +101,13 @@ def shown(value: object) -> Markup:
     return escape(plain(value))
 
 
-# Filters --------------------------------------------------------------------------------------------------------------------------------
+# Filters ----------------------------------------------------------------------------------------
 
 
 def mention(who: Person | str | None) -> Markup:
-    """Mention a person (a Person, or ``T…/U…``); the bot itself and people of the terminal are named."""
+    """Mention a person (a Person, or ``T…/U…``); the bot itself and people
+    of the terminal are named.
+    """
     person = who if isinstance(who, Person) else Person.parse(str(who)) if who else None
     if person is None:
         return Markup("nobody")
@@ -89,7 +120,9 @@ def mention(who: Person | str | None) -> Markup:
 
 @pass_context
 def name(context: Context, who: Person | str | None) -> Markup:
-    """Name a person without notifying them: what the message's ``names`` call them, else what the user id says."""
+    """Name a person without notifying them: what the message's ``names`` call them,
+    else what the user id says.
+    """
     person = who if isinstance(who, Person) else Person.parse(str(who or ""))
     known: Mapping[str, str] = context.get("names") or {}
     return shown(known.get(str(person)) or person.user) if person != GONOGO else mention(person)
@@ -98,7 +131,9 @@ def name(context: Context, who: Person | str | None) -> Markup:
 def link(label: object, url: str = "") -> Markup:
     """Link a label to an address; without a web address it is only the label."""
     text = shown(label)
-    if not url.startswith(("https://", "http://")) or any(character in url for character in "<>|\"' \n"):
+    if not url.startswith(("https://", "http://")) or any(
+        character in url for character in "<>|\"' \n"
+    ):
         return text
     return Markup(f"<{url.replace('&', '&amp;')}|{text.replace('|', '/')}>")  # noqa: S704 - address checked, label escaped
 
@@ -157,7 +192,9 @@ def duration(value: timedelta | float) -> str:
         count, left = divmod(left, size)
         counts.append((count, unit))
     first = next((at for at, (count, _) in enumerate(counts) if count), len(counts))
-    return " ".join(f"{count} {unit}" for count, unit in counts[first : first + 2] if count) or "0 s"
+    return (
+        " ".join(f"{count} {unit}" for count, unit in counts[first : first + 2] if count) or "0 s"
+    )
 
 
 def roughly(value: timedelta | float) -> str:
@@ -209,9 +246,11 @@ def metric(value: float | None, unit: str = "") -> str:
 
 
 def spark(values: Iterable[float], baseline: float | None = None) -> str:
-    """Draw values over time as small bars: how far each is from the baseline (from the first one, where there is none).
+    """Draw values over time as small bars: how far each is from the baseline (from the first
+    one, where there is none).
 
-    A full bar is the farthest of them, or as far as the baseline itself is from nothing: what does not change is a low line.
+    A full bar is the farthest of them, or as far as the baseline itself is from nothing: what does
+    not change is a low line.
     """
     known = list(values)[-12:]
     if len(known) < 2:  # noqa: PLR2004 - one point is no line
@@ -219,7 +258,9 @@ def spark(values: Iterable[float], baseline: float | None = None) -> str:
     normal = known[0] if baseline is None else baseline
     far = [abs(value - normal) for value in known]
     full = max(*far, abs(normal))
-    return "".join(BARS[int(each / full * (len(BARS) - 1) + 0.5)] if full > 0 else BARS[0] for each in far)
+    return "".join(
+        BARS[int(each / full * (len(BARS) - 1) + 0.5)] if full > 0 else BARS[0] for each in far
+    )
 
 
 def listed(values: Iterable[object], most: int = 5) -> Markup:
@@ -237,12 +278,16 @@ def mentions(people: Iterable[Person | str], most: int = 5) -> Markup:
 
 
 def sentence(value: object) -> Markup:
-    """Print a sentence of the bot's own for one person alone: mentions of users in it stay mentions (they notify nobody there)."""
+    """Print a sentence of the bot's own for one person alone: mentions of users in it stay mentions
+    (they notify nobody there).
+    """
     return Markup(_USER.sub(r"<@\1>", _unformatted(value)))  # noqa: S704 - escaped first
 
 
 def note(value: object) -> Markup:
-    """Print what may be a few sentences long, such as a deployment's note. Nobody is mentioned by it."""
+    """Print what may be a few sentences long, such as a deployment's note.
+    Nobody is mentioned by it.
+    """
     return Markup(_unformatted(value))  # noqa: S704 - escaped
 
 
@@ -277,7 +322,9 @@ SHORTEST = 40
 
 
 def cut_before_help(value: object, longest: int) -> str:
-    """Shorten a sentence by what comes before its last part: what helps stands there, after a semicolon, and is never cut."""
+    """Shorten a sentence by what comes before its last part: what helps stands there, after a
+    semicolon, and is never cut.
+    """
     text = plain(value, LOOKED_AT * LONGEST)
     told, _, helps = text.rpartition("; ")
     if len(text) <= longest or not told or len(helps) > HELP:
@@ -286,7 +333,9 @@ def cut_before_help(value: object, longest: int) -> str:
 
 
 def ended(value: object) -> str:
-    """End with a full stop what a vendor said, or what a part has made, so that a sentence can follow; nothing stays nothing."""
+    """End with a full stop what a vendor said, or what a part has made, so that a sentence can
+    follow; nothing stays nothing.
+    """
     text = value.rstrip() if isinstance(value, Markup) else plain(value).rstrip()
     return text if not text or text.endswith((".", "…", "?")) else text + "."
 
@@ -298,9 +347,12 @@ def bold(value: object) -> Markup:
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {
-    "mention": mention, "name": name, "mentions": mentions, "link": link, "channel": channel, "when": when, "day": day, "clock": clock,
-    "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration, "roughly": roughly, "plural": plural, "percent": percent,
-    "number": number, "metric": metric, "spark": spark, "listed": listed, "join": listed, "sentence": sentence, "note": note, "role": role,
+    "mention": mention, "name": name, "mentions": mentions, "link": link,
+    "channel": channel, "when": when, "day": day, "clock": clock,
+    "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration,
+    "roughly": roughly, "plural": plural, "percent": percent,
+    "number": number, "metric": metric, "spark": spark, "listed": listed,
+    "join": listed, "sentence": sentence, "note": note, "role": role,
     "who": who, "cut": cut, "cut_before_help": cut_before_help, "ended": ended, "bold": bold,
     "is_past": is_past, "one_line": one_line,
 }  # fmt: skip
@@ -312,7 +364,8 @@ def _environment(folder: Path | None) -> ImmutableSandboxedEnvironment:
     loaders: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([*loaders, PackageLoader("templates", "slack")]),
-        undefined=StrictUndefined, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True,
+        undefined=StrictUndefined, autoescape=True,
+        finalize=shown, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     for name in UNSAFE_FILTERS:
         environment.filters.pop(name, None)
@@ -321,9 +374,13 @@ def _environment(folder: Path | None) -> ImmutableSandboxedEnvironment:
 
 
 class Words:
-    """Everything that the bot says in Slack. ``folder`` holds a team's own templates, in the same tree as ``templates/slack``."""
+    """Everything that the bot says in Slack. ``folder`` holds a team's own templates, in the same
+    tree as ``templates/slack``.
+    """
 
-    def __init__(self, folder: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._folder = folder
         self._environment = _environment(folder)
         self._now = now
@@ -336,11 +393,17 @@ class Words:
 
     @property
     def problem(self) -> str:
-        """Say which of the team's templates could not be filled and stand back behind ours; empty when none does."""
-        return "; ".join(f"{name}.md.j2 of GONOGO_TEMPLATES: {why}. Ours is used." for name, why in sorted(self._unusable.items()))
+        """Say which of the team's templates could not be filled and stand back behind
+        ours; empty when none does.
+        """
+        return "; ".join(
+            f"{name}.md.j2 of GONOGO_TEMPLATES: {why}. Ours is used."
+            for name, why in sorted(self._unusable.items())
+        )
 
     def text(self, template: str, facts: Mapping[str, Any]) -> str:
-        """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its ends and never two together.
+        """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its
+        ends and never two together.
 
         A team's template that fails keeps no message back: ours takes its place.
         """
@@ -357,39 +420,71 @@ class Words:
         except Exception as error:  # noqa: BLE001 - it may do anything, and the message has to be said
             why = f"{type(error).__name__}: {plain(error)}"
             if self._unusable.get(template) != why:
-                log.warning("a template of the team's own cannot be filled; ours is used", template=name, why=why)
+                log.warning(
+                    "a template of the team's own cannot be filled; ours is used",
+                    template=name,
+                    why=why,
+                )
             self._unusable[template] = why
             return _environment(None).get_template(name).render(facts)
         self._unusable.pop(template, None)
         return filled
 
     def line(self, template: str, facts: Mapping[str, Any]) -> str:
-        """Fill a template that makes one line; line breaks in it are only for whoever writes the template."""
+        """Fill a template that makes one line; line breaks in it are only for
+        whoever writes the template.
+        """
         return _SPACES.sub(" ", self.text(template, facts))
 
     def plain_line(self, template: str, facts: Mapping[str, Any], longest: int) -> str:
-        """Fill a template for a place where Slack reads no markup (dialogs): nothing is escaped there."""
+        """Fill a template for a place where Slack reads no markup (dialogs):
+        nothing is escaped there.
+        """
         line = self.line(template, facts).replace("\u2060", "")
         return plain(line.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), longest)
 
     def examine(self) -> None:
-        """Read every template of the team's own. Raises ConfigurationError naming each that is broken, or that no message has."""
+        """Read every template of the team's own. Raises ConfigurationError naming each that is
+        broken, or that no message has.
+        """
         if self._folder is None:
             return
         if not self._folder.is_dir():
-            raise ConfigurationError(f"GONOGO_TEMPLATES: there is no folder {self._folder}. Correct the path, or do not set it.")
-        own = {path.relative_to(self._folder).as_posix(): path for path in sorted(self._folder.rglob("*.j2"))}
+            raise ConfigurationError(
+                f"GONOGO_TEMPLATES: there is no folder {self._folder}. Correct "
+                "the path, or do not set it."
+            )
+        own = {
+            path.relative_to(self._folder).as_posix(): path
+            for path in sorted(self._folder.rglob("*.j2"))
+        }
         problems, included = [], set[str]()
         for path in own.values():
             try:
-                included |= {name for name in find_referenced_templates(self._environment.parse(path.read_text(encoding="utf-8"))) if name}
+                included |= {
+                    name
+                    for name in find_referenced_templates(
+                        self._environment.parse(path.read_text(encoding="utf-8"))
+                    )
+                    if name
+                }
                 self._environment.compile(path.read_text(encoding="utf-8"))
             except TemplateSyntaxError as error:
-                problems.append(f"{path}:{error.lineno}: {error.message}. Correct the template, or remove it to have ours.")
+                problems.append(
+                    f"{path}:{error.lineno}: {error.message}. Correct the template, "
+                    "or remove it to have ours."
+                )
             except (OSError, ValueError) as error:
-                problems.append(f"{path}: cannot be read as text ({type(error).__name__}). Correct it, or remove it to have ours.")
+                problems.append(
+                    f"{path}: cannot be read as text ({type(error).__name__}). Correct it, "
+                    "or remove it to have ours."
+                )
         ours = PackageLoader("templates", "slack").list_templates()
-        problems += [_unused(path, name, ours) for name, path in own.items() if name not in {*ours, *included}]
+        problems += [
+            _unused(path, name, ours)
+            for name, path in own.items()
+            if name not in {*ours, *included}
+        ]
         if problems:
             raise ConfigurationError("\n".join(problems))
 
@@ -400,4 +495,7 @@ class Words:
 
 def _unused(path: Path, name: str, ours: Iterable[str]) -> str:
     meant = get_close_matches(name, ours, 1, 0.6)
-    return f"{path}: no message has this name.{f' Did you mean {meant[0]}?' if meant else ''} Rename it, or remove it."
+    return (
+        f"{path}: no message has this name.{f' Did you mean {meant[0]}?' if meant else ''} "
+        "Rename it, or remove it."
+    )

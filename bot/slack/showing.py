@@ -1,4 +1,6 @@
-"""Keeps the cards in step with the stored state: Slack's permission first, then the most urgent card is drawn, as it is at that moment."""
+"""Keeps the cards in step with the stored state: Slack's permission first, then the most urgent
+card is drawn, as it is at that moment.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,34 @@ from bot.slack.render import Words
 log = structlog.get_logger(__name__)
 
 BREATH = 0.15
-"""Seconds between a change and its telling: the work goes first (a rollback must reach CI), and what follows is told with it."""
+"""Seconds between a change and its telling: the work goes first (a rollback must reach CI), and
+what follows is told with it.
+"""
 PAUSE = 0.5
 FIGURES = 15.0
-"""Seconds between two edits of a card of which nothing but the figures of its metrics has changed, or how long it still takes."""
+"""Seconds between two edits of a card of which nothing but the figures of its metrics has changed,
+or how long it still takes.
+"""
 RAREST = 8
-"""How many times so long it is at most between two edits of nothing but how long it still takes: each comes after twice the time."""
+"""How many times so long it is at most between two edits of nothing but how long it still takes:
+each comes after twice the time.
+"""
 REFUSED = 60.0
-"""Seconds until a card is drawn again that Slack refused or that could not be drawn, unless it changes before."""
+"""Seconds until a card is drawn again that Slack refused or that could not be drawn,
+unless it changes before.
+"""
 MOST_REMEMBERED = 20_000
 
 MESSAGE_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 CHANNEL_GONE = frozenset(
-    {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "invalid_channel", "user_not_in_channel"}
+    {
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+        "restricted_action",
+        "invalid_channel",
+        "user_not_in_channel",
+    }
 )
 
 
@@ -46,7 +63,8 @@ CHANNEL_GONE = frozenset(
 class Told:
     """What a card said, but for its figures, and when it was edited last.
 
-    ``figures`` is what it said but for how long it still takes; ``times`` counts the edits of nothing else.
+    ``figures`` is what it said but for how long it still takes; ``times`` counts
+    the edits of nothing else.
     """
 
     gist: str
@@ -68,7 +86,9 @@ class Told:
 
 
 class Cards:
-    """One card per deployment, edited in place. ``min_interval`` is the least time between two edits of one card, in seconds."""
+    """One card per deployment, edited in place. ``min_interval`` is the least time between two
+    edits of one card, in seconds.
+    """
 
     def __init__(
         self,
@@ -101,7 +121,9 @@ class Cards:
 
     def changed(self, deployment: DeploymentId) -> None:
         """Redraw a card soon; edits are coalesced."""
-        self._due.note(deployment, max(self._rests_until.get(deployment, 0.0), self._now() + BREATH))
+        self._due.note(
+            deployment, max(self._rests_until.get(deployment, 0.0), self._now() + BREATH)
+        )
         self._work.set()
 
     def nudge(self) -> None:
@@ -113,7 +135,9 @@ class Cards:
         await rest(self._work, seconds)
 
     async def round(self) -> float | None:
-        """Show one card; returns for how many seconds there is nothing more to do (None: until something changes)."""
+        """Show one card; returns for how many seconds there is nothing more to do (None:
+        until something changes).
+        """
         away = self._pacing.away()
         if away:
             return away
@@ -130,18 +154,24 @@ class Cards:
         return bool(await self._cards_due([deployment]))
 
     def _wait(self, due: Due) -> float:
-        """Say how long Slack makes a card wait: edits have one budget, posts one for each channel."""
+        """Say how long Slack makes a card wait: edits have one budget,
+        posts one for each channel.
+        """
         if due.card not in self._shown:
             return self._pacing.wait(POST, due.channel)
         return self._pacing.wait(UPDATE, "", is_urgent=due.urgency is Urgency.ANSWERED)
 
     def _wait_to_ask(self, id: DeploymentId) -> float:
         told = self._told.get(id)
-        may_be_urgent = told is not None and is_answered(told.state, None, had_danger=told.has_danger)
+        may_be_urgent = told is not None and is_answered(
+            told.state, None, had_danger=told.has_danger
+        )
         return self._pacing.wait(UPDATE, "", is_urgent=may_be_urgent) if id in self._shown else 0.0
 
     async def _sort_in(self) -> None:
-        """Ask how urgent the changed cards are, once for all of them, and not before one of them could be shown."""
+        """Ask how urgent the changed cards are, once for all of them, and not before
+        one of them could be shown.
+        """
         changed = self._due.ripe(self._now(), self._wait_to_ask)
         if not changed:
             return
@@ -155,7 +185,9 @@ class Cards:
     def _as_answered(self, due: CardDue) -> CardDue:
         """Put a card first that shows a state that is over, with what could be done then."""
         told = self._told.get(due.card)
-        is_over = told is not None and is_answered(told.state, due.state, had_danger=told.has_danger)
+        is_over = told is not None and is_answered(
+            told.state, due.state, had_danger=told.has_danger
+        )
         return replace(due, urgency=Urgency.ANSWERED) if is_over else due
 
     async def _recall(self, card: DeploymentId, *others: DeploymentId) -> None:
@@ -185,7 +217,9 @@ class Cards:
             self._due.again(due, self._now() + pause)
 
     async def _show(self, due: Due) -> float:
-        """Show a card as it is now; returns after how many seconds it has to be looked at again (0: not until it changes)."""
+        """Show a card as it is now; returns after how many seconds it has to be looked at again
+        (0: not until it changes).
+        """
         card = await self._card_of(due.card)
         if card is None:
             return 0.0
@@ -208,17 +242,31 @@ class Cards:
 
     def _telling(self, card: Card, drawn: Drawn) -> Told:
         """Say what a card tells now."""
-        timeless = deployment_card(replace(card, about_left=None), self._words) if card.about_left is not None else drawn
-        told = Told(gist(card, self._words), timeless.digest, self._now(), card.deployment.state, drawn.has_danger)
+        timeless = (
+            deployment_card(replace(card, about_left=None), self._words)
+            if card.about_left is not None
+            else drawn
+        )
+        told = Told(
+            gist(card, self._words),
+            timeless.digest,
+            self._now(),
+            card.deployment.state,
+            drawn.has_danger,
+        )
         return told.after(self._told.get(card.deployment.id))
 
     def _puts_off(self, due: Due, told: Told) -> bool:
-        """Put off an edit of nothing but figures: it comes rarely, and after every card of which more has changed."""
+        """Put off an edit of nothing but figures: it comes rarely, and after every card
+        of which more has changed.
+        """
         before = self._told.get(due.card)
         if before is None or before.gist != told.gist:
             return False
         early = before.at + self._figures * told.rarity - told.at
-        if early <= 0 and (due.urgency is Urgency.AT_REST or not self._due.is_any_ready(told.at, self._wait)):
+        if early <= 0 and (
+            due.urgency is Urgency.AT_REST or not self._due.is_any_ready(told.at, self._wait)
+        ):
             return False
         self._due.again(replace(due, urgency=Urgency.AT_REST), told.at + max(early, 0.0))
         return True
@@ -236,7 +284,9 @@ class Cards:
             channel = posting.channel if posting else deployment.channel
             channel = await self._postman.place(channel or await self._rehome(card, ""))
             oldest = f"{deployment.requested_at.timestamp() - 60:.6f}"
-            posting = await self._postman.post(card_key(deployment.id), channel, drawn, oldest=oldest)
+            posting = await self._postman.post(
+                card_key(deployment.id), channel, drawn, oldest=oldest
+            )
             self._rest_card(deployment.id)
             self.posted.set()
         self._remember(deployment.id)
@@ -248,7 +298,9 @@ class Cards:
         self._rests_until[id] = self._now() + self._min_interval
 
     async def recover(self, card: Card, error: SlackError) -> None:
-        """Give a card that has lost its message or its channel a new place. Raises the error when it is another one."""
+        """Give a card that has lost its message or its channel a new place. Raises the
+        error when it is another one.
+        """
         key = card_key(card.deployment.id)
         posting = await self._postman.posting(key)
         channel = posting.channel if posting else card.deployment.channel
@@ -265,13 +317,27 @@ class Cards:
         await self._postman.forget(card_key(id), channel)
 
     async def _rehome(self, card: Card, channel: str) -> str:
-        """Move a card that has no channel into a direct message with the requester, and tell requester and lead so, once."""
+        """Move a card that has no channel into a direct message with the requester, and tell
+        requester and lead so, once.
+        """
         deployment = card.deployment
-        people = [person for person in (deployment.requested_by, deployment.lead) if person is not None and is_in_slack(person)]
+        people = [
+            person
+            for person in (deployment.requested_by, deployment.lead)
+            if person is not None and is_in_slack(person)
+        ]
         if not people:
-            raise SlackError("chat.postMessage", f"there is no place for the card of {deployment.id}", retry=False)
+            raise SlackError(
+                "chat.postMessage",
+                f"there is no place for the card of {deployment.id}",
+                retry=False,
+            )
         places = {person: await self._postman.direct(person.user) for person in people}
-        said = Message("", "no_channel", {"title": deployment.title, "deployment": deployment.id, "channel": channel})
+        said = Message(
+            "",
+            "no_channel",
+            {"title": deployment.title, "deployment": deployment.id, "channel": channel},
+        )
         note = speech.message(said, self._words)
         for person, place in places.items():
             await self._postman.post(f"{card_key(deployment.id)}:moved:{person}", place, note)
@@ -285,7 +351,9 @@ def card_key(deployment: DeploymentId) -> str:
 
 
 def is_in_slack(person: Person) -> bool:
-    """Tell whether somebody can be written to in Slack: not the bot itself and not a person of the terminal."""
+    """Tell whether somebody can be written to in Slack: not the bot itself and not
+    a person of the terminal.
+    """
     return person.team[:1] in {"T", "E"} and person.user[:1] in {"U", "W"}
 
 

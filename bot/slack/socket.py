@@ -1,7 +1,8 @@
 """Socket Mode: the same payloads as over HTTP, through a WebSocket that we open.
 
-slack_sdk's client reconnects by itself, but connections have been seen to fall silent for hours. So it is watched: a client that has not
-been connected for a while, whatever it believes, is thrown away and a new one is made.
+slack_sdk's client reconnects by itself, but connections have been seen to fall silent for hours. So
+it is watched: a client that has not been connected for a while, whatever it believes, is thrown
+away and a new one is made.
 """
 
 from __future__ import annotations
@@ -36,18 +37,24 @@ KNOWN = frozenset({"slash_commands", "interactive", "events_api"})
 PING = 5.0
 """Seconds between two pings; after four without an answer the connection counts as dead."""
 SILENT = 30.0
-"""Seconds without a connection after which the client is replaced. With the pings: less than a minute from silence to a new connection."""
+"""Seconds without a connection after which the client is replaced. With the pings: less than a
+minute from silence to a new connection.
+"""
 
 
 class Socket:
     """One Socket Mode connection that is kept."""
 
     def __init__(
-        self, *, app_token: str, api_url: str, session: aiohttp.ClientSession, ours: Ours, dispatch: Dispatch,
-        ping: float = PING, silent: float = SILENT, proxy: str = "", trusted: ssl.SSLContext | None = None,
+        self, *, app_token: str, api_url: str,
+        session: aiohttp.ClientSession, ours: Ours, dispatch: Dispatch,
+        ping: float = PING, silent: float = SILENT,
+        proxy: str = "", trusted: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self._app_token = app_token
-        self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session, logger=quiet, ssl=trusted)
+        self._web = AsyncWebClient(
+            token=app_token, base_url=api_url, session=session, logger=quiet, ssl=trusted
+        )
         self._web.proxy = None  # the session chooses
         self._proxy = proxy or None
         self._ours = ours
@@ -81,7 +88,8 @@ class Socket:
     async def _keep_connected(self) -> None:
         while True:
             client = SocketModeClient(
-                app_token=self._app_token, web_client=self._web, ping_interval=self._ping, auto_reconnect_enabled=True, logger=quiet
+                app_token=self._app_token, web_client=self._web,
+                ping_interval=self._ping, auto_reconnect_enabled=True, logger=quiet
             )  # fmt: skip
             client.proxy = self._proxy
             client.socket_mode_request_listeners.append(self._received)
@@ -109,22 +117,36 @@ class Socket:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
 
-    async def _received(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+    async def _received(
+        self, client: AsyncBaseSocketModeClient, request: SocketModeRequest
+    ) -> None:
         self._last_envelope = time.monotonic()
         if request.type not in KNOWN or self._ours.strange(request.payload):
             log.warning("an envelope was not for us", kind=request.type)
-            await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+            await client.send_socket_mode_response(
+                SocketModeResponse(envelope_id=request.envelope_id)
+            )
             return
         status, body = await self._dispatch(self._ours.settled(request.payload))
         if status != 200:  # noqa: PLR2004 - what is not accepted is not acknowledged
             log.warning("an envelope was not accepted", kind=request.type, status=status)
             return
         payload = json.loads(body) if body.startswith("{") else ({"text": body} if body else None)
-        await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id, payload=payload))
+        await client.send_socket_mode_response(
+            SocketModeResponse(envelope_id=request.envelope_id, payload=payload)
+        )
 
 
 async def _end(client: SocketModeClient) -> None:
-    tasks = [task for task in (client.message_processor, client.current_session_monitor, client.message_receiver) if task is not None]
+    tasks = [
+        task
+        for task in (
+            client.message_processor,
+            client.current_session_monitor,
+            client.message_receiver,
+        )
+        if task is not None
+    ]
     with contextlib.suppress(Exception):  # a connection that is broken may not close
         await client.close()  # type: ignore[no-untyped-call]
     await asyncio.gather(*tasks, return_exceptions=True)

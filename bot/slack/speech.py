@@ -1,4 +1,6 @@
-"""What the bot says besides the card: answers to one person, and messages in threads, channels and direct messages."""
+"""What the bot says besides the card: answers to one person, and messages in threads,
+channels and direct messages.
+"""
 
 from __future__ import annotations
 
@@ -24,42 +26,58 @@ MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
 """Messages that can be acted on where they are read."""
 ASKS = frozenset(
     {
-        "acknowledge_request", "ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused",
-        "rollback_hangs", "rollback_waits", "rolling_back", "run_hangs", "smoke_failed", "stands_still", "stopped",
+        "acknowledge_request", "ask_lead", "back_and_worse", "degraded",
+        "failed", "not_by_itself", "quarantined", "refused",
+        "rollback_hangs", "rollback_waits", "rolling_back",
+        "run_hangs", "smoke_failed", "stands_still", "stopped",
     }
 )  # fmt: skip
-"""Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
+"""Messages that ask for something or announce it: with the fact ``end`` they say how it ended,
+and ask nothing any more.
+"""
 
 
 COMPLETED = frozenset({"retrospective"})
 """Messages that ask nobody, and that are edited once more is known of what they tell."""
 ALARMS = frozenset(
     {
-        "ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused", "rollback_hangs",
+        "ask_lead", "back_and_worse", "degraded", "failed",
+        "not_by_itself", "quarantined", "refused", "rollback_hangs",
         "rollback_waits", "run_hangs", "smoke_failed", "stands_still", "stopped",
     }
 )  # fmt: skip
-"""Those of them that somebody decides about where they are read: their buttons are the card's, as it is now."""
+"""Those of them that somebody decides about where they are read: their buttons are
+the card's, as it is now.
+"""
 
 
 def answer(said: Answer, words: Words) -> Drawn:
     """Draw an answer, with its offers as buttons."""
-    offers = [button(offer.action, offer.label, f"{offer.deployment} {offer.carries}".strip()) for offer in said.offers[:MOST_OFFERS]]
+    offers = [
+        button(offer.action, offer.label, f"{offer.deployment} {offer.carries}".strip())
+        for offer in said.offers[:MOST_OFFERS]
+    ]
     return _said(words.text(f"answers/{said.name}", said.facts), offers)
 
 
 def message(
-    said: Message, words: Words, *, card_channel: str = "", card_url: str = "", names: Mapping[str, str] | None = None,
+    said: Message, words: Words, *, card_channel: str = "",
+    card_url: str = "", names: Mapping[str, str] | None = None,
     card: Card | None = None,
 ) -> Drawn:  # fmt: skip
-    """Draw a message; ``card_channel`` and ``card_url`` are where its deployment's card is, ``names`` are what people are called.
+    """Draw a message; ``card_channel`` and ``card_url`` are where its deployment's card is,
+    ``names`` are what people are called.
 
     ``card`` is that card as it is now: an alarm has its buttons.
     """
     if said.template == LATE_ANSWER:
         offers_of = tuple(Offer(*offer) for offer in said.facts["offers"])
         return answer(Answer(said.facts["name"], said.facts["facts"], offers_of), words)
-    offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ()) if "end" not in said.facts]
+    offers = [
+        button(action, text, said.deployment)
+        for action, text in MESSAGE_BUTTONS.get(said.template, ())
+        if "end" not in said.facts
+    ]
     offers += _decisions(said, words, card)
     where = {"card_channel": card_channel, "card_url": card_url, "names": names or {}}
     actions = card.actions if card else (Action.ROLL_BACK,)
@@ -70,14 +88,18 @@ def message(
 
 
 def _beside(said: Message, words: Words, card: Card | None) -> str:
-    """Say on an alarm what its card says: how it stands, for a lead who is asked to look, and how one goes back where no button does."""
+    """Say on an alarm what its card says: how it stands, for a lead who is asked to look, and how
+    one goes back where no button does.
+    """
     if card is None or said.template not in ALARMS or "end" in said.facts:
         return ""
     if said.template == "ask_lead":
         return in_brief(card, words)
     if card.deployment.state not in CAN_ROLL_BACK or not card.rollback.refused:
         return ""
-    is_said = said.template == "stopped" or any(card.rollback.refused in str(said.facts.get(fact, "")) for fact in ("held", "why"))
+    is_said = said.template == "stopped" or any(
+        card.rollback.refused in str(said.facts.get(fact, "")) for fact in ("held", "why")
+    )
     return words.text("card/way_back", {"card": card, "is_said": is_said})
 
 
@@ -91,10 +113,14 @@ def _decisions(said: Message, words: Words, card: Card | None) -> list[ButtonEle
 
 
 def _rows(offers: Sequence[ButtonElement]) -> list[list[ButtonElement]]:
-    """Put buttons into rows; Slack takes no action twice in one row, as for two locks that can be taken away."""
+    """Put buttons into rows; Slack takes no action twice in one row, as for two
+    locks that can be taken away.
+    """
     rows: list[list[ButtonElement]] = []
     for offer in offers:
-        row = next((row for row in rows if all(each.action_id != offer.action_id for each in row)), None)
+        row = next(
+            (row for row in rows if all(each.action_id != offer.action_id for each in row)), None
+        )
         if row is None:
             rows.append([offer])
         else:

@@ -1,4 +1,6 @@
-"""Read the audit log page by page: memory that does not grow with it, no view that is held open, also beside a bot at work."""
+"""Read the audit log page by page: memory that does not grow with it, no view that is held open,
+also beside a bot at work.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ EVERYTHING = Wanted()
 
 
 class SqlAuditLog:
-    """``ports.AuditLog`` on a file. It has a connection of its own, reads in a thread and writes nothing."""
+    """``ports.AuditLog`` on a file. It has a connection of its own, reads in a
+    thread and writes nothing.
+    """
 
     def __init__(self, url: str, keys: Keys) -> None:
         self._file = Path(str(make_url(url).database))
@@ -39,9 +43,15 @@ class SqlAuditLog:
         """Close the connection."""
         self._engine.dispose()
 
-    async def verify(self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False) -> Report:
-        """Verify the chain in a thread, from a head on or all of it; ``gently`` leaves half of the time to others."""
-        return await asyncio.to_thread(self._verify, Verifier(self._keys, heads, since), gently=gently)
+    async def verify(
+        self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False
+    ) -> Report:
+        """Verify the chain in a thread, from a head on or all of it; ``gently`` leaves
+        half of the time to others.
+        """
+        return await asyncio.to_thread(
+            self._verify, Verifier(self._keys, heads, since), gently=gently
+        )
 
     async def newest_head(self) -> Head | None:
         """Read the newest head that was stored."""
@@ -97,7 +107,9 @@ def _page(wanted: Wanted) -> Select[Any]:
 
 
 def _reading(url: str) -> Engine:
-    engine = create_engine(make_url(url).set(drivername="sqlite"), connect_args={"isolation_level": None})
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite"), connect_args={"isolation_level": None}
+    )
 
     def connected(connection: Any, _record: Any) -> None:
         for pragma in ("query_only=ON", "busy_timeout=10000"):

@@ -28,35 +28,56 @@ class Copy:
 def back_up(url: str, file: Path) -> Copy:
     """Copy the database into one file, verify the copy, and only then put it in its place.
 
-    Raises ConfigurationError when there is no database, or no place for the copy, and GonogoError when the copy does not hold.
+    Raises ConfigurationError when there is no database, or no place for the copy, and GonogoError
+    when the copy does not hold.
     """
     source = file_of(url)
     if not source.is_file():
-        raise ConfigurationError(f"There is no database at {source}, so nothing was backed up. Set GONOGO_DATABASE_URL to the bot's.")
+        raise ConfigurationError(
+            f"There is no database at {source}, so nothing was backed up. Set "
+            "GONOGO_DATABASE_URL to the bot's."
+        )
     try:
         _may_be_written(source, file)
         return _replaced(source, file)
     except OSError as error:
-        raise of_system(error, f"The backup {file} cannot be written", "Name a file in a folder that may be written to.") from error
+        raise of_system(
+            error,
+            f"The backup {file} cannot be written",
+            "Name a file in a folder that may be written to.",
+        ) from error
 
 
 def _may_be_written(source: Path, file: Path) -> None:
-    """Refuse to put a backup where something else is, or where the database keeps what belongs to it. Raises ConfigurationError."""
+    """Refuse to put a backup where something else is, or where the database keeps what belongs to
+    it. Raises ConfigurationError.
+    """
     beside = {f"{source.name}{suffix}" for suffix in (*BESIDE, "-journal")}
     if file.name in beside and file.absolute().parent.samefile(source.absolute().parent):
-        raise ConfigurationError(f"{file} cannot be the backup: the database keeps files of its own there. Name another file.")
+        raise ConfigurationError(
+            f"{file} cannot be the backup: the database keeps files of its own "
+            "there. Name another file."
+        )
     if not os.path.lexists(file):
         return
     if not stat.S_ISREG(file.lstat().st_mode) or file.samefile(source):
-        raise ConfigurationError(f"{file} cannot be the backup: it is no file that could be replaced. Name a file of its own.")
+        raise ConfigurationError(
+            f"{file} cannot be the backup: it is no file that could be "
+            "replaced. Name a file of its own."
+        )
     if file.stat().st_size and not _is_copy(file):
-        raise ConfigurationError(f"{file} holds something else than a backup of Go/No-Go, and was left as it was. Name another file.")
+        raise ConfigurationError(
+            f"{file} holds something else than a backup of Go/No-Go, and was left as "
+            "it was. Name another file."
+        )
 
 
 def _is_copy(file: Path) -> bool:
     """Tell whether a file is a database of ours."""
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as before:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as before:
             before.execute("SELECT version_num FROM alembic_version").fetchone()
             before.execute("SELECT count(*) FROM audit").fetchone()
     except sqlite3.Error:
@@ -81,7 +102,10 @@ def _replaced(source: Path, file: Path) -> Copy:
 
 def _copy(source: Path, part: Path) -> None:
     """Copy as of one moment. The copy is one file, without a WAL beside it."""
-    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as live, closing(sqlite3.connect(part)) as copy:
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as live,
+        closing(sqlite3.connect(part)) as copy,
+    ):
         live.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
     _settle(part)
@@ -91,9 +115,15 @@ def _verified(part: Path, file: Path) -> Copy:
     with closing(sqlite3.connect(f"{part.absolute().as_uri()}?mode=ro", uri=True)) as copy:
         problems = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(3)")]
         if problems != ["ok"]:
-            raise GonogoError(f"The database is damaged ({problems[0]}); {file} was left as it was. Keep the backups that you have.")
+            raise GonogoError(
+                f"The database is damaged ({problems[0]}); {file} was left as it was. Keep "
+                "the backups that you have."
+            )
         copy.execute("SELECT version_num FROM alembic_version").fetchone()
-        deployments, entries = (copy.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("deployment", "audit"))  # noqa: S608 - two words of ours
+        deployments, entries = (
+            copy.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - two words of ours
+            for table in ("deployment", "audit")
+        )
     return Copy(file, deployments, entries, part.stat().st_size)
 
 

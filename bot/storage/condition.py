@@ -1,4 +1,6 @@
-"""The condition of the database: whether it really writes, whether it is whole, and how much work is in it."""
+"""The condition of the database: whether it really writes, whether it is whole,
+and how much work is in it.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,17 @@ class SqlCondition:
         statement = insert(table(TakenRow)).values(key=MARK, at=now)
         try:
             async with self._writer.begin() as connection:
-                await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"at": now}))
+                await connection.execute(
+                    statement.on_conflict_do_update(index_elements=["key"], set_={"at": now})
+                )
         except DBAPIError as error:
             return self._said(error)
         return ""
 
     async def damage(self) -> str:
-        """Say what is damaged in the file, as far as is known; nobody waits for a look through it."""
+        """Say what is damaged in the file, as far as is known; nobody
+        waits for a look through it.
+        """
         return self._soundness.damage()
 
     async def known(self) -> str:
@@ -60,20 +66,30 @@ class SqlCondition:
     async def workload(self) -> Workload:
         """Count what is stored and not done."""
         states = [str(state) for state in OPEN]
-        deployment, outbox, inbox, run = (table(row) for row in (DeploymentRow, OutboxRow, InboxRow, RunbookRow))
+        deployment, outbox, inbox, run = (
+            table(row) for row in (DeploymentRow, OutboxRow, InboxRow, RunbookRow)
+        )
         async with self._reader.begin() as connection:
 
             async def counted(row: Any, condition: Any) -> dict[str, int]:
-                found = await connection.execute(select(row.c.state, func.count()).where(condition).group_by(row.c.state))
+                found = await connection.execute(
+                    select(row.c.state, func.count()).where(condition).group_by(row.c.state)
+                )
                 return {row[0]: row[1] for row in found}
 
-            blocked = await connection.execute(select(run.c.id, run.c.error).where(run.c.state == "blocked").limit(MOST_BLOCKED))
-            waiting = await connection.execute(select(func.count(), func.min(inbox.c.at)).where(inbox.c.finished.is_(False)))
+            blocked = await connection.execute(
+                select(run.c.id, run.c.error).where(run.c.state == "blocked").limit(MOST_BLOCKED)
+            )
+            waiting = await connection.execute(
+                select(func.count(), func.min(inbox.c.at)).where(inbox.c.finished.is_(False))
+            )
             count, oldest = waiting.one()
             return Workload(
-                await counted(deployment, deployment.c.state.in_(states)), {row[0]: row[1] for row in blocked},
+                await counted(deployment, deployment.c.state.in_(states)),
+                {row[0]: row[1] for row in blocked},
                 await counted(outbox, outbox.c.state.not_in(_CLOSED)), count,
-                max(datetime.now(UTC) - oldest, timedelta(0)) if oldest else timedelta(0), self._bytes(),
+                max(datetime.now(UTC) - oldest, timedelta(0)) if oldest else timedelta(0),
+                self._bytes(),
             )  # fmt: skip
 
     def _bytes(self) -> int:
@@ -81,4 +97,8 @@ class SqlCondition:
         return sum(file.stat().st_size for file in files if file.exists())
 
     def _said(self, error: DBAPIError) -> str:
-        return str(of_sqlite(self._path, error.orig)) if isinstance(error.orig, sqlite3.Error) else str(error)
+        return (
+            str(of_sqlite(self._path, error.orig))
+            if isinstance(error.orig, sqlite3.Error)
+            else str(error)
+        )

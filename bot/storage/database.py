@@ -1,7 +1,8 @@
 """Open the database: one file, one process, one writer; the schema brought up to date first.
 
-The recipe is measured (WAL, ``BEGIN IMMEDIATE``, one exclusive writing connection, ``synchronous=FULL``): without it SQLite loses
-updates or answers "database is locked". Readers have connections of their own and never wait for writers.
+The recipe is measured (WAL, ``BEGIN IMMEDIATE``, one exclusive writing connection,
+``synchronous=FULL``): without it SQLite loses updates or answers "database is locked". Readers have
+connections of their own and never wait for writers.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from bot.storage.direct import Direct, Slots
 from bot.storage.faults import told
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
+from bot.storage.local_runs import SqlRuns, SqlStarts
 from bot.storage.marker import Marker
-from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples, SqlStarts
 from bot.storage.migrate import upgrade
+from bot.storage.postings import SqlPostings
 from bot.storage.rows import table
+from bot.storage.samples import SqlSamples
 from bot.storage.store import SqlStore
 from bot.storage.tables.record import AuditRow
 
@@ -64,7 +67,9 @@ class Database:
     """Set until ``settle``: this is not the database with which the bot last worked."""
 
     def settle(self) -> None:
-        """Go on from this database: whoever has to know that it was restored has been told, and that is committed."""
+        """Go on from this database: whoever has to know that it was restored has been
+        told, and that is committed.
+        """
         self.restored = None
         self.marker.is_held = False
         self.marker.seen(None, {})
@@ -82,8 +87,9 @@ class Database:
 async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     """Open a database and bring its schema up to date.
 
-    Raises ConfigurationError for an address or a file that cannot be used, or a schema newer than this program, and SystemUnavailable for a
-    file that another process has, and for what else may pass.
+    Raises ConfigurationError for an address or a file that cannot be used, or a schema
+    newer than this program, and SystemUnavailable for a file that another process has,
+    and for what else may pass.
     """
     path = file_of(url)
     with told(path):
@@ -99,8 +105,10 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
     marker = Marker.beside(path)
     database = Database(
-        SqlStore(writer, reader, audit_keys, marker), inbox, SqlRuns(writer, reader), SqlStarts(writer, reader),
-        SqlSamples(writer, reader), SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
+        SqlStore(writer, reader, audit_keys, marker), inbox,
+        SqlRuns(writer, reader), SqlStarts(writer, reader),
+        SqlSamples(writer, reader), SqlPostings(writer, reader),
+        SqlJournal(writer, reader), writer, reader, lock,
         SqlCondition(path, writer, reader), marker,
     )  # fmt: skip
     database.restored = await _compared(marker, reader)
@@ -110,51 +118,88 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
 
 
 async def _compared(marker: Marker, reader: AsyncEngine) -> Restored | None:
-    """Tell whether the database ends before its marker, went another way, or has none although it is not new."""
+    """Tell whether the database ends before its marker, went another way, or has
+    none although it is not new.
+    """
     row = table(AuditRow)
     async with reader.begin() as connection:
-        newest = (await connection.execute(select(row.c.n, row.c.at).order_by(row.c.n.desc()).limit(1))).first()
-        there = (await connection.execute(select(row.c.hash).where(row.c.n == marker.mark.n))).scalar()
+        newest = (
+            await connection.execute(select(row.c.n, row.c.at).order_by(row.c.n.desc()).limit(1))
+        ).first()
+        there = (
+            await connection.execute(select(row.c.hash).where(row.c.n == marker.mark.n))
+        ).scalar()
     agrees = there == marker.mark.hash if marker.mark.n else newest is None or marker.was_there
     if agrees:
         return None
-    return Restored(newest.n if newest else 0, marker.mark.n, datetime.fromisoformat(newest.at) if newest else None)
+    return Restored(
+        newest.n if newest else 0,
+        marker.mark.n,
+        datetime.fromisoformat(newest.at) if newest else None,
+    )
 
 
 def existing(url: str) -> str:
-    """Check that a database is there, and give its address. Raises ConfigurationError when there is none."""
+    """Check that a database is there, and give its address. Raises
+    ConfigurationError when there is none.
+    """
     path = file_of(url)
     if not path.is_file():
-        raise ConfigurationError(f"There is no database at {path}. Set GONOGO_DATABASE_URL to the bot's.")
+        raise ConfigurationError(
+            f"There is no database at {path}. Set GONOGO_DATABASE_URL to the bot's."
+        )
     return url
 
 
 def file_of(url: str) -> Path:
-    """Give the file that an address names. Raises ConfigurationError for an address that cannot be used."""
+    """Give the file that an address names. Raises ConfigurationError for an
+    address that cannot be used.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise ConfigurationError("GONOGO_DATABASE_URL is not a database address. Example: sqlite+aiosqlite:///var/gonogo.db") from error
-    if parsed.drivername != "sqlite+aiosqlite" or not parsed.database or parsed.database == ":memory:":
-        raise ConfigurationError("GONOGO_DATABASE_URL must name an SQLite file. Example: sqlite+aiosqlite:///var/gonogo.db")
+        raise ConfigurationError(
+            "GONOGO_DATABASE_URL is not a database address. Example: "
+            "sqlite+aiosqlite:///var/gonogo.db"
+        ) from error
+    if (
+        parsed.drivername != "sqlite+aiosqlite"
+        or not parsed.database
+        or parsed.database == ":memory:"
+    ):
+        raise ConfigurationError(
+            "GONOGO_DATABASE_URL must name an SQLite file. Example: "
+            "sqlite+aiosqlite:///var/gonogo.db"
+        )
     return Path(parsed.database)
 
 
 def _plain(path: Path) -> None:
-    """Refuse what is no plain file where one is kept: a pipe would hold up the start without a word. Raises ConfigurationError."""
+    """Refuse what is no plain file where one is kept: a pipe would hold up the start without a
+    word. Raises ConfigurationError.
+    """
     for file in (path, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
-        is_harmless = file.suffix == ".marker" and file.is_dir()  # then there is no marker, and every commit says so
+        # then there is no marker, and every commit says so
+        is_harmless = file.suffix == ".marker" and file.is_dir()
         if file.exists() and not file.is_file() and not is_harmless:
             what = "a folder" if file.is_dir() else "a pipe, a socket or a device"
-            raise ConfigurationError(f"{file} is {what}, not a file. Take it away, or set GONOGO_DATABASE_URL to another file.")
+            raise ConfigurationError(
+                f"{file} is {what}, not a file. Take it away, or set "
+                "GONOGO_DATABASE_URL to another file."
+            )
 
 
 def _own(path: Path) -> Path:
-    """Make the folder and the files the bot's alone. SQLite gives its WAL the rights that it finds on the file."""
+    """Make the folder and the files the bot's alone. SQLite gives its WAL the rights
+    that it finds on the file.
+    """
     if not path.parent.is_dir():
         path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE))
-    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", ".lock"))):
+    for file in (
+        path,
+        *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", ".lock")),
+    ):
         if file.is_file() and file.stat().st_uid == os.geteuid():
             file.chmod(PRIVATE)
     return path
@@ -162,14 +207,22 @@ def _own(path: Path) -> Path:
 
 def _lock(path: Path) -> TextIO:
     """Keep other processes out of the file, for as long as this one lives."""
-    lock = open(path.with_name(path.name + ".lock"), "a+", encoding="utf-8", opener=partial(os.open, mode=PRIVATE))  # noqa: SIM115
+    lock = open(  # noqa: SIM115
+        path.with_name(path.name + ".lock"),
+        "a+",
+        encoding="utf-8",
+        opener=partial(os.open, mode=PRIVATE),
+    )
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.seek(0)
         holder = lock.read().strip() or "another process"
         lock.close()
-        raise SystemUnavailable(f"{path} is in use by {holder}. Stop it first, or set GONOGO_DATABASE_URL to another file.") from error
+        raise SystemUnavailable(
+            f"{path} is in use by {holder}. Stop it first, or set "
+            "GONOGO_DATABASE_URL to another file."
+        ) from error
     lock.truncate(0)
     lock.write(f"process {os.getpid()}")
     lock.flush()
@@ -177,7 +230,9 @@ def _lock(path: Path) -> TextIO:
 
 
 def _engine(url: str, begin: str, *, size: int, kept: int, read_only: bool) -> AsyncEngine:
-    """Make an engine with the part of AsyncEngine that this room uses; the stores are typed as on any server's."""
+    """Make an engine with the part of AsyncEngine that this room uses; the stores are
+    typed as on any server's.
+    """
     engine = create_engine(
         make_url(url).set(drivername="sqlite"), pool_size=size + kept, max_overflow=0,
         connect_args={"isolation_level": None, "check_same_thread": False},
@@ -198,6 +253,12 @@ def _engine(url: str, begin: str, *, size: int, kept: int, read_only: bool) -> A
 
 
 def _pragmas(*, read_only: bool) -> tuple[str, ...]:
-    """Only a writer turns the WAL on: that writes, and a reader may look at a copy, or at a file that is not ours."""
+    """Only a writer turns the WAL on: that writes, and a reader may look at a copy, or at
+    a file that is not ours.
+    """
     common = ("busy_timeout=10000", "foreign_keys=ON")
-    return (*common, "query_only=ON") if read_only else ("journal_mode=WAL", "synchronous=FULL", *common)
+    return (
+        (*common, "query_only=ON")
+        if read_only
+        else ("journal_mode=WAL", "synchronous=FULL", *common)
+    )

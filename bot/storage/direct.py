@@ -1,8 +1,10 @@
-"""SQLite without a thread hop for every statement: statements run on the loop's thread, and only what waits for the disk runs in another.
+"""SQLite without a thread hop for every statement: statements run on the loop's thread, and only
+what waits for the disk runs in another.
 
-It has the part of SQLAlchemy's ``AsyncEngine`` that this room uses, so that the stores are written once, also for a server's engine.
-BEGIN IMMEDIATE may wait for another writer, and COMMIT waits for the disk and perhaps does a checkpoint: both run in one thread of the
-writer's own. A statement in between waits for nobody. A reader's statements never wait for writers, and are short and indexed.
+It has the part of SQLAlchemy's ``AsyncEngine`` that this room uses, so that the stores are written
+once, also for a server's engine. BEGIN IMMEDIATE may wait for another writer, and COMMIT waits for
+the disk and perhaps does a checkpoint: both run in one thread of the writer's own. A statement in
+between waits for nobody. A reader's statements never wait for writers, and are short and indexed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable
 from bot.ports.time import URGENT
 
 PATIENCE = 15.0
-"""Seconds that one waits for a connection: whoever has them all does not hold everybody else up for ever."""
+"""Seconds that one waits for a connection: whoever has them all does not hold
+everybody else up for ever.
+"""
 
 T = TypeVar("T")
 
@@ -34,7 +38,9 @@ class Statements:
         self.sync_connection = connection
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
-        """Execute a statement. The caller reads the answer to its end: an open cursor would keep its view, and stop the checkpoints."""
+        """Execute a statement. The caller reads the answer to its end: an open cursor would keep
+        its view, and stop the checkpoints.
+        """
         return self.sync_connection.execute(statement, parameters)
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[Any]:
@@ -58,7 +64,9 @@ class Slots:
             async with asyncio.timeout(self._patience):
                 await slots.acquire()
         except TimeoutError:
-            raise DatabaseBusy(f"no connection to the database became free in {self._patience:.0f} s") from None
+            raise DatabaseBusy(
+                f"no connection to the database became free in {self._patience:.0f} s"
+            ) from None
         try:
             yield
         finally:
@@ -66,7 +74,9 @@ class Slots:
 
 
 class Direct:
-    """An engine for one file. ``writes`` says that its transactions take the writer's lock and wait for the disk."""
+    """An engine for one file. ``writes`` says that its transactions take the writer's
+    lock and wait for the disk.
+    """
 
     def __init__(self, engine: Engine, *, slots: Slots, writes: bool) -> None:
         self.sync_engine = engine
@@ -75,7 +85,9 @@ class Direct:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Statements]:
-        """Have a transaction; it is committed at the end, and rolled back when something is raised."""
+        """Have a transaction; it is committed at the end, and rolled back
+        when something is raised.
+        """
         async with self._slots.one():
             with self.sync_engine.connect() as connection:
                 transaction = await self._waiting(connection.begin, undo=connection.rollback)
@@ -96,7 +108,9 @@ class Direct:
             self._thread.shutdown()
 
     async def _waiting(self, do: Callable[[], T], *, undo: Callable[[], object] | None = None) -> T:
-        """Do what may wait in the writer's thread. Whoever is cancelled meanwhile waits for it: the connection is in use so long."""
+        """Do what may wait in the writer's thread. Whoever is cancelled meanwhile waits for it: the
+        connection is in use so long.
+        """
         if self._thread is None:
             return do()
         done = asyncio.get_running_loop().run_in_executor(self._thread, do)

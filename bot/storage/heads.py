@@ -24,21 +24,33 @@ class HeadFile:
     path: Path
 
     def examine(self) -> None:
-        """See that heads can be kept here. Raises ConfigurationError: a file that is nowhere would be noticed a day later, or never."""
+        """See that heads can be kept here. Raises ConfigurationError: a file that is nowhere would
+        be noticed a day later, or never.
+        """
         folder = self.path.parent
         if not folder.is_dir():
-            raise ConfigurationError(f"GONOGO_AUDIT_HEADS: there is no folder {folder}. Make it, or correct the path.")
+            raise ConfigurationError(
+                f"GONOGO_AUDIT_HEADS: there is no folder {folder}. Make it, or correct the path."
+            )
         if self.path.exists() and not self.path.is_file():
-            raise ConfigurationError(f"GONOGO_AUDIT_HEADS: {self.path} is no plain file. Correct the path.")
+            raise ConfigurationError(
+                f"GONOGO_AUDIT_HEADS: {self.path} is no plain file. Correct the path."
+            )
         if self._holds_something_else():
             raise ConfigurationError(
-                f"GONOGO_AUDIT_HEADS: {self.path} holds something else than heads of the audit log. Name a file of its own."
+                f"GONOGO_AUDIT_HEADS: {self.path} holds something else than heads of the audit "
+                "log. Name a file of its own."
             )
         if not os.access(self.path if self.path.exists() else folder, os.W_OK):
-            raise ConfigurationError(f"GONOGO_AUDIT_HEADS: {self.path} may not be written. Give it to the user that the bot runs as.")
+            raise ConfigurationError(
+                f"GONOGO_AUDIT_HEADS: {self.path} may not be written. Give it to the "
+                "user that the bot runs as."
+            )
 
     def _holds_something_else(self) -> bool:
-        """Tell whether a head would be written behind what is none; a last line that was cut off is no other file."""
+        """Tell whether a head would be written behind what is none; a last line that was
+        cut off is no other file.
+        """
         if not self.path.exists() or not os.access(self.path, os.R_OK):
             return False
         with self.path.open("rb") as file:
@@ -74,6 +86,8 @@ def _head(line: bytes) -> Head | None:
         found: Any = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(found, dict) or any(type(found.get(name)) is not kind for name, kind in FIELDS.items()):
+    if not isinstance(found, dict) or any(
+        type(found.get(name)) is not kind for name, kind in FIELDS.items()
+    ):
         return None
     return Head(**{name: found[name] for name in FIELDS})

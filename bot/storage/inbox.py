@@ -1,6 +1,7 @@
 """The inbox of accepted commands: one commit for all that are waiting for their ack.
 
-It writes through a connection of its own in a thread of its own: an ack waits for the disk, never in the queue of those who do the work.
+It writes through a connection of its own in a thread of its own: an ack waits for the disk, never
+in the queue of those who do the work.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ KEEP = timedelta(days=2)
 """How long a key is kept against late duplicates; Slack's last retry comes after minutes."""
 _AT_ONCE = 500
 """How many commands share a commit at most."""
-_INSERT = "INSERT INTO inbox (key, at, finished, body, starts, begun) VALUES {} ON CONFLICT DO NOTHING RETURNING key"
+_INSERT = (
+    "INSERT INTO inbox (key, at, finished, body, starts, begun) VALUES {} ON CONFLICT "
+    "DO NOTHING RETURNING key"
+)
 
 
 @dataclass(slots=True)
@@ -41,9 +45,13 @@ class _Waiting:
 
 
 class SqlInbox:
-    """``ports.Inbox`` with group commit: whoever arrives while a commit is under way shares the next one."""
+    """``ports.Inbox`` with group commit: whoever arrives while a commit is under
+    way shares the next one.
+    """
 
-    def __init__(self, path: Path, pragmas: Sequence[str], writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(
+        self, path: Path, pragmas: Sequence[str], writer: AsyncEngine, reader: AsyncEngine
+    ) -> None:
         self._path = path
         self._pragmas = pragmas
         self._writer = writer
@@ -86,13 +94,21 @@ class SqlInbox:
     async def _commit(self, batch: list[_Waiting]) -> list[bool]:
         """Store a batch with one statement and one commit; of equal keys the first counts."""
         first = {each.intent.key: each for each in reversed(batch)}
-        values = [value for key, each in first.items() for value in (key, _stored(each.intent.at), _write(each.intent))]
+        values = [
+            value
+            for key, each in first.items()
+            for value in (key, _stored(each.intent.at), _write(each.intent))
+        ]
         statement = _INSERT.format(",".join(["(?, ?, 0, ?, 0, 0)"] * len(first)))
-        new = await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, statement, values)
+        new = await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._insert, statement, values
+        )
         return [each.intent.key in new and first[each.intent.key] is each for each in batch]
 
     def _insert(self, statement: str, values: Sequence[str]) -> set[str]:
-        """Run in the inbox's thread: one statement is one transaction, and durable when it returns."""
+        """Run in the inbox's thread: one statement is one transaction, and
+        durable when it returns.
+        """
         if self._connection is None:
             self._connection = sqlite3.connect(self._path, isolation_level=None)
             for pragma in self._pragmas:
@@ -107,34 +123,63 @@ class SqlInbox:
         """List what was accepted and not finished, oldest first."""
         row = table(InboxRow)
         async with self._reader.begin() as connection:
-            chosen = select(row.c.key, row.c.body).where(row.c.finished.is_(False)).order_by(row.c.at)
+            chosen = (
+                select(row.c.key, row.c.body).where(row.c.finished.is_(False)).order_by(row.c.at)
+            )
             rows = (await connection.execute(chosen)).all()
-        return tuple(intent for intent in [self._read_or_leave(key, body) for key, body in rows] if intent is not None)
+        return tuple(
+            intent
+            for intent in [self._read_or_leave(key, body) for key, body in rows]
+            if intent is not None
+        )
 
     def _read_or_leave(self, key: str, body: str) -> Intent | None:
-        """Read a stored command; one that cannot be read stays where it is, said once, and holds up no other."""
+        """Read a stored command; one that cannot be read stays where it is, said
+        once, and holds up no other.
+        """
         try:
             return _read(body)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             if key not in self._unreadable:
                 self._unreadable.add(key)
-                log.error("a stored command cannot be read and is left aside", key=key, error=type(error).__name__)  # noqa: TRY400
+                log.error(  # noqa: TRY400
+                    "a stored command cannot be read and is left aside",
+                    key=key,
+                    error=type(error).__name__,
+                )
             return None
 
     async def left_over(self) -> LeftOver:
-        """Count one more start for everything that is accepted and not finished, and tell what has been there before."""
+        """Count one more start for everything that is accepted and not finished, and tell
+        what has been there before.
+        """
         row = table(InboxRow)
         async with self._writer.begin() as connection:
-            await connection.execute(update(row).where(row.c.finished.is_(False)).values(starts=row.c.starts + 1))
-            rows = (await connection.execute(select(row.c.key, row.c.body, row.c.starts).where(row.c.finished.is_(False)))).all()
+            await connection.execute(
+                update(row).where(row.c.finished.is_(False)).values(starts=row.c.starts + 1)
+            )
+            rows = (
+                await connection.execute(
+                    select(row.c.key, row.c.body, row.c.starts).where(row.c.finished.is_(False))
+                )
+            ).all()
         unreadable = tuple(key for key, body, _ in rows if self._read_or_leave(key, body) is None)
-        return LeftOver({key: starts for key, _, starts in rows if key not in unreadable}, unreadable)
+        return LeftOver(
+            {key: starts for key, _, starts in rows if key not in unreadable}, unreadable
+        )
 
     async def begin(self, key: str) -> int:
-        """Note that a command begins with nothing beside it; tell how often it has, and the process did not come back."""
+        """Note that a command begins with nothing beside it; tell how often it has, and the
+        process did not come back.
+        """
         row = table(InboxRow)
         async with self._writer.begin() as connection:
-            noted = update(row).where(row.c.key == key).values(begun=row.c.begun + 1).returning(row.c.begun)
+            noted = (
+                update(row)
+                .where(row.c.key == key)
+                .values(begun=row.c.begun + 1)
+                .returning(row.c.begun)
+            )
             return int((await connection.execute(noted)).scalar_one()) - 1
 
     async def survived(self, key: str) -> None:
@@ -144,16 +189,22 @@ class SqlInbox:
             await connection.execute(update(row).where(row.c.key == key).values(starts=0, begun=0))
 
     async def finish(self, key: str) -> None:
-        """Forget an intent's contents, with Slack's answer address in it; the key is kept for a while."""
+        """Forget an intent's contents, with Slack's answer address in it; the
+        key is kept for a while.
+        """
         row = table(InboxRow)
         async with self._writer.begin() as connection:
-            await connection.execute(update(row).where(row.c.key == key).values(finished=True, body=""))
+            await connection.execute(
+                update(row).where(row.c.key == key).values(finished=True, body="")
+            )
 
     async def prune(self, now: datetime) -> None:
         """Forget keys that no duplicate can follow any more."""
         inbox, taken = table(InboxRow), table(TakenRow)
         async with self._writer.begin() as connection:
-            await connection.execute(delete(inbox).where(inbox.c.finished.is_(True), inbox.c.at < now - KEEP))
+            await connection.execute(
+                delete(inbox).where(inbox.c.finished.is_(True), inbox.c.at < now - KEEP)
+            )
             await connection.execute(delete(taken).where(taken.c.at < now - KEEP))
 
 
@@ -162,13 +213,27 @@ def _stored(at: datetime) -> str:
 
 
 def _write(intent: Intent) -> str:
-    place = {"channel": intent.place.channel, "thread": intent.place.thread, "response_url": intent.place.response_url}
-    body = {"key": intent.key, "command": to_json(intent.command), "by": str(intent.by), "place": place, "at": intent.at.isoformat()}
+    place = {
+        "channel": intent.place.channel,
+        "thread": intent.place.thread,
+        "response_url": intent.place.response_url,
+    }
+    body = {
+        "key": intent.key,
+        "command": to_json(intent.command),
+        "by": str(intent.by),
+        "place": place,
+        "at": intent.at.isoformat(),
+    }
     return json.dumps(body)
 
 
 def _read(body: str) -> Intent:
     value = json.loads(body)
     return Intent(
-        value["key"], from_json(value["command"]), Person.parse(value["by"]), Place(**value["place"]), datetime.fromisoformat(value["at"])
+        value["key"],
+        from_json(value["command"]),
+        Person.parse(value["by"]),
+        Place(**value["place"]),
+        datetime.fromisoformat(value["at"]),
     )

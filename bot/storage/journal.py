@@ -1,4 +1,6 @@
-"""The engine's memory. What has to be done now is due since ever, so that the engine's clock decides about timers alone."""
+"""The engine's memory. What has to be done now is due since ever, so that the engine's clock
+decides about timers alone.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class SqlJournal:
     async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
         """Store a run that is due now; False when the id is taken."""
         values = {
-            "id": id, "name": name, "version": version, "args": list(args), "state": WAITING, "wake_at": AT_ONCE,
+            "id": id, "name": name, "version": version,
+            "args": list(args), "state": WAITING, "wake_at": AT_ONCE,
             "wakes": 0, "attempts": 0, "faults": 0, "error": "",
         }  # fmt: skip
         async with self._writer.begin() as connection:
@@ -37,25 +40,42 @@ class SqlJournal:
     async def get(self, run: str) -> RunRecord | None:
         """Read how a run stands."""
         async with self._reader.begin() as connection:
-            found = (await connection.execute(asking(table(RunbookRow), ("id",)), {"id": run})).mappings().first()
+            found = (
+                (await connection.execute(asking(table(RunbookRow), ("id",)), {"id": run}))
+                .mappings()
+                .first()
+            )
         return _record(found) if found else None
 
     async def due(
-        self, now: datetime, limit: int = 100, *, excluding: Collection[str] = (), named: Collection[str] = ()
+        self,
+        now: datetime,
+        limit: int = 100,
+        *,
+        excluding: Collection[str] = (),
+        named: Collection[str] = (),
     ) -> tuple[RunRecord, ...]:
         """List the runs whose time has come, without those that are being executed."""
         row = table(RunbookRow)
-        statement = select(row).where(row.c.state == WAITING, row.c.wake_at <= now, row.c.id.not_in(excluding))
+        statement = select(row).where(
+            row.c.state == WAITING, row.c.wake_at <= now, row.c.id.not_in(excluding)
+        )
         if named:
             statement = statement.where(row.c.name.in_(named))
         async with self._reader.begin() as connection:
-            rows = (await connection.execute(statement.order_by(row.c.wake_at).limit(limit))).mappings().all()
+            rows = (
+                (await connection.execute(statement.order_by(row.c.wake_at).limit(limit)))
+                .mappings()
+                .all()
+            )
         return tuple(_record(found) for found in rows)
 
     async def next_due(self, after: datetime) -> datetime | None:
         """Tell when the next run is due that is not due yet."""
         row = table(RunbookRow)
-        earliest = select(func.min(row.c.wake_at)).where(row.c.state == WAITING, row.c.wake_at > after)
+        earliest = select(func.min(row.c.wake_at)).where(
+            row.c.state == WAITING, row.c.wake_at > after
+        )
         async with self._reader.begin() as connection:
             found: datetime | None = (await connection.execute(earliest)).scalar()
         return found
@@ -71,13 +91,25 @@ class SqlJournal:
         """Write down what a run has done."""
         row = table(JournalRow)
         async with self._writer.begin() as connection:
-            n = (await connection.execute(select(func.count()).where(row.c.run == run))).scalar() or 0
+            n = (
+                await connection.execute(select(func.count()).where(row.c.run == run))
+            ).scalar() or 0
             await add(connection, JournalRow, {"run": run, "name": name, "n": n, "value": value})
 
-    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
+    async def park(
+        self,
+        record: RunRecord,
+        wake_at: datetime | None,
+        *,
+        attempts: int = 0,
+        faults: int = 0,
+        error: str = "",
+    ) -> None:
         """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
         row = table(RunbookRow)
-        when = case((row.c.wakes == record.wakes, literal(wake_at, UtcDateTime())), else_=row.c.wake_at)
+        when = case(
+            (row.c.wakes == record.wakes, literal(wake_at, UtcDateTime())), else_=row.c.wake_at
+        )
         async with self._writer.begin() as connection:
             await connection.execute(update(row).where(row.c.id == record.id).values(
                 wake_at=when, attempts=attempts, faults=faults, error=error,
@@ -96,7 +128,9 @@ class SqlJournal:
         row = table(RunbookRow)
         async with self._writer.begin() as connection:
             again = update(row).where(row.c.state == BLOCKED)
-            await connection.execute(again.values(state=WAITING, wake_at=AT_ONCE, attempts=0, faults=0))
+            await connection.execute(
+                again.values(state=WAITING, wake_at=AT_ONCE, attempts=0, faults=0)
+            )
 
     async def _close(self, run: str, values: dict[str, Json]) -> None:
         row = table(RunbookRow)

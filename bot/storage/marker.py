@@ -1,4 +1,6 @@
-"""A file beside the database that no backup of it holds: how far the bot has come, so that an older database is known for what it is."""
+"""A file beside the database that no backup of it holds: how far the bot has come, so that an older
+database is known for what it is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from bot.domain.audit import Head
 log = structlog.get_logger(__name__)
 
 SIZE = 4096
-"""Bytes that the file has from the begin on, so that it can also be written when the disk is full."""
+"""Bytes that the file has from the begin on, so that it can also be
+written when the disk is full.
+"""
 LONGEST = 1_000_000
 
 
@@ -30,7 +34,9 @@ class Mark:
 
 
 class Marker:
-    """Keeps the mark in step with the database. While it is held, the file goes on naming the entry that it named before."""
+    """Keeps the mark in step with the database. While it is held, the file goes on naming the
+    entry that it named before.
+    """
 
     def __init__(self, path: Path, mark: Mark | None) -> None:
         self._path = path
@@ -56,15 +62,28 @@ class Marker:
         return self._mark.numbers.get(service, 0)
 
     def seen(self, head: Head | None, numbers: Mapping[str, int]) -> None:
-        """Note what was committed. Never raises: what is done is done, and the next commit writes it again."""
+        """Note what was committed. Never raises: what is done is done, and the
+        next commit writes it again.
+        """
         known = self._mark.numbers
-        highest = {**known, **{service: max(number, known.get(service, 0)) for service, number in numbers.items()}}
-        self._mark = Mark(head.n, head.hash, highest) if head else Mark(self._mark.n, self._mark.hash, highest)
+        highest = {
+            **known,
+            **{service: max(number, known.get(service, 0)) for service, number in numbers.items()},
+        }
+        self._mark = (
+            Mark(head.n, head.hash, highest)
+            if head
+            else Mark(self._mark.n, self._mark.hash, highest)
+        )
         self._write(self._found if self.is_held else self._mark)
 
     def _write(self, entry: Mark) -> None:
-        """Overwrite the file in place, in one call: a kill leaves the old or the new, and no write waits for the disk."""
-        written = json.dumps({"n": entry.n, "hash": entry.hash, "numbers": dict(self._mark.numbers)}).encode()
+        """Overwrite the file in place, in one call: a kill leaves the old or the new, and no
+        write waits for the disk.
+        """
+        written = json.dumps(
+            {"n": entry.n, "hash": entry.hash, "numbers": dict(self._mark.numbers)}
+        ).encode()
         self._length = max(self._length, len(written) + 1)
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -73,7 +92,11 @@ class Marker:
             finally:
                 os.close(file)
         except OSError as error:
-            log.warning("the marker beside the database cannot be written", path=str(self._path), why=error.strerror)
+            log.warning(
+                "the marker beside the database cannot be written",
+                path=str(self._path),
+                why=error.strerror,
+            )
 
 
 def _read(path: Path) -> Mark | None:
@@ -83,6 +106,8 @@ def _read(path: Path) -> Mark | None:
     except (OSError, ValueError):
         return None
     match found:
-        case {"n": int(n), "hash": str(hashed), "numbers": dict(numbers)} if all(type(each) is int for each in numbers.values()):
+        case {"n": int(n), "hash": str(hashed), "numbers": dict(numbers)} if all(
+            type(each) is int for each in numbers.values()
+        ):
             return Mark(n, hashed, {str(service): number for service, number in numbers.items()})
     return None

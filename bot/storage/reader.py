@@ -67,20 +67,30 @@ class SqlReader(Releases):
         row = await self._find(DeploymentRow, id=id)
         return deployment_of(row) if row else None
 
-    async def open_deployments(self, service: str = "", environment: str = "") -> tuple[Deployment, ...]:
+    async def open_deployments(
+        self, service: str = "", environment: str = ""
+    ) -> tuple[Deployment, ...]:
         """List the deployments whose runbook still has work to do, oldest first."""
-        statement = select(table(DeploymentRow)).where(col(DeploymentRow.state).in_([str(state) for state in OPEN]))
+        statement = select(table(DeploymentRow)).where(
+            col(DeploymentRow.state).in_([str(state) for state in OPEN])
+        )
         if service:
             statement = statement.where(col(DeploymentRow.service) == service)
         if environment:
             statement = statement.where(col(DeploymentRow.environment) == environment)
-        rows = await self._all(statement.order_by(col(DeploymentRow.requested_at), col(DeploymentRow.number)))
+        rows = await self._all(
+            statement.order_by(col(DeploymentRow.requested_at), col(DeploymentRow.number))
+        )
         return tuple(deployment_of(row) for row in rows)
 
     async def watched(self, service: str, environment: str) -> Deployment | None:
         """Find the deployment that is live in a place and is still being watched."""
         row = table(DeploymentRow)
-        there = (row.c.service == service, row.c.environment == environment, row.c.state == str(State.WATCHING))
+        there = (
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c.state == str(State.WATCHING),
+        )
         found = await self._one(select(row).where(*there).order_by(row.c.number.desc()))
         return deployment_of(found) if found else None
 
@@ -90,10 +100,18 @@ class SqlReader(Releases):
         statement = select(row).where(row.c.state_since >= at).order_by(row.c.state_since.desc())
         return tuple(deployment_of(found) for found in await self._all(statement))
 
-    async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
-        """List deployments and rollbacks, newest first; what was refused when its ref was looked up late has never been one."""
-        was_refused = and_(col(DeploymentRow.state) == str(State.IMPOSSIBLE), col(DeploymentRow.commit) == "")
-        statement = select(table(DeploymentRow)).where(col(DeploymentRow.service) == service, not_(was_refused))
+    async def history(
+        self, service: str, environment: str = "", limit: int = 10
+    ) -> tuple[Deployment, ...]:
+        """List deployments and rollbacks, newest first; what was refused when its ref was looked up
+        late has never been one.
+        """
+        was_refused = and_(
+            col(DeploymentRow.state) == str(State.IMPOSSIBLE), col(DeploymentRow.commit) == ""
+        )
+        statement = select(table(DeploymentRow)).where(
+            col(DeploymentRow.service) == service, not_(was_refused)
+        )
         if environment:
             statement = statement.where(col(DeploymentRow.environment) == environment)
         rows = await self._all(statement.order_by(col(DeploymentRow.number).desc()).limit(limit))
@@ -109,27 +127,47 @@ class SqlReader(Releases):
         row = await self._find(LiveRow, service=service, environment=environment)
         if row is None:
             return None
-        declared = await self._find(DeclaredRow, n=row["declared"]) if row["declared"] is not None else None
+        declared = (
+            await self._find(DeclaredRow, n=row["declared"])
+            if row["declared"] is not None
+            else None
+        )
         return Live(**{**with_person(row), "declared": declared_of(declared) if declared else None})
 
-    async def declared(self, service: str, environment: str = "", limit: int = 10) -> tuple[Declared, ...]:
+    async def declared(
+        self, service: str, environment: str = "", limit: int = 10
+    ) -> tuple[Declared, ...]:
         """List what was declared live, newest first."""
         row = table(DeclaredRow)
         statement = select(row).where(row.c.service == service)
         if environment:
             statement = statement.where(row.c.environment == environment)
-        return tuple(declared_of(found) for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit)))
+        return tuple(
+            declared_of(found)
+            for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit))
+        )
 
-    async def standing(self, service: str, environment: str) -> Deployment | None:
-        """Read the deployment that an environment stands on; what was let go and has begun nothing is not there yet."""
+    async def current(self, service: str, environment: str) -> Deployment | None:
+        """Read the deployment that an environment stands on; what was let go and has begun
+        nothing is not there yet.
+        """
         live = await self.live(service, environment)
         row, before = table(DeploymentRow), None
-        place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
+        place = (
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c.kind == str(Kind.FORWARD),
+        )
         brought = and_(row.c.state.in_(AT_REST), row.c["commit"] == (live.brought if live else ""))
         there = (*place, or_(row.c.state.in_(_NOT_AT_REST), brought))
         while True:  # most often the first is it
             older = there if before is None else (*there, row.c.number < before)
-            page = [deployment_of(each) for each in await self._all(select(row).where(*older).order_by(row.c.number.desc()).limit(PAGE))]
+            page = [
+                deployment_of(each)
+                for each in await self._all(
+                    select(row).where(*older).order_by(row.c.number.desc()).limit(PAGE)
+                )
+            ]
             found = stands_on(page, live)
             if found is not None or len(page) < PAGE:
                 return found
@@ -138,13 +176,28 @@ class SqlReader(Releases):
     async def replaced(self, id: DeploymentId) -> Replaced | None:
         """Say what came right after a deployment or a rollback in its place."""
         found = await self._find(ReplacedRow, deployment=id)
-        return Replaced(found["version"], found["at"], Person.parse(found["by"]) if found["by"] else None) if found else None
+        return (
+            Replaced(
+                found["version"], found["at"], Person.parse(found["by"]) if found["by"] else None
+            )
+            if found
+            else None
+        )
 
     async def newest_started(self, service: str, environment: str) -> Deployment | None:
         """Read the newest forward deployment that has touched an environment."""
         row = table(DeploymentRow)
-        place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
-        found = await self._one(select(row).where(*place, row.c.started_at.is_not(None)).order_by(row.c.number.desc()).limit(1))
+        place = (
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c.kind == str(Kind.FORWARD),
+        )
+        found = await self._one(
+            select(row)
+            .where(*place, row.c.started_at.is_not(None))
+            .order_by(row.c.number.desc())
+            .limit(1)
+        )
         return deployment_of(found) if found else None
 
     async def of_commit(
@@ -159,26 +212,43 @@ class SqlReader(Releases):
     async def rollback_of(self, id: DeploymentId) -> Deployment | None:
         """Read the newest rollback that undoes a deployment."""
         row = table(DeploymentRow)
-        found = await self._one(select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1))
+        found = await self._one(
+            select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1)
+        )
         return deployment_of(found) if found else None
 
     async def put_back(self, service: str, environment: str, commit: str) -> Deployment | None:
         """Read the newest rollback that has put a commit back in a place."""
         row = table(DeploymentRow)
-        place = (row.c.service == service, row.c.environment == environment, row.c["commit"] == commit)
+        place = (
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c["commit"] == commit,
+        )
         its = (row.c.kind == str(Kind.ROLLBACK), row.c.state.in_(AT_REST))
-        found = await self._one(select(row).where(*place, *its).order_by(row.c.number.desc()).limit(1))
+        found = await self._one(
+            select(row).where(*place, *its).order_by(row.c.number.desc()).limit(1)
+        )
         return deployment_of(found) if found else None
 
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
         place = (deployment.service, deployment.environment)
-        live, bad = await self.live(*place), await self.quarantined(deployment.service, deployment.commit)
+        live, bad = (
+            await self.live(*place),
+            await self.quarantined(deployment.service, deployment.commit),
+        )
         doubt = await self.doubt(*place)
-        failed = await self.deployment(doubt.deployment) if doubt is not None and doubt.deployment else None
+        failed = (
+            await self.deployment(doubt.deployment)
+            if doubt is not None and doubt.deployment
+            else None
+        )
         return Ground(
-            await self.holder(*place), live.commit if live else "", live.version if live else "", await self.locks(*place),
-            bad.reason if bad else "", bad, doubt, await self.strays(*place), failed.commit if failed else "",
+            await self.holder(*place), live.commit if live else "",
+            live.version if live else "", await self.locks(*place),
+            bad.reason if bad else "", bad, doubt,
+            await self.strays(*place), failed.commit if failed else "",
         )  # fmt: skip
 
     async def doubt(self, service: str, environment: str) -> Doubt | None:
@@ -186,11 +256,21 @@ class SqlReader(Releases):
         row = await self._find(PlaceRow, service=service, environment=environment)
         if row is None or not row["unclear"]:
             return None
-        return Doubt(Unclear(row["unclear"]), row["why"], row["since"], row["deployment"], tuple(row["seen"].split()))
+        return Doubt(
+            Unclear(row["unclear"]),
+            row["why"],
+            row["since"],
+            row["deployment"],
+            tuple(row["seen"].split()),
+        )
 
     async def strays(self, service: str, environment: str = "") -> tuple[Stray, ...]:
         """List the runs that were given up and have not been seen to end."""
-        place = {"service": service, "environment": environment} if environment else {"service": service}
+        place = (
+            {"service": service, "environment": environment}
+            if environment
+            else {"service": service}
+        )
         return tuple(Stray(**row) for row in await self._every(StrayRow, "since", **place))
 
     async def kept(self, key: str) -> Answer | None:
@@ -215,7 +295,9 @@ class SqlReader(Releases):
     async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
         """List approvals and rejections, oldest first."""
         rows = await self._every(DecisionRow, "at", deployment=id)
-        return tuple(Decision(**{**with_person(found), "roles": tuple(found["roles"])}) for found in rows)
+        return tuple(
+            Decision(**{**with_person(found), "roles": tuple(found["roles"])}) for found in rows
+        )
 
     async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
         """List marks, oldest first."""
@@ -231,21 +313,36 @@ class SqlReader(Releases):
         """List the open deployments with a step that has this CI run."""
         step, row = table(StepRow), table(DeploymentRow)
         of_run = select(step.c.deployment).where(step.c.run == run, step.c.run != "")
-        found = [deployment_of(each) for each in await self._all(select(row).where(row.c.id.in_(of_run)))]
-        return tuple(each for each in found if each.state in OPEN)  # asked for in SQL, it would be looked up among all that are open
+        found = [
+            deployment_of(each) for each in await self._all(select(row).where(row.c.id.in_(of_run)))
+        ]
+        # asked for in SQL, it would be looked up among all that are open
+        return tuple(each for each in found if each.state in OPEN)
 
     async def waiting_with(self, commit: str) -> tuple[Deployment, ...]:
         """List the deployments that wait with this commit to begin."""
         row = table(DeploymentRow)
-        found = [deployment_of(each) for each in await self._all(select(row).where(row.c["commit"] == commit, row.c["commit"] != ""))]
+        found = [
+            deployment_of(each)
+            for each in await self._all(
+                select(row).where(row.c["commit"] == commit, row.c["commit"] != "")
+            )
+        ]
         return tuple(each for each in found if each.state in WAITING)
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
         """List snapshots, oldest first; of many, the baseline and the newest."""
         row = table(SnapshotRow)
         judging = row.c.label.not_in((BASELINE, MEANWHILE))
-        newest = select(row.c.body).where(row.c.deployment == id, judging).order_by(row.c.at.desc()).limit(limit)
-        baseline = await self._all(select(row.c.body).where(row.c.deployment == id, row.c.label == BASELINE))
+        newest = (
+            select(row.c.body)
+            .where(row.c.deployment == id, judging)
+            .order_by(row.c.at.desc())
+            .limit(limit)
+        )
+        baseline = await self._all(
+            select(row.c.body).where(row.c.deployment == id, row.c.label == BASELINE)
+        )
         rows = [*baseline, *reversed(await self._all(newest))]
         return tuple(codec.read(Snapshot, found["body"]) for found in rows)
 
@@ -278,17 +375,25 @@ class SqlReader(Releases):
         body = await self._page(id, WAY_BACK)
         return codec.read(Way, body) if body is not None else None
 
-    async def failed_since(self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)) -> tuple[str, ...]:
+    async def failed_since(
+        self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)
+    ) -> tuple[str, ...]:
         """Name the commits of what failed in a place since it was last known what is live there."""
         live = await self.live(service, environment)
-        known = [at for at in (live.since, live.declared.at if live.declared else None) if at] if live else []
+        known = (
+            [at for at in (live.since, live.declared.at if live.declared else None) if at]
+            if live
+            else []
+        )
         row = table(DeploymentRow)
         statement = select(row.c.commit).where(
-            row.c.service == service, row.c.environment == environment, row.c.state == State.FAILED.value,
+            row.c.service == service, row.c.environment == environment,
+            row.c.state == State.FAILED.value,
             row.c.kind.in_(kinds), row.c.commit != "",
         )  # fmt: skip
         if live is not None and live.was_said:
-            statement = statement.where(row.c.state_since > max(known))  # what ended with the word is what the word was about
+            # what ended with the word is what the word was about
+            statement = statement.where(row.c.state_since > max(known))
         elif known:
             statement = statement.where(row.c.state_since >= max(known))
         found = await self._connection.execute(statement.order_by(row.c.number))
@@ -313,9 +418,13 @@ class SqlReader(Releases):
             statement = statement.where(row.c.service.in_([service, ""]))
         if environment:
             statement = statement.where(row.c.environment == environment)
-        return tuple(Lock(**with_person(found)) for found in await self._all(statement.order_by(row.c.at)))
+        return tuple(
+            Lock(**with_person(found)) for found in await self._all(statement.order_by(row.c.at))
+        )
 
-    async def rollback_seconds(self, service: str, environment: str, limit: int = 20) -> tuple[float, ...]:
+    async def rollback_seconds(
+        self, service: str, environment: str, limit: int = 20
+    ) -> tuple[float, ...]:
         """List how long the newest finished rollbacks took."""
         row = table(DeploymentRow)
         statement = select(row.c.requested_at, row.c.finished_at).where(
@@ -325,13 +434,20 @@ class SqlReader(Releases):
             row.c.state.in_(AT_REST),
         )
         rows = await self._all(statement.order_by(row.c.number.desc()).limit(limit))
-        return tuple((found["finished_at"] - found["requested_at"]).total_seconds() for found in rows)
+        return tuple(
+            (found["finished_at"] - found["requested_at"]).total_seconds() for found in rows
+        )
 
-    async def step_seconds(self, service: str, environment: str, key: str, limit: int = 50) -> tuple[float, ...]:
+    async def step_seconds(
+        self, service: str, environment: str, key: str, limit: int = 50
+    ) -> tuple[float, ...]:
         """List how long a step took in the newest deployments."""
         row = table(StepRow)
         statement = select(row.c.seconds).where(
-            row.c.service == service, row.c.environment == environment, row.c.key == key, row.c.deployed_at.is_not(None)
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c.key == key,
+            row.c.deployed_at.is_not(None),
         )
         rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
         return tuple(float(found["seconds"]) for found in rows if found["seconds"] is not None)
@@ -339,15 +455,22 @@ class SqlReader(Releases):
     async def run_seconds(self, service: str, limit: int = 50) -> tuple[float, ...]:
         """List how long the newest CI runs of a service took, of whatever step and wherever."""
         row = table(StepRow)
-        statement = select(row.c.seconds).where(row.c.service == service, row.c.seconds.is_not(None))
+        statement = select(row.c.seconds).where(
+            row.c.service == service, row.c.seconds.is_not(None)
+        )
         rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
         return tuple(float(found["seconds"]) for found in rows)
 
-    async def stage_seconds(self, service: str, environment: str, key: str, limit: int = 20) -> Mapping[str, tuple[float, ...]]:
+    async def stage_seconds(
+        self, service: str, environment: str, key: str, limit: int = 20
+    ) -> Mapping[str, tuple[float, ...]]:
         """List, by name, how long each stage of a step's runs took in the newest deployments."""
         row = table(StepRow)
         statement = select(row.c.body).where(
-            row.c.service == service, row.c.environment == environment, row.c.key == key, row.c.deployed_at.is_not(None)
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c.key == key,
+            row.c.deployed_at.is_not(None),
         )
         seconds: dict[str, tuple[float, ...]] = {}
         for found in await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit)):
@@ -360,30 +483,47 @@ class SqlReader(Releases):
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""
         row = table(AuditRow)
-        rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.n).limit(limit))
+        rows = await self._all(
+            select(row).where(row.c.deployment == id).order_by(row.c.n).limit(limit)
+        )
         return entries_of(rows)
 
     async def timeline(self, id: DeploymentId) -> Timeline:
-        """Tell what happened to a deployment, from its request to its end, without what was refused."""
+        """Tell what happened to a deployment, from its request to its end,
+        without what was refused.
+        """
         row = table(AuditRow)
-        happened = select(row).where(row.c.deployment == id, row.c.outcome.not_in(["refused", "incident"]))
+        happened = select(row).where(
+            row.c.deployment == id, row.c.outcome.not_in(["refused", "incident"])
+        )
         begin = await self._all(happened.order_by(row.c.n).limit(_FIRST_OF_MANY + _LAST_OF_MANY))
         if len(begin) < _FIRST_OF_MANY + _LAST_OF_MANY:
             return Timeline(entries_of(begin))
         begin = begin[:_FIRST_OF_MANY]
         rest = happened.where(row.c.n > begin[-1]["n"])
         end = await self._all(rest.order_by(row.c.n.desc()).limit(_LAST_OF_MANY))
-        count = (await self._connection.execute(select(func.count()).select_from(rest.subquery()))).scalar_one()
+        count = (
+            await self._connection.execute(select(func.count()).select_from(rest.subquery()))
+        ).scalar_one()
         return Timeline(entries_of(begin), count - len(end), entries_of(end[::-1]))
 
     async def asking(self, id: DeploymentId) -> tuple[Message, ...]:
-        """List what has been said of a deployment, or is about to be, and has not been shown to be over."""
+        """List what has been said of a deployment, or is about to be, and has
+        not been shown to be over.
+        """
         row = table(OutboxRow)
         its = (row.c.state.in_(("waiting", "asked")), row.c.body["deployment"].as_string() == id)
-        return tuple(codec.read(Message, found["body"]) for found in await self._all(select(row).where(*its).order_by(row.c.n)))
+        return tuple(
+            codec.read(Message, found["body"])
+            for found in await self._all(select(row).where(*its).order_by(row.c.n))
+        )
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
         """List forward deployments that went live in a span of time, oldest first."""
         row = table(DeploymentRow)
-        statement = select(row).where(row.c.landed_at >= start, row.c.landed_at < end, row.c.kind == Kind.FORWARD.value)
-        return tuple(deployment_of(found) for found in await self._all(statement.order_by(row.c.landed_at)))
+        statement = select(row).where(
+            row.c.landed_at >= start, row.c.landed_at < end, row.c.kind == Kind.FORWARD.value
+        )
+        return tuple(
+            deployment_of(found) for found in await self._all(statement.order_by(row.c.landed_at))
+        )

@@ -1,4 +1,6 @@
-"""Questions to the store about what ended its watch, what was gone back from, and what versions were the names of."""
+"""Questions to the store about what ended its watch, what was gone back from, and what
+versions were the names of.
+"""
 
 from __future__ import annotations
 
@@ -32,38 +34,68 @@ class Releases:
         return rows
 
     async def _every(self, row: type[Any], order: str = "", **equal: Any) -> Sequence[RowMapping]:
-        rows: Sequence[RowMapping] = (await self._connection.execute(asking(table(row), tuple(equal), order), equal)).mappings().all()
+        rows: Sequence[RowMapping] = (
+            (await self._connection.execute(asking(table(row), tuple(equal), order), equal))
+            .mappings()
+            .all()
+        )
         return rows
 
     async def _find(self, row: type[Any], **equal: Any) -> RowMapping | None:
-        found: RowMapping | None = (await self._connection.execute(asking(table(row), tuple(equal)), equal)).mappings().first()
+        found: RowMapping | None = (
+            (await self._connection.execute(asking(table(row), tuple(equal)), equal))
+            .mappings()
+            .first()
+        )
         return found
 
     async def _one(self, statement: Select[Any]) -> RowMapping | None:
         row: RowMapping | None = (await self._connection.execute(statement)).mappings().first()
         return row
 
-    async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
-        """List the commits that ended their watch here: verified ones first, newest first; none quarantined, or gone back from since."""
-        good, bad, deployment, left = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow), table(LeftRow)
+    async def releases(
+        self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False
+    ) -> tuple[Live, ...]:
+        """List the commits that ended their watch here: verified ones first, newest first; none
+        quarantined, or gone back from since.
+        """
+        good, bad, deployment, left = (
+            table(VerifiedRow),
+            table(QuarantineRow),
+            table(DeploymentRow),
+            table(LeftRow),
+        )
         quarantined = select(bad.c["commit"]).where(bad.c.service == service)
         rolled_back_since = exists().where(
-            deployment.c["commit"] == good.c["commit"], deployment.c.service == service, deployment.c.environment == environment,
+            deployment.c["commit"] == good.c["commit"],
+            deployment.c.service == service, deployment.c.environment == environment,
             deployment.c.state.in_(_TAKEN_BACK), deployment.c.state_since > good.c.ended_at,
         )  # fmt: skip
         left_since = exists().where(
-            left.c.service == service, left.c.environment == environment, left.c["commit"] == good.c["commit"], left.c.at >= good.c.ended_at
+            left.c.service == service,
+            left.c.environment == environment,
+            left.c["commit"] == good.c["commit"],
+            left.c.at >= good.c.ended_at,
         )
         statement = select(good).where(
             good.c.service == service,
             good.c.environment == environment,
-            good.c["commit"].in_(quarantined) if kept_out else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since, ~left_since),
+            good.c["commit"].in_(quarantined)
+            if kept_out
+            else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since, ~left_since),
         )
-        rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
-        return tuple(Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"}) for row in rows)
+        rows = await self._all(
+            statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit)
+        )
+        return tuple(
+            Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"})
+            for row in rows
+        )
 
     async def was_verified(self, deployment: Deployment) -> bool:
-        """Tell whether the commit was proved here since a deployment of it began, also where a rollback has put it back since."""
+        """Tell whether the commit was proved here since a deployment of it began, also where a
+        rollback has put it back since.
+        """
         if deployment.started_at is None:
             return False
         good = table(VerifiedRow)
@@ -74,9 +106,14 @@ class Releases:
     async def known_as(self, service: str, version: str) -> tuple[str, ...]:
         """List the commits that a version has been the name of, newest first."""
         row, good = table(DeploymentRow), table(VerifiedRow)
-        asked = select(row.c["commit"]).where(row.c.service == service, row.c.version == version, row.c["commit"] != "")
+        asked = select(row.c["commit"]).where(
+            row.c.service == service, row.c.version == version, row.c["commit"] != ""
+        )
         there = select(good.c["commit"]).where(good.c.service == service, good.c.version == version)
-        found = [*await self._all(asked.order_by(row.c.number.desc())), *await self._all(there.order_by(good.c.ended_at.desc()))]
+        found = [
+            *await self._all(asked.order_by(row.c.number.desc())),
+            *await self._all(there.order_by(good.c.ended_at.desc())),
+        ]
         return tuple(dict.fromkeys(str(each["commit"]) for each in found))
 
     async def pinned(self, service: str, ref: str) -> tuple[str, ...]:
@@ -84,15 +121,32 @@ class Releases:
         named = await self.known_as(service, ref)
         if not named and (IS_COMMIT.fullmatch(ref)):
             row = table(DeploymentRow)
-            begins = select(row.c["commit"]).where(row.c.service == service, row.c["commit"].startswith(ref.lower(), autoescape=True))
-            named = tuple(dict.fromkeys(str(each["commit"]) for each in await self._all(begins.order_by(row.c.number.desc()))))
+            begins = select(row.c["commit"]).where(
+                row.c.service == service, row.c["commit"].startswith(ref.lower(), autoescape=True)
+            )
+            named = tuple(
+                dict.fromkeys(
+                    str(each["commit"])
+                    for each in await self._all(begins.order_by(row.c.number.desc()))
+                )
+            )
         return named
 
     async def left_by_hand(self, service: str, environment: str) -> tuple[Left, ...]:
-        """List the versions that somebody has gone back from by hand and that count for no rollback, newest first."""
+        """List the versions that somebody has gone back from by hand and that count for
+        no rollback, newest first.
+        """
         left, good = table(LeftRow), table(VerifiedRow)
         proved_since = exists().where(
-            good.c.service == service, good.c.environment == environment, good.c["commit"] == left.c["commit"], good.c.ended_at > left.c.at
+            good.c.service == service,
+            good.c.environment == environment,
+            good.c["commit"] == left.c["commit"],
+            good.c.ended_at > left.c.at,
         )
-        statement = select(left).where(left.c.service == service, left.c.environment == environment, ~proved_since)
-        return tuple(Left(**with_person(row)) for row in await self._all(statement.order_by(left.c.at.desc())))
+        statement = select(left).where(
+            left.c.service == service, left.c.environment == environment, ~proved_since
+        )
+        return tuple(
+            Left(**with_person(row))
+            for row in await self._all(statement.order_by(left.c.at.desc()))
+        )

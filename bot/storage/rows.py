@@ -1,4 +1,6 @@
-"""What every statement needs: tables of row classes, rows of values and values of rows, inserted and replaced."""
+"""What every statement needs: tables of row classes, rows of values and values of
+rows, inserted and replaced.
+"""
 
 from __future__ import annotations
 

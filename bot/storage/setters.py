@@ -1,4 +1,6 @@
-"""What a transaction sets of a deployment, one thing at a time; its state is changed by ``move`` alone."""
+"""What a transaction sets of a deployment, one thing at a time; its state is
+changed by ``move`` alone.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class SqlSetters(SqlTelling):
         await self._set(id, countdown_until=until)
 
     async def set_acceptance(self, id: DeploymentId, how: str) -> None:
-        """Say how it was accepted where it was not verified (``Acceptance``); empty where it was."""
+        """Say how it was accepted where it was not verified
+        (``Acceptance``); empty where it was.
+        """
         await self._set(id, accepted=how)
 
     async def set_note(self, id: DeploymentId, note: str) -> None:

@@ -1,6 +1,8 @@
-"""Whether the database is whole: the file is looked through to its end beside everything else, and whoever asks hears what is known.
+"""Whether the database is whole: the file is looked through to its end beside everything else, and
+whoever asks hears what is known.
 
-A large file takes longer than any question may, so no question waits for a look, and none cuts one short.
+A large file takes longer than any question may, so no question waits for a look,
+and none cuts one short.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Look(Protocol):
     """What looks through the whole file."""
 
     async def through(self) -> str:
-        """Look through it to its end; give ``ok``, or what is damaged; an empty text where the end was not reached."""
+        """Look through it to its end; give ``ok``, or what is damaged; an empty text where
+        the end was not reached.
+        """
         ...
 
     def stop(self) -> None:
@@ -44,7 +48,9 @@ def wall_clock() -> datetime:
 
 
 class Soundness:
-    """Looks through the file once after a start and once a day; answers at once, with what the last whole look found."""
+    """Looks through the file once after a start and once a day; answers at once, with what
+    the last whole look found.
+    """
 
     def __init__(self, look: Look, now: Callable[[], datetime] = wall_clock) -> None:
         self._look = look
@@ -63,11 +69,17 @@ class Soundness:
 
     def known(self) -> str:
         """Say since when that is known."""
-        under_way = f"It is being looked through since {_written(self._began)}." if self._task and self._began else ""
+        under_way = (
+            f"It is being looked through since {_written(self._began)}."
+            if self._task and self._began
+            else ""
+        )
         if self._ended is None:
             return f"Nothing is known yet of the whole file. {under_way}".rstrip()
         found = "Damaged" if self._damage else "Whole"
-        return f"{found} when it was looked through to its end, {_written(self._ended)}. {under_way}".rstrip()
+        return (
+            f"{found} when it was looked through to its end, {_written(self._ended)}. {under_way}"
+        ).rstrip()
 
     async def close(self) -> None:
         """End a look that is under way; nothing is learned from it."""
@@ -85,7 +97,14 @@ class Soundness:
             return
         self._ended = self._now()
         where = found.rpartition("\n")[2]
-        self._damage = "" if found == WHOLE else f"The database is damaged ({where}; seen {_written(self._ended)}). Restore a backup."
+        self._damage = (
+            ""
+            if found == WHOLE
+            else (
+                f"The database is damaged ({where}; seen "
+                f"{_written(self._ended)}). Restore a backup."
+            )
+        )
         if self._damage:
             log.error("the database is damaged", where=where)
 
@@ -122,10 +141,16 @@ class QuickCheck:
 
     def _checked(self) -> str:
         address = f"{self._path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)) as connection:
+        with closing(
+            sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        ) as connection:
             self._connection = connection
             try:
-                return "" if self._is_stopped else str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+                return (
+                    ""
+                    if self._is_stopped
+                    else str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+                )
             finally:
                 self._connection = None
 

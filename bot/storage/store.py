@@ -23,7 +23,9 @@ from bot.storage.transaction import SqlTransaction
 class SqlStore:
     """``ports.Store`` on a writing and a reading engine."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, audit_keys: Keys, marker: Marker) -> None:
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, audit_keys: Keys, marker: Marker
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._audit_keys = audit_keys
@@ -48,10 +50,14 @@ class SqlStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open the one writing transaction. Raises RuntimeError inside another one, which would wait for itself for ever."""
+        """Open the one writing transaction. Raises RuntimeError inside another one, which would
+        wait for itself for ever.
+        """
         task = asyncio.current_task()
         if self._writing is task:
-            raise RuntimeError("a transaction was opened inside a transaction; pass the open one on")
+            raise RuntimeError(
+                "a transaction was opened inside a transaction; pass the open one on"
+            )
         async with self._writer.begin() as connection:
             self._writing, viewing = task, VIEWING.set(True)
             try:

@@ -1,4 +1,6 @@
-"""Who hears of a transaction: the audit log within it; cards, the outbox and the runbooks once it is committed."""
+"""Who hears of a transaction: the audit log within it; cards, the outbox and the
+runbooks once it is committed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from bot.storage.tables.work import AT_ONCE, OutboxRow, RunbookRow
 class SqlTelling(SqlReader):
     """Collects what the others have to be told after the commit."""
 
-    def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int]) -> None:
+    def __init__(
+        self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int]
+    ) -> None:
         super().__init__(connection)
         self._audit_keys = audit_keys
         self._newest_version = newest_version
@@ -39,16 +43,20 @@ class SqlTelling(SqlReader):
             self.cards[id] = None
 
     async def _redraw_place(self, service: str, environment: str) -> None:
-        """Have every card drawn again that says how its place is: what is on its way there, and what is there; of all services for none."""
+        """Have every card drawn again that says how its place is: what is on its way there, and
+        what is there; of all services for none.
+        """
         for each in await self.open_deployments(service, environment):
             self._changed(each.undoes or each.id)
         live = await self.live(service, environment)
-        there = await self.standing(service, environment)
+        there = await self.current(service, environment)
         self._changed(live.deployment if live else "")
         self._changed(there.id if there else "")
 
     async def _redraw_commit(self, service: str, commit: str) -> None:
-        """Have every card drawn again that says whether a commit may be deployed, or gone back to: its own, and those of every place."""
+        """Have every card drawn again that says whether a commit may be deployed, or gone back to:
+        its own, and those of every place.
+        """
         for each in await self.of_commit(service, commit):
             self._changed(each.id)
         row = table(DeploymentRow)
@@ -71,14 +79,21 @@ class SqlTelling(SqlReader):
 
     async def say(self, message: Message) -> None:
         """Put a message into the outbox; the same key twice is one message."""
-        values = {"key": message.key, "lane": message.lane, "state": "waiting", "why": "", "body": codec.write(message)}
+        values = {
+            "key": message.key,
+            "lane": message.lane,
+            "state": "waiting",
+            "why": "",
+            "body": codec.write(message),
+        }
         if await add(self._connection, OutboxRow, values):
             self.has_said = True
 
     async def start(self, runbook: str, id: str, *args: Json) -> None:
         """Start a runbook under an id; a second start with the same id is nothing."""
         values = {
-            "id": id, "name": runbook, "version": self._newest_version(runbook), "args": list(args), "state": "waiting",
+            "id": id, "name": runbook, "version": self._newest_version(runbook),
+            "args": list(args), "state": "waiting",
             "wake_at": AT_ONCE, "wakes": 0, "attempts": 0, "faults": 0, "error": "",
         }  # fmt: skip
         if await add(self._connection, RunbookRow, values):

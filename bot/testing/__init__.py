@@ -1,4 +1,5 @@
-"""Suites that whoever writes a provider runs against it, our own as well. They need pytest and pytest-asyncio.
+"""Suites that whoever writes a provider runs against it, our own as well. They need
+pytest and pytest-asyncio.
 
 The product itself never comes here.
 """
@@ -7,4 +8,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("bot.testing.ci_contract", "bot.testing.metrics_contract", "bot.testing.oncall_contract")
+pytest.register_assert_rewrite(
+    "bot.testing.ci_contract", "bot.testing.metrics_contract", "bot.testing.oncall_contract"
+)

@@ -1,7 +1,8 @@
 """What every CI provider promises, whoever stands behind it.
 
-A provider takes this suite by importing its classes into a test module and giving a fixture ``lab``: a laboratory, opened, with a
-repository without commits. Each test is a coroutine, so pytest-asyncio must run in its mode ``auto``.
+A provider takes this suite by importing its classes into a test module and giving a fixture
+``lab``: a laboratory, opened, with a repository without commits. Each test is a coroutine, so
+pytest-asyncio must run in its mode ``auto``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from bot.domain.rollout import RunState
 from bot.ports.ci import CIProvider, CIRun, GateAnswer, Quality, StartRequest
 
 __all__ = [
-    "Lab", "TestCancelling", "TestComparing", "TestFacts", "TestFreezes", "TestGates", "TestResolving", "TestRuns", "TestTestingAgain",
+    "Lab", "TestCancelling", "TestComparing", "TestFacts", "TestFreezes",
+    "TestGates", "TestResolving", "TestRuns", "TestTestingAgain",
 ]  # fmt: skip
 
 PATIENCE = 20.0
@@ -29,16 +31,22 @@ class Lab(Protocol):
 
     ci: CIProvider
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
-        """Make a commit of ``ana`` on the main line that changes some file and whose deployment has three stages.
+    def commit(
+        self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true"
+    ) -> str:
+        """Make a commit of ``ana`` on the main line that changes some file and whose
+        deployment has three stages.
 
-        Stage number ``failing`` fails (none: -1); the last one goes on until it is cancelled when it is ``held``. ``tests`` is a shell
-        command: ``true`` for tests that pass, ``exit 1`` for tests that fail, empty for no tests.
+        Stage number ``failing`` fails (none: -1); the last one goes on until it is cancelled when
+        it is ``held``. ``tests`` is a shell command: ``true`` for tests that pass, ``exit 1`` for
+        tests that fail, empty for no tests.
         """
         ...
 
     def gated(self, subject: str) -> str:
-        """Make a commit whose deployment waits at a gate that can be opened from here; empty where the provider has no such gates."""
+        """Make a commit whose deployment waits at a gate that can be opened from here; empty where
+        the provider has no such gates.
+        """
         ...
 
     def branch(self, name: str, start: str) -> None:
@@ -70,7 +78,10 @@ async def ends(ci: CIProvider, run: CIRun) -> CIRun:
 async def holds(ci: CIProvider, run: CIRun) -> CIRun:
     """Wait until the last stage runs."""
     async with asyncio.timeout(PATIENCE):
-        while not (seen := await ci.look(run.id)).stages or seen.stages[-1].state is not RunState.RUNNING:  # noqa: ASYNC110
+        while (  # noqa: ASYNC110
+            not (seen := await ci.look(run.id)).stages
+            or seen.stages[-1].state is not RunState.RUNNING
+        ):
             await asyncio.sleep(0.02)
     return seen
 
@@ -114,9 +125,24 @@ class TestResolving:
         assert (await lab.ci.resolve("latest")).version == "v1.10.0"
 
     @pytest.mark.parametrize(
-        "ref", ["v9", "0" * 40, "nowhere/at-all", "--upload-pack=id", "a..b", "x;id", "main@{1}", "-h", "", "a\nb", "$(id)"]
+        "ref",
+        [
+            "v9",
+            "0" * 40,
+            "nowhere/at-all",
+            "--upload-pack=id",
+            "a..b",
+            "x;id",
+            "main@{1}",
+            "-h",
+            "",
+            "a\nb",
+            "$(id)",
+        ],
     )
-    async def test_what_does_not_exist_or_is_unsafe_is_refused_for_good(self, lab: Lab, ref: str) -> None:
+    async def test_what_does_not_exist_or_is_unsafe_is_refused_for_good(
+        self, lab: Lab, ref: str
+    ) -> None:
         lab.commit("first")
         with pytest.raises(IntegrationError) as refused:
             await lab.ci.resolve(ref)
@@ -160,7 +186,9 @@ class TestComparing:
         assert [each.subject for each in changes.commits] == ["the fix"]
         assert not changes.backwards
 
-    async def test_the_files_that_differ_are_named_so_that_migrations_are_seen(self, lab: Lab) -> None:
+    async def test_the_files_that_differ_are_named_so_that_migrations_are_seen(
+        self, lab: Lab
+    ) -> None:
         base = lab.commit("first")
         assert (await lab.ci.compare(base, lab.commit("second"))).files
 
@@ -172,8 +200,13 @@ class TestComparing:
 class TestFacts:
     """Facts about a commit's tests."""
 
-    @pytest.mark.parametrize(("tests", "state"), [("true", QualityState.GREEN), ("exit 1", QualityState.RED), ("", QualityState.NONE)])
-    async def test_tests_are_green_red_or_none(self, lab: Lab, tests: str, state: QualityState) -> None:
+    @pytest.mark.parametrize(
+        ("tests", "state"),
+        [("true", QualityState.GREEN), ("exit 1", QualityState.RED), ("", QualityState.NONE)],
+    )
+    async def test_tests_are_green_red_or_none(
+        self, lab: Lab, tests: str, state: QualityState
+    ) -> None:
         commit = lab.commit("first", tests=tests)
         startable = (await lab.ci.quality(commit)).startable
         if startable:
@@ -186,7 +219,9 @@ class TestFacts:
 class TestTestingAgain:
     """Tests that are asked for again: they run again, or a sentence says why not."""
 
-    async def test_tests_that_failed_run_again_or_it_is_said_who_can_run_them(self, lab: Lab) -> None:
+    async def test_tests_that_failed_run_again_or_it_is_said_who_can_run_them(
+        self, lab: Lab
+    ) -> None:
         commit = lab.commit("first", tests="sleep 0.5; exit 1")
         startable = (await lab.ci.quality(commit)).startable
         if startable:
@@ -197,11 +232,18 @@ class TestTestingAgain:
             assert (again.retry, bool(str(again))) == (False, True)
             return
         assert not again.state.is_final
-        assert (await lab.ci.test_again(commit)).id == again.id, "what is under way is left to go on"
+        assert (await lab.ci.test_again(commit)).id == again.id, (
+            "what is under way is left to go on"
+        )
         assert (await lab.ci.quality(commit)).state is not QualityState.NONE
 
-    async def test_a_run_of_ours_is_no_word_about_the_tests_while_it_goes_nor_when_it_has_failed(self, lab: Lab) -> None:
-        held, failing = lab.commit("held", held=True, tests=""), lab.commit("failing", failing=0, tests="")
+    async def test_a_run_of_ours_is_no_word_about_the_tests_while_it_goes_nor_when_it_has_failed(
+        self, lab: Lab
+    ) -> None:
+        held, failing = (
+            lab.commit("held", held=True, tests=""),
+            lab.commit("failing", failing=0, tests=""),
+        )
         run = await lab.ci.start(deploy(held))
         await holds(lab.ci, run)
         assert (await lab.ci.quality(held)).state is QualityState.NONE
@@ -211,7 +253,9 @@ class TestTestingAgain:
         await ends(lab.ci, await lab.ci.start(deploy(failing, "shop-2:deploy")))
         assert (await lab.ci.quality(failing)).state is QualityState.NONE
 
-    async def test_where_nothing_tests_a_commit_nothing_is_started_and_that_is_said(self, lab: Lab) -> None:
+    async def test_where_nothing_tests_a_commit_nothing_is_started_and_that_is_said(
+        self, lab: Lab
+    ) -> None:
         commit = lab.commit("first", tests="")
         with pytest.raises(IntegrationError) as refused:
             await lab.ci.test_again(commit)
@@ -244,7 +288,9 @@ class TestRuns:
         assert done.finished_at >= done.started_at
 
     @pytest.mark.parametrize("failing", [0, 1, 2])
-    async def test_a_stage_that_fails_ends_the_run_and_is_named(self, lab: Lab, failing: int) -> None:
+    async def test_a_stage_that_fails_ends_the_run_and_is_named(
+        self, lab: Lab, failing: int
+    ) -> None:
         done = await ends(lab.ci, await lab.ci.start(deploy(lab.commit("first", failing=failing))))
         assert [stage.state for stage in done.stages] == [
             *[RunState.SUCCEEDED] * failing, RunState.FAILED, *[RunState.SKIPPED] * (2 - failing),
@@ -289,15 +335,21 @@ class TestRuns:
 
 
 class TestGates:
-    """A gate of the pipeline's own: opened for the environment that it stands before, and it is said what became of it."""
+    """A gate of the pipeline's own: opened for the environment that it stands before, and it
+    is said what became of it.
+    """
 
-    async def test_a_run_that_waits_at_no_gate_has_none_that_could_be_opened(self, lab: Lab) -> None:
+    async def test_a_run_that_waits_at_no_gate_has_none_that_could_be_opened(
+        self, lab: Lab
+    ) -> None:
         run = await lab.ci.start(deploy(lab.commit("first", held=True)))
         await holds(lab.ci, run)
         assert await lab.ci.open_gate(run.id, "production") is GateAnswer.NOT_THERE
         assert not (await lab.ci.look(run.id)).state.is_final
 
-    async def test_where_there_is_a_gate_it_is_opened_once_and_for_its_environment_only(self, lab: Lab) -> None:
+    async def test_where_there_is_a_gate_it_is_opened_once_and_for_its_environment_only(
+        self, lab: Lab
+    ) -> None:
         commit = lab.gated("first")
         if not commit:
             pytest.skip("this provider has no gates that could be opened from here")

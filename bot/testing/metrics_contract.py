@@ -1,7 +1,8 @@
 """What every source of metrics promises, whoever stands behind it.
 
-A source takes this suite by importing its class into a test module and giving a fixture ``lab``: a laboratory, opened, with a service that
-nobody has asked anything yet. Each test is a coroutine, so pytest-asyncio must run in its mode ``auto``.
+A source takes this suite by importing its class into a test module and giving a fixture ``lab``: a
+laboratory, opened, with a service that nobody has asked anything yet. Each test is a coroutine, so
+pytest-asyncio must run in its mode ``auto``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ __all__ = ["Lab", "TestObserving", "TestSilence"]
 OLD, NEW, NEVER = "a" * 40, "b" * 40, "c" * 40
 MINUTE = timedelta(minutes=1)
 RATIO, LEVEL = "errors", "p95"
-"""The metrics that the laboratory's service has: failures of requests, and a level in milliseconds."""
+"""The metrics that the laboratory's service has: failures of requests, and
+a level in milliseconds.
+"""
 CLOSE = 0.15
-"""Sources read at moments of their own: so much of what lies at the edges of a window may be missing, or too much."""
+"""Sources read at moments of their own: so much of what lies at the edges of a window may
+be missing, or too much.
+"""
 
 
 class Lab(Protocol):
@@ -41,8 +46,9 @@ class Lab(Protocol):
     async def serves(self, span: timedelta, **traffic: tuple[int, int, float]) -> None:
         """Let versions serve for a while, and the source collect what it collects.
 
-        ``old`` and ``new`` give for each version how many requests come in a minute, how many of them fail, and how many milliseconds
-        each takes. A version that is not named has no request, and its processes are there all the same.
+        ``old`` and ``new`` give for each version how many requests come in a minute, how many of
+        them fail, and how many milliseconds each takes. A version that is not named has no request,
+        and its processes are there all the same.
         """
         ...
 
@@ -53,7 +59,9 @@ class Lab(Protocol):
 
 async def seen(lab: Lab, start: datetime, cohort: Cohort) -> dict[str, Observed]:
     """Observe from a moment until now."""
-    return dict(await lab.source.observe(lab.service, lab.environment, Window(start, lab.now()), cohort))
+    return dict(
+        await lab.source.observe(lab.service, lab.environment, Window(start, lab.now()), cohort)
+    )
 
 
 class TestObserving:
@@ -71,10 +79,15 @@ class TestObserving:
         await lab.serves(MINUTE, old=(600, 0, 100), new=(60, 0, 100))
         start = lab.now()
         await lab.serves(5 * MINUTE, old=(600, 0, 100), new=(60, 30, 100))
-        mine, others, everything = [(await seen(lab, start, cohort))[RATIO] for cohort in (Cohort(NEW), Cohort(NEW, others=True), Cohort())]
+        mine, others, everything = [
+            (await seen(lab, start, cohort))[RATIO]
+            for cohort in (Cohort(NEW), Cohort(NEW, others=True), Cohort())
+        ]
         assert mine.ratio == pytest.approx(0.5, rel=CLOSE)
         assert others.ratio == 0
-        assert mine.denominator + others.denominator == pytest.approx(everything.denominator, rel=CLOSE)
+        assert mine.denominator + others.denominator == pytest.approx(
+            everything.denominator, rel=CLOSE
+        )
 
     async def test_a_level_is_given_as_values_of_slices(self, lab: Lab) -> None:
         await lab.serves(MINUTE, old=(600, 0, 150))
@@ -101,7 +114,9 @@ class TestObserving:
 
     async def test_a_window_before_anything_was_collected_has_no_numbers(self, lab: Lab) -> None:
         start = lab.now() - 60 * MINUTE
-        found = await lab.source.observe(lab.service, lab.environment, Window(start, start + 5 * MINUTE), Cohort())
+        found = await lab.source.observe(
+            lab.service, lab.environment, Window(start, start + 5 * MINUTE), Cohort()
+        )
         assert RATIO not in found or found[RATIO].ratio is None
 
     async def test_to_ask_again_gives_the_same(self, lab: Lab) -> None:

@@ -1,7 +1,8 @@
 """What every on-call schedule promises, whoever stands behind it.
 
-A schedule takes this suite by importing its class into a test module and giving a fixture ``lab``: a laboratory with nobody on call. Each
-test is a coroutine, so pytest-asyncio must run in its mode ``auto``.
+A schedule takes this suite by importing its class into a test module and giving a fixture
+``lab``: a laboratory with nobody on call. Each test is a coroutine, so pytest-asyncio must
+run in its mode ``auto``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Lab(Protocol):
     """A service of that schedule."""
 
     def duty(self, person: Person, start: datetime, end: datetime) -> None:
-        """Put somebody on call for the service, from ``start`` until before ``end``; nobody else is then."""
+        """Put somebody on call for the service, from ``start`` until before
+        ``end``; nobody else is then.
+        """
         ...
 
 
@@ -45,12 +48,18 @@ class TestOnCall:
 
     async def test_before_a_shift_and_from_its_end_on_nobody_is_named(self, lab: Lab) -> None:
         lab.duty(ANA, NINE, NINE + HOUR)
-        assert [await lab.schedule.who(lab.service, at) for at in (NINE - SECOND, NINE + HOUR)] == [None, None]
+        assert [await lab.schedule.who(lab.service, at) for at in (NINE - SECOND, NINE + HOUR)] == [
+            None,
+            None,
+        ]
 
     async def test_at_the_very_moment_of_a_handover_the_next_one_is_named(self, lab: Lab) -> None:
         lab.duty(ANA, NINE, NINE + HOUR)
         lab.duty(BO, NINE + HOUR, NINE + 2 * HOUR)
-        before, after = await lab.schedule.who(lab.service, NINE + HOUR - SECOND), await lab.schedule.who(lab.service, NINE + HOUR)
+        before, after = (
+            await lab.schedule.who(lab.service, NINE + HOUR - SECOND),
+            await lab.schedule.who(lab.service, NINE + HOUR),
+        )
         assert before is not None
         assert after is not None
         assert (before.person, after.person, after.until) == (ANA, BO, NINE + 2 * HOUR)
@@ -63,10 +72,14 @@ class TestOnCall:
     async def test_a_moment_is_the_same_in_every_time_zone(self, lab: Lab) -> None:
         lab.duty(ANA, NINE, NINE + HOUR)
         there = timezone(timedelta(hours=5, minutes=30))
-        assert await lab.schedule.who(lab.service, NINE.astimezone(there)) == await lab.schedule.who(lab.service, NINE)
+        assert await lab.schedule.who(
+            lab.service, NINE.astimezone(there)
+        ) == await lab.schedule.who(lab.service, NINE)
         assert await lab.schedule.who(lab.service, (NINE + HOUR).astimezone(there)) is None
 
-    async def test_a_shift_says_where_it_was_read_and_ends_in_a_time_that_has_a_zone(self, lab: Lab) -> None:
+    async def test_a_shift_says_where_it_was_read_and_ends_in_a_time_that_has_a_zone(
+        self, lab: Lab
+    ) -> None:
         lab.duty(ANA, NINE, NINE + HOUR)
         shift = await lab.schedule.who(lab.service, NINE)
         assert isinstance(shift, Shift)

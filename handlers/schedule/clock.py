@@ -1,6 +1,8 @@
-"""APScheduler is the clock, not the memory: its jobs only start a runbook under an id that names the slot, so a slot happens once.
+"""APScheduler is the clock, not the memory: its jobs only start a runbook under an id that names
+the slot, so a slot happens once.
 
-Every process runs its own scheduler in memory. A slot that passed while the bot was away is caught up when it starts, the last one only.
+Every process runs its own scheduler in memory. A slot that passed while the bot was away is caught
+up when it starts, the last one only.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ Tidy = Callable[[datetime], Awaitable[None]]
 
 
 class Clockwork:
-    """The scheduled work: summaries that are due, the morning summary, and tidying up once a day."""
+    """The scheduled work: summaries that are due, the morning summary,
+    and tidying up once a day.
+    """
 
     def __init__(
         self,
@@ -50,11 +54,22 @@ class Clockwork:
         hour, minute = catalog.morning.split(":")
         self._morning = CronTrigger(hour=int(hour), minute=int(minute), timezone=catalog.timezone)
         self._scheduler = AsyncIOScheduler(
-            timezone=catalog.timezone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+            timezone=catalog.timezone,
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
-        self._scheduler.add_job(self._whole, IntervalTrigger(seconds=max(1, int(every.total_seconds()))), [self.summaries], id="summaries")
+        self._scheduler.add_job(
+            self._whole,
+            IntervalTrigger(seconds=max(1, int(every.total_seconds()))),
+            [self.summaries],
+            id="summaries",
+        )
         self._scheduler.add_job(self._whole, self._morning, [self.morning], id="morning")
-        self._scheduler.add_job(self._whole, IntervalTrigger(seconds=int(TIDYING.total_seconds())), [self.tidy], id="tidy")
+        self._scheduler.add_job(
+            self._whole,
+            IntervalTrigger(seconds=int(TIDYING.total_seconds())),
+            [self.tidy],
+            id="tidy",
+        )
 
     async def open(self) -> None:
         """Start the clock, after what was missed."""
@@ -63,7 +78,9 @@ class Clockwork:
         await self.morning()
 
     async def close(self) -> None:
-        """Stop the clock, after what it is doing just now: the scheduler would break that off in the middle."""
+        """Stop the clock, after what it is doing just now: the scheduler would
+        break that off in the middle.
+        """
         self._scheduler.pause()
         async with self._at_work:
             self._scheduler.shutdown(wait=False)
@@ -80,7 +97,9 @@ class Clockwork:
     async def morning(self) -> None:
         """Start the newest morning summary, unless it is too late for it."""
         slot = self.last_slot(self._clock.now())
-        if slot is not None and await self._start("morning", f"morning@{slot.isoformat()}", slot.isoformat()):
+        if slot is not None and await self._start(
+            "morning", f"morning@{slot.isoformat()}", slot.isoformat()
+        ):
             log.info("morning summary", slot=slot.isoformat())
 
     async def tidy(self) -> None:
@@ -89,9 +108,14 @@ class Clockwork:
             await self._tidy(self._clock.now())
 
     def last_slot(self, now: datetime) -> datetime | None:
-        """Find the newest morning that has passed, by the trigger's own reckoning (also over changes of the clocks)."""
+        """Find the newest morning that has passed, by the trigger's own reckoning (also
+        over changes of the clocks).
+        """
         last, probe = None, (now - LATE).astimezone(UTC)
-        while (candidate := self._morning.get_next_fire_time(None, probe)) is not None and candidate.astimezone(UTC) <= now:
+        while (
+            candidate := self._morning.get_next_fire_time(None, probe)
+        ) is not None and candidate.astimezone(UTC) <= now:
             last = candidate
-            probe = max(probe, candidate.astimezone(UTC)) + timedelta(minutes=1)  # always onwards, also through an hour that comes twice
+            # always onwards, also through an hour that comes twice
+            probe = max(probe, candidate.astimezone(UTC)) + timedelta(minutes=1)
         return last

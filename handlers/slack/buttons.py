@@ -1,4 +1,5 @@
-"""The buttons of cards and refusals. A button carries a deployment's id and what was shown beside it.
+"""The buttons of cards and refusals. A button carries a deployment's id and
+what was shown beside it.
 
 Rights, and whether what was shown is still so, are checked later, by the use case.
 """
@@ -35,26 +36,35 @@ from bot.domain.commands import (
     Watch,
 )
 from bot.domain.errors import Refusal
-from bot.domain.spelling import check_reason
+from bot.domain.validation import check_reason
 from bot.ports.talk import Place
 from bot.slack import ids
-from handlers.slack.manners import Body, accept, explain, identify, place_of
-from handlers.slack.reception import Reception
+from handlers.slack.intake import SlackIntake
+from handlers.slack.listeners import Body, accept, explain, identify, place_of
 
 
 def _roll_back(deployment: str, rest: str) -> RollBack:
-    """Read what a rollback's button carries: what was shown, and where it was not the card's own offer the target and the reason.
+    """Read what a rollback's button carries: what was shown, and where it was not the card's own
+    offer the target and the reason.
 
     A target after a question mark is gone to although nobody knows what lies between.
     """
     shown, _, more = rest.partition(" ")
     target, _, reason = more.partition(" ")
     known = target.removeprefix("?")
-    return RollBack(deployment=deployment, shown=shown, ref=known, reason=reason, although_unknown=target != known)
+    return RollBack(
+        deployment=deployment,
+        shown=shown,
+        ref=known,
+        reason=reason,
+        although_unknown=target != known,
+    )
 
 
 def _say_live(place: str, rest: str) -> SayLive:
-    """Read what the button of the dialog about what is live carries: the place, what was shown, commit, version and reason."""
+    """Read what the button of the dialog about what is live carries: the place, what was shown,
+    commit, version and reason.
+    """
     service, _, environment = place.partition("/")
     shown, _, more = rest.partition(" ")
     commit, _, more = more.partition(" ")
@@ -63,7 +73,9 @@ def _say_live(place: str, rest: str) -> SayLive:
 
 
 def _unlock(about: str, shown: str) -> Unlock:
-    """Read what the button of a lock carries: the deployment whose rollback set it, or the place where somebody has."""
+    """Read what the button of a lock carries: the deployment whose rollback set it, or the
+    place where somebody has.
+    """
     service, _, environment = about.partition("/")
     if not environment:
         return Unlock(deployment=about, shown=shown)
@@ -100,11 +112,11 @@ WITH_REASON: Mapping[str, Callable[[str, str, str], Command]] = {
 """Dialogs that ask why, and the command that they end in."""
 
 
-def register(app: AsyncApp, reception: Reception) -> None:
+def register(app: AsyncApp, intake: SlackIntake) -> None:
     """Listen for every button and for the dialogs behind them."""
 
     @app.action(ids.ANY_ACTION)
-    @explain(reception)
+    @explain(intake)
     async def pressed(ack: AsyncAck, body: Body) -> None:
         pressed = body["actions"][0]
         action = ids.action_of(str(pressed.get("action_id", "")))
@@ -113,34 +125,39 @@ def register(app: AsyncApp, reception: Reception) -> None:
             await ack()
             return
         if action in AT_ONCE:
-            await accept(reception, body, AT_ONCE[action](deployment, shown))
-        elif reception.is_outsider(identify(body)):
-            await accept(reception, body, _without_dialog(action, deployment))
+            await accept(intake, body, AT_ONCE[action](deployment, shown))
+        elif intake.is_outsider(identify(body)):
+            await accept(intake, body, _without_dialog(action, deployment))
         elif action in SHOWS:
-            _show(reception, body, action, deployment)
+            _show(intake, body, action, deployment)
         else:
-            _ask(reception, body, action, deployment, shown)
+            _ask(intake, body, action, deployment, shown)
         await ack()
 
     for callback in WITH_REASON:
-        _listen_for_reason(app, reception, callback)
+        _listen_for_reason(app, intake, callback)
 
     @app.view(ids.TICK_FORM)
-    @explain(reception)
+    @explain(intake)
     async def ticked(ack: AsyncAck, body: Body) -> None:
         carried = ids.carried(str(body["view"].get("private_metadata") or ""))
         await accept(
-            reception,
+            intake,
             body,
-            Tick(carried.deployment, ids.ticked(body["view"]), ids.ticked_before(body["view"]), carried.shown),
+            Tick(
+                carried.deployment,
+                ids.ticked(body["view"]),
+                ids.ticked_before(body["view"]),
+                carried.shown,
+            ),
             _place(carried, body),
         )
         await ack()
 
 
-def _listen_for_reason(app: AsyncApp, reception: Reception, callback: str) -> None:
+def _listen_for_reason(app: AsyncApp, intake: SlackIntake, callback: str) -> None:
     @app.view(callback)
-    @explain(reception)
+    @explain(intake)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         carried = ids.carried(str(body["view"].get("private_metadata") or ""))
         reason = ids.entered(body["view"], ids.REASON)
@@ -148,7 +165,12 @@ def _listen_for_reason(app: AsyncApp, reception: Reception, callback: str) -> No
         if problem:
             await ack(response_action="errors", errors={ids.REASON: problem})
             return
-        await accept(reception, body, WITH_REASON[callback](carried.deployment, reason, carried.shown), _place(carried, body))
+        await accept(
+            intake,
+            body,
+            WITH_REASON[callback](carried.deployment, reason, carried.shown),
+            _place(carried, body),
+        )
         await ack()
 
 
@@ -163,7 +185,9 @@ def _problem(reason: str) -> str:
 
 
 def _without_dialog(action: Action, deployment: str) -> Command:
-    """Give the command that an outsider's click stands for: they get no dialog, and the desk refuses and records it."""
+    """Give the command that an outsider's click stands for: they get no dialog, and the command
+    worker refuses and records it.
+    """
     if action in SHOWS:
         return Status()
     if action is Action.TICK:
@@ -171,18 +195,32 @@ def _without_dialog(action: Action, deployment: str) -> Command:
     return WITH_REASON[ids.REASON_FORMS[action]](deployment, "", "")
 
 
-def _ask(reception: Reception, body: Body, action: Action, deployment: str, shown: str) -> None:
-    trigger, channel, person = str(body.get("trigger_id", "")), place_of(body).channel, identify(body)
+def _ask(intake: SlackIntake, body: Body, action: Action, deployment: str, shown: str) -> None:
+    trigger, channel, person = (
+        str(body.get("trigger_id", "")),
+        place_of(body).channel,
+        identify(body),
+    )
     if action is Action.TICK:
-        opening = reception.forms.tick(trigger, deployment, person, channel=channel, shown=shown)
+        opening = intake.forms.tick(trigger, deployment, person, channel=channel, shown=shown)
     else:
-        opening = reception.forms.reason(trigger, action, deployment, person, channel=channel, shown=shown)
-    reception.show(opening, to=person, channel=channel)
+        opening = intake.forms.reason(
+            trigger, action, deployment, person, channel=channel, shown=shown
+        )
+    intake.show(opening, to=person, channel=channel)
 
 
-def _show(reception: Reception, body: Body, action: Action, deployment: str) -> None:
-    trigger, channel, person = str(body.get("trigger_id", "")), place_of(body).channel, identify(body)
-    reception.show(reception.forms.show(trigger, action, deployment, person, channel=channel), to=person, channel=channel)
+def _show(intake: SlackIntake, body: Body, action: Action, deployment: str) -> None:
+    trigger, channel, person = (
+        str(body.get("trigger_id", "")),
+        place_of(body).channel,
+        identify(body),
+    )
+    intake.show(
+        intake.forms.show(trigger, action, deployment, person, channel=channel),
+        to=person,
+        channel=channel,
+    )
 
 
 def _place(carried: ids.Carried, body: Body) -> Place:

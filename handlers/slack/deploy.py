@@ -1,6 +1,7 @@
 """``/deploy``: the command, and the dialog for the empty one.
 
-A command that is taken is acknowledged with nothing: Slack may show an ack after the answer, so the answer alone speaks.
+A command that is taken is acknowledged with nothing: Slack may show an ack after the answer, so
+the answer alone speaks.
 """
 
 from __future__ import annotations
@@ -14,64 +15,74 @@ from bot.domain.errors import Refusal
 from bot.domain.usage import USAGE, nearest
 from bot.ports.talk import Place
 from bot.slack import ids
-from handlers.slack.manners import Body, accept, explain, identify, place_of, say
-from handlers.slack.reception import Reception
+from handlers.slack.intake import SlackIntake
+from handlers.slack.listeners import Body, accept, explain, identify, place_of, say
 
 
-def register(app: AsyncApp, reception: Reception) -> None:
+def register(app: AsyncApp, intake: SlackIntake) -> None:
     """Listen for ``/deploy`` and its dialog."""
 
     @app.command("/deploy")
-    @explain(reception)
+    @explain(intake)
     async def deploy(ack: AsyncAck, body: Body) -> None:
         command = grammar.parse_deploy(str(body.get("text", "")))
         if isinstance(command, grammar.OpenForm):
             channel, person = place_of(body).channel, identify(body)
-            opening = reception.forms.deploy(str(body.get("trigger_id", "")), person, channel=channel)
-            reception.show(opening, to=person, channel=channel)
+            opening = intake.forms.deploy(str(body.get("trigger_id", "")), person, channel=channel)
+            intake.show(opening, to=person, channel=channel)
             await ack()
             return
         if isinstance(command, Help):
             await say(ack, help_text(command.topic))
             return
-        await accept(reception, body, command)
+        await accept(intake, body, command)
         await ack()
 
     @app.action(ids.SERVICE_PICKED)
-    @explain(reception)
+    @explain(intake)
     async def service_picked(ack: AsyncAck, body: Body) -> None:
         view, person = body.get("view") or {}, identify(body)
-        reception.show(reception.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE), person), to=person, channel="")
+        intake.show(
+            intake.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE), person),
+            to=person,
+            channel="",
+        )
         await ack()
 
     @app.view(ids.DEPLOY_FORM)
-    @explain(reception)
+    @explain(intake)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         view = body["view"]
         command = Deploy(
             service=ids.entered(view, ids.SERVICE), environment=ids.entered(view, ids.ENVIRONMENT),
             ref=ids.entered(view, ids.REF) or "latest",
-            strategy=ids.entered(view, ids.STRATEGY), lead=ids.entered(view, ids.LEAD), reason=ids.entered(view, ids.REASON),
+            strategy=ids.entered(view, ids.STRATEGY),
+            lead=ids.entered(view, ids.LEAD), reason=ids.entered(view, ids.REASON),
         )  # fmt: skip
-        problems = mistakes(reception, command)
+        problems = mistakes(intake, command)
         if problems:
             await ack(response_action="errors", errors=problems)
             return
         carried = ids.carried(str(view.get("private_metadata") or ""))
-        await accept(reception, body, command, Place(channel=carried.channel or identify(body).user))
+        await accept(intake, body, command, Place(channel=carried.channel or identify(body).user))
         await ack()
 
 
-def mistakes(reception: Reception, command: Deploy) -> dict[str, str]:
-    """Find what is wrong in a filled-in dialog, by field: what the catalog and the grammar can tell at once."""
-    service = reception.catalog.services.get(command.service)
+def mistakes(intake: SlackIntake, command: Deploy) -> dict[str, str]:
+    """Find what is wrong in a filled-in dialog, by field: what the catalog and the
+    grammar can tell at once.
+    """
+    service = intake.catalog.services.get(command.service)
     if service is None:
         return {ids.SERVICE: "Choose a service."}
     if command.environment not in service.environments:
         return {ids.ENVIRONMENT: f"{service.name} has {', '.join(service.environments)}."}
-    if command.strategy and command.strategy not in reception.catalog.strategies:
+    if command.strategy and command.strategy not in intake.catalog.strategies:
         return {ids.STRATEGY: "Choose a strategy, or none."}
-    for field, check, said in ((ids.REF, grammar.check_ref, command.ref), (ids.REASON, grammar.check_reason, command.reason)):
+    for field, check, said in (
+        (ids.REF, grammar.check_ref, command.ref),
+        (ids.REASON, grammar.check_reason, command.reason),
+    ):
         try:
             check(said)
         except Refusal as refusal:

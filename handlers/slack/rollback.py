@@ -8,19 +8,21 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.domain import grammar
 from bot.domain.commands import Help
 from handlers.slack.deploy import help_text
-from handlers.slack.manners import Body, accept, explain, say
-from handlers.slack.reception import Reception
+from handlers.slack.intake import SlackIntake
+from handlers.slack.listeners import Body, accept, explain, say
 
 
-def register(app: AsyncApp, reception: Reception) -> None:
-    """Listen for ``/rollback``. The button is one of ``handlers.slack.buttons``: its dialog has been confirmed when it comes in."""
+def register(app: AsyncApp, intake: SlackIntake) -> None:
+    """Listen for ``/rollback``. The button is one of ``handlers.slack.buttons``: its dialog has
+    been confirmed when it comes in.
+    """
 
     @app.command("/rollback")
-    @explain(reception)
+    @explain(intake)
     async def rollback(ack: AsyncAck, body: Body) -> None:
         command = grammar.parse_rollback(str(body.get("text", "")))
         if isinstance(command, Help):
             await say(ack, help_text(command.topic or "rollback"))
             return
-        await accept(reception, body, command)
+        await accept(intake, body, command)
         await ack()

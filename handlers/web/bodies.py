@@ -1,4 +1,6 @@
-"""Reading request bodies from strangers: bounded in size and time, and raw, because signatures are made over bytes."""
+"""Reading request bodies from strangers: bounded in size and time, and raw, because
+signatures are made over bytes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ PATIENCE = 5.0
 
 
 class Turned(Exception):  # noqa: N818 - it is an answer, not a fault of ours
-    """The request is turned away with a status; the reason is for the log and the figures, never for the sender."""
+    """The request is turned away with a status; the reason is for the log and the
+    figures, never for the sender.
+    """
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -29,7 +33,9 @@ class Turned(Exception):  # noqa: N818 - it is an answer, not a fault of ours
 
 
 async def read_body(request: web.Request, cap: int, *, patience: float = PATIENCE) -> bytes:
-    """Read the whole raw body. Raises Turned: 415 compressed, 413 larger than ``cap``, 408 too slow, 400 broken on the way."""
+    """Read the whole raw body. Raises Turned: 415 compressed, 413 larger than ``cap``, 408 too
+    slow, 400 broken on the way.
+    """
     if request.headers.getall("Content-Encoding", ["identity"]) != ["identity"]:
         raise Turned(415, "compressed")
     if (request.content_length or 0) > cap:

@@ -1,9 +1,10 @@
 """Connections from strangers: deadlines, caps, and who has to go when there is no room.
 
-A connection *arrives* until a whole request is there, head and body; it is *served* while it is answered, and *rests* between two requests.
-Whoever is served stays; of the others the oldest makes room for the newest, first among those of its own address, then of the address that
-has the most. So a flood of half requests drives itself out, and one that sends its request at once is let in however many do not.
-Descriptors for the bot's own files and outgoing calls are never given away.
+A connection *arrives* until a whole request is there, head and body; it is *served* while it is
+answered, and *rests* between two requests. Whoever is served stays; of the others the oldest makes
+room for the newest, first among those of its own address, then of the address that has the most. So
+a flood of half requests drives itself out, and one that sends its request at once is let in however
+many do not. Descriptors for the bot's own files and outgoing calls are never given away.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import cast
 
 from aiohttp import web
 
-from handlers.web.figures import Figures
 from handlers.web.notes import Notes
+from handlers.web.telemetry import Telemetry
 
 OWN_DESCRIPTORS = 256
 """Kept for the bot's own files, its database, its runs and its outgoing calls."""
@@ -29,7 +30,9 @@ MOST = 2_000
 """More connections than this serve nobody."""
 FEWEST = 64
 ACCEPTED_AT_ONCE = 16
-"""How many connections are taken in before anything else gets its turn; the kernel keeps the others in"""
+"""How many connections are taken in before anything else gets its turn; the
+kernel keeps the others in
+"""
 QUEUE = 1024
 """its own queue, where they cost no descriptor."""
 
@@ -52,28 +55,45 @@ class Caps:
     arriving: float = 10.0
     served: float = 60.0
     resting: float = 120.0
-    """Longer than the common proxies keep theirs, so that none sends a command into a connection that is being closed."""
+    """Longer than the common proxies keep theirs, so that none sends a command into a
+    connection that is being closed.
+    """
 
     def seconds(self, stage: Stage) -> float:
         """Give the longest time in a stage."""
-        return {Stage.ARRIVING: self.arriving, Stage.SERVED: self.served, Stage.RESTING: self.resting}[stage]
+        return {
+            Stage.ARRIVING: self.arriving,
+            Stage.SERVED: self.served,
+            Stage.RESTING: self.resting,
+        }[stage]
 
 
 def room(descriptors: int) -> int:
-    """Work out how many connections may be open with so many descriptors: what is left beside our own."""
+    """Work out how many connections may be open with so many descriptors:
+    what is left beside our own.
+    """
     return max(FEWEST, min(MOST, descriptors - OWN_DESCRIPTORS - ACCEPTED_AT_ONCE))
 
 
 class Connections:
     """All connections of one server."""
 
-    def __init__(self, serve: Callable[[], asyncio.Protocol], caps: Caps, figures: Figures, *, every: float = 1.0) -> None:
+    def __init__(
+        self,
+        serve: Callable[[], asyncio.Protocol],
+        caps: Caps,
+        telemetry: Telemetry,
+        *,
+        every: float = 1.0,
+    ) -> None:
         self.serve = serve
         self.caps = caps
-        self._figures = figures
+        self._telemetry = telemetry
         self._notes = Notes("connections")
         self._every = every
-        self._stages: dict[Stage, OrderedDict[Connection, float]] = {stage: OrderedDict() for stage in Stage}
+        self._stages: dict[Stage, OrderedDict[Connection, float]] = {
+            stage: OrderedDict() for stage in Stage
+        }
         self._addresses: dict[str, OrderedDict[Connection, None]] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -91,7 +111,7 @@ class Connections:
             self._sweeping.cancel()
             self._sweeping = None
 
-    # What a connection tells -------------------------------------------------------------------------------------------------------------
+    # What a connection tells --------------------------------------------------------------------
 
     def admit(self, new: Connection) -> bool:
         """Let a connection in, if need be in the place of another one."""
@@ -125,7 +145,7 @@ class Connections:
         if not mine:
             del self._addresses[connection.address]
 
-    # Who has to go ----------------------------------------------------------------------------------------------------------------------
+    # Who has to go ------------------------------------------------------------------------------
 
     def _has_room(self, mine: OrderedDict[Connection, None]) -> bool:
         if not self.caps.per_address or len(mine) < self.caps.per_address:
@@ -149,7 +169,7 @@ class Connections:
         return True
 
     def _turned(self, reason: str, address: str) -> None:
-        self._figures.rejected(reason)
+        self._telemetry.rejected(reason)
         self._notes.say("a connection was closed", reason=reason, address=address)
 
     def _look_after(self) -> None:
@@ -169,8 +189,13 @@ class Connections:
 
 
 def _oldest(connections: OrderedDict[Connection, None]) -> Connection | None:
-    """Find the one that has to go: the oldest that has not sent a whole request, else the oldest that rests."""
-    ways = (next((each for each in connections if each.stage is stage), None) for stage in (Stage.ARRIVING, Stage.RESTING))
+    """Find the one that has to go: the oldest that has not sent a whole request,
+    else the oldest that rests.
+    """
+    ways = (
+        next((each for each in connections if each.stage is stage), None)
+        for stage in (Stage.ARRIVING, Stage.RESTING)
+    )
     return next((each for each in ways if each is not None), None)
 
 
@@ -258,8 +283,12 @@ def connection_of(request: web.Request) -> Connection | None:
 
 
 @web.middleware
-async def counted(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Tell a request's connection how far it is; that its body has arrived is told by ``handlers.web.bodies``."""
+async def counted(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Tell a request's connection how far it is; that its body has arrived is told by
+    ``handlers.web.bodies``.
+    """
     connection = connection_of(request)
     if connection is None:
         return await handler(request)
@@ -273,8 +302,11 @@ async def counted(request: web.Request, handler: Callable[[web.Request], Awaitab
 
 async def listen(connections: Connections, host: str, port: int) -> asyncio.Server:
     """Open the door. Raises OSError when the address cannot be used."""
-    server = await asyncio.get_running_loop().create_server(connections, host, port, backlog=ACCEPTED_AT_ONCE, reuse_address=True)
+    server = await asyncio.get_running_loop().create_server(
+        connections, host, port, backlog=ACCEPTED_AT_ONCE, reuse_address=True
+    )
     for each in server.sockets:
-        with socket.socket(fileno=socket.dup(each.fileno())) as same:  # the queue of the kernel belongs to both
+        with socket.socket(fileno=socket.dup(each.fileno())) as same:
+            # the queue of the kernel belongs to both
             same.listen(QUEUE)
     return server

@@ -27,10 +27,12 @@ def health_routes(
     worrying: Mapping[str, Check] = NOTHING_ELSE,
     known: Mapping[str, Check] = NOTHING_ELSE,
 ) -> list[web.RouteDef]:
-    """Give both routes: ``checks`` must hold to be ready, ``alive`` (with an event loop in time) to be left running.
+    """Give both routes: ``checks`` must hold to be ready, ``alive`` (with an event loop in
+    time) to be left running.
 
-    ``worrying`` is what a person has to look at while the bot must stay within reach, so that a rollback is possible.
-    ``known`` says since when something is known that takes longer to find out than any question may.
+    ``worrying`` is what a person has to look at while the bot must stay within reach, so that a
+    rollback is possible. ``known`` says since when something is known that takes longer to find
+    out than any question may.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -38,14 +40,19 @@ def health_routes(
         problems = await _problems(alive)
         if lag > LATE:
             problems["event loop"] = f"{lag:.1f} s late"
-        body = {"status": "ill" if problems else "alive", "loop_lag_ms": round(lag * 1000, 1), "problems": problems}
+        body = {
+            "status": "ill" if problems else "alive",
+            "loop_lag_ms": round(lag * 1000, 1),
+            "problems": problems,
+        }
         return web.json_response(body, status=503 if problems else 200)
 
     async def readyz(_request: web.Request) -> web.Response:
         problems = await _problems(checks)
         worries = await _problems(worrying, late=UNSEEN)
         body = {
-            "status": "not ready" if problems else "ready", "problems": problems, "worries": worries,
+            "status": "not ready" if problems else "ready",
+            "problems": problems, "worries": worries,
             "known": await _problems(known, late=UNSEEN),
         }  # fmt: skip
         return web.json_response(body, status=503 if problems else 200)

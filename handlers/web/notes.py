@@ -11,7 +11,9 @@ log = structlog.get_logger(__name__)
 QUIET = 1.0
 """Seconds between two lines of the same kind."""
 KINDS = 100
-"""How many kinds are told apart; there are far fewer, unless one is made of what a stranger sent."""
+"""How many kinds are told apart; there are far fewer, unless one is made
+of what a stranger sent.
+"""
 
 
 class Notes:
@@ -31,4 +33,6 @@ class Notes:
             self._silent[reason] = self._silent.get(reason, 0) + 1
             return
         self._last[reason] = now
-        log.warning(event, door=self._door, reason=reason, more=self._silent.pop(reason, 0), **fields)
+        log.warning(
+            event, door=self._door, reason=reason, more=self._silent.pop(reason, 0), **fields
+        )

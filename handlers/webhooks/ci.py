@@ -1,6 +1,7 @@
 """Signed notices from CI providers: they wake, polling decides.
 
-Nothing is kept to recognise a delivery that comes twice: waking twice is waking once, and what a notice says about a run is not believed.
+Nothing is kept to recognise a delivery that comes twice: waking twice is waking once, and what a
+notice says about a run is not believed.
 """
 
 from __future__ import annotations
@@ -15,25 +16,32 @@ from bot.domain.limits import NOTICE, SMALL, Unreadable
 from bot.foreign import beside
 from bot.ports.ci import CIProvider, RunHint
 from handlers.web.bodies import Turned, read_body
-from handlers.web.figures import Figures
 from handlers.web.notes import Notes
+from handlers.web.telemetry import Telemetry
 
 log = structlog.get_logger(__name__)
 
 Wake = Callable[[str, RunHint], Awaitable[bool]]
-"""Wake whoever waits for the run that a provider (by name) told of; tell whether there is anybody."""
+"""Wake whoever waits for the run that a provider (by name) told of; tell
+whether there is anybody.
+"""
 
 
-def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figures: Figures) -> web.RouteDef:
-    """Give the route ``/webhooks/ci/{provider}``. ``providers`` lists the services' providers of a name; each knows its own secret.
+def ci_route(
+    providers: Callable[[str], Sequence[CIProvider]], wake: Wake, telemetry: Telemetry
+) -> web.RouteDef:
+    """Give the route ``/webhooks/ci/{provider}``. ``providers`` lists the services' providers of a
+    name; each knows its own secret.
 
-    Services may share a secret: whichever of their providers reads the notice, the run that it names is looked for among all of them.
+    Services may share a secret: whichever of their providers reads the notice, the run that it
+    names is looked for among all of them.
     """
     notes = Notes("webhooks")
 
     async def notice(request: web.Request) -> web.Response:
         known = providers(request.match_info["provider"])
-        name = request.match_info["provider"] if known else "unknown"  # names from outside make no series
+        # names from outside make no series
+        name = request.match_info["provider"] if known else "unknown"
         try:
             if not known:
                 raise Turned(404, "unknown provider")  # noqa: TRY301 - one way out for all that is turned away
@@ -41,25 +49,33 @@ def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figur
             asked = (known, request.headers, body, notes)
             hint = _read(*asked) if len(body) <= SMALL else await _read_beside(*asked)
         except Turned as turned:
-            figures.webhook(name, turned.reason)
+            telemetry.webhook(name, turned.reason)
             return turned.answer()
         outcome, status = await _told(name, hint, wake)
-        figures.webhook(name, outcome)
+        telemetry.webhook(name, outcome)
         return web.Response(status=status)
 
     return web.post("/webhooks/ci/{provider}", notice)
 
 
-async def _read_beside(providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes, notes: Notes) -> RunHint:
-    """Verify and read a large notice in a thread: strangers can send it, and nobody else should wait for its sums."""
+async def _read_beside(
+    providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes, notes: Notes
+) -> RunHint:
+    """Verify and read a large notice in a thread: strangers can send it, and nobody else
+    should wait for its sums.
+    """
     try:
         return await beside(NOTICE, _read, providers, headers, body, notes)
     except Unreadable as unreadable:
         raise Turned(400, unreadable.fault) from None
 
 
-def _read(providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes, notes: Notes) -> RunHint:
-    """Have each provider verify and read the notice; the first that knows it decides. Raises Turned with what the most knowing said."""
+def _read(
+    providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes, notes: Notes
+) -> RunHint:
+    """Have each provider verify and read the notice; the first that knows it decides. Raises Turned
+    with what the most knowing said.
+    """
     said: list[int] = []
     for provider in providers:
         try:

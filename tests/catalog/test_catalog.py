@@ -14,8 +14,8 @@ from bot.domain.catalog import AutomaticRollback, Direction, GateKind, MetricKin
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.domain.rota import duty_at
+from bot.registry import known_kinds
 from bot.settings import Settings
-from bot.wiring import known_kinds
 
 KNOWN = known_kinds().options
 EXAMPLE = Path(__file__).parents[2] / "docs" / "reference" / "gonogo.example.yaml"
@@ -39,7 +39,9 @@ rotas:
   api: {people: [U1], shift: 1w, start: 2026-01-05}
 """
 ENDPOINT = 'targets: {endpoints: ["http://127.0.0.1:1/metrics"]}'
-WHOLE = SMALL.replace(STAGE, f"staging: {{tier: staging, {ENDPOINT}}}").replace("checklist: [],", f"checklist: [], {ENDPOINT},")
+WHOLE = SMALL.replace(STAGE, f"staging: {{tier: staging, {ENDPOINT}}}").replace(
+    "checklist: [],", f"checklist: [], {ENDPOINT},"
+)
 Write = Callable[[str], Path]
 
 
@@ -47,7 +49,11 @@ Write = Callable[[str], Path]
 def write(tmp_path: Path) -> Write:
     def written(text: str) -> Path:
         path = tmp_path / "gonogo.yaml"
-        given = "" if "permissions:" in text or "services:" not in text else "permissions: {deploy: [developer]}\n"
+        given = (
+            ""
+            if "permissions:" in text or "services:" not in text
+            else "permissions: {deploy: [developer]}\n"
+        )
         path.write_text(f"{text}{given}", encoding="utf-8")
         return path
 
@@ -88,7 +94,11 @@ def test_the_example_names_every_key_that_an_environment_can_have() -> None:
 
 def test_metrics_keep_what_the_provider_needs(example: Loaded) -> None:
     errors, p95 = example.catalog.services["storefront"].metric_specs
-    assert (errors.kind, errors.unit, errors.direction) == (MetricKind.RATIO, "%", Direction.UP_IS_WORSE)
+    assert (errors.kind, errors.unit, errors.direction) == (
+        MetricKind.RATIO,
+        "%",
+        Direction.UP_IS_WORSE,
+    )
     assert (p95.kind, p95.unit, p95.min_change) == (MetricKind.LEVEL, "ms", 20)
     assert "numerator" in errors.query
     assert example.catalog.services["storefront"].metrics.options["every"] == timedelta(seconds=15)
@@ -108,7 +118,11 @@ def test_a_small_file_gets_careful_defaults(write: Write) -> None:
     path = write(SMALL)
     service = load_catalog(path, KNOWN).catalog.services["api"]
     staging, production = service.environments["staging"], service.environments["production"]
-    assert [gate.kind for gate in staging.gates] == [GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN]
+    assert [gate.kind for gate in staging.gates] == [
+        GateKind.TESTS,
+        GateKind.UNLOCKED,
+        GateKind.UNFROZEN,
+    ]
     assert {gate.kind for gate in production.gates} == set(GateKind)
     assert all(gate.need is Need.REQUIRED for gate in production.gates)
     assert staging.strategy == "rolling"
@@ -119,7 +133,10 @@ def test_a_small_file_gets_careful_defaults(write: Write) -> None:
 
 @pytest.mark.case("adoption-2")
 def test_a_service_says_which_tags_and_files_are_its_own(write: Write) -> None:
-    text = SMALL.replace("    ci:", '    tags: "api-v*"\n    paths: ["services/api/", "!services/api/docs/"]\n    ci:')
+    text = SMALL.replace(
+        "    ci:",
+        '    tags: "api-v*"\n    paths: ["services/api/", "!services/api/docs/"]\n    ci:',
+    )
     api = load_catalog(write(text), KNOWN).catalog.services["api"]
     assert api.tags == "api-v*"
     files = ("services/api/main.py", "services/api/docs/a.md", "services/web/main.py")
@@ -134,45 +151,70 @@ HOW = "Clone it there, or correct ci.repository."
 def test_a_pattern_of_tags_has_one_star_for_the_version(write: Write, tags: str) -> None:
     (found,) = problems(write(SMALL.replace("    ci:", f'    tags: "{tags}"\n    ci:')))
     assert found.endswith(
-        "services.api.tags: should say how the service tags its versions, with exactly one * where the version stands: "
+        "services.api.tags: should say how the service tags its versions, with exactly one * "
+        "where the version stands: "
         "web-v* is for web-v1.2.0."
     )
 
 
 @pytest.mark.case("adoption-11")
 @pytest.mark.parametrize(("key", "text"), [("errors", "[Errors]"), ("item", "[Briefed by]")])
-def test_whatever_has_to_look_in_some_way_says_so_in_words(write: Write, key: str, text: str) -> None:
+def test_whatever_has_to_look_in_some_way_says_so_in_words(
+    write: Write, key: str, text: str
+) -> None:
     wrong = text.strip("[]")
     changed = (
         SMALL.replace("key: errors,", f'key: "{wrong}",')
         if key == "errors"
-        else SMALL.replace("checklist: []", f'checklist: [{{key: "{wrong}", title: x, role: lead}}]')
+        else SMALL.replace(
+            "checklist: []", f'checklist: [{{key: "{wrong}", title: x, role: lead}}]'
+        )
     )
     (found,) = problems(write(changed))
-    assert found.endswith(".key: should be a short name of small letters and digits, beginning with a letter: errors.")
+    assert found.endswith(
+        ".key: should be a short name of small letters and digits, beginning with a letter: errors."
+    )
 
 
 @pytest.mark.case("trust-10")
-@pytest.mark.parametrize("given", ["permissions: {}", "permissions: {view: [developer]}", "permissions: {deploy: []}"])
-def test_a_catalog_in_which_nobody_could_ask_is_refused_however_it_says_so(write: Write, given: str) -> None:
+@pytest.mark.parametrize(
+    "given", ["permissions: {}", "permissions: {view: [developer]}", "permissions: {deploy: []}"]
+)
+def test_a_catalog_in_which_nobody_could_ask_is_refused_however_it_says_so(
+    write: Write, given: str
+) -> None:
     (found,) = problems(write(f"{SMALL}{given}\n"))
-    assert found.endswith("permissions.deploy: names no role, so nobody could ask for a deployment. Name a role.")
+    assert found.endswith(
+        "permissions.deploy: names no role, so nobody could ask for a deployment. Name a role."
+    )
 
 
 def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) -> None:
     text = SMALL.replace("checklist: [], ", "")
     found = problems(write(text))
     assert any("the checklist planning needs the role release_manager" in line for line in found)
-    roles = "".join(f"  {role}: {{people: [U1]}}\n" for role in ("release_manager", "qa", "support"))
+    roles = "".join(
+        f"  {role}: {{people: [U1]}}\n" for role in ("release_manager", "qa", "support")
+    )
     production = (
-        load_catalog(write(text.replace("services:", f"{roles}services:")), KNOWN).catalog.services["api"].environments["production"]
+        load_catalog(write(text.replace("services:", f"{roles}services:")), KNOWN)
+        .catalog.services["api"]
+        .environments["production"]
     )
     assert len(production.checklist) == 8
 
 
 def test_gates_can_be_optional_or_off(write: Write) -> None:
-    text = SMALL.replace("after: staging,", "after: staging, gates: {rollback: optional, on_call: off},")
-    gates = {gate.kind: gate.need for gate in load_catalog(write(text), KNOWN).catalog.services["api"].environments["production"].gates}
+    text = SMALL.replace(
+        "after: staging,", "after: staging, gates: {rollback: optional, on_call: off},"
+    )
+    gates = {
+        gate.kind: gate.need
+        for gate in load_catalog(write(text), KNOWN)
+        .catalog.services["api"]
+        .environments["production"]
+        .gates
+    }
     assert gates[GateKind.ROLLBACK] is Need.OPTIONAL
     assert GateKind.ON_CALL not in gates
 
@@ -195,9 +237,13 @@ MISTAKES = {
         "Did you mean canary? Defined: canary, rolling."
     ),
     (STAGE, "staging: {tier: staging, smok: true}"): (
-        "gonogo.yaml:12: services.api.environments.staging.smok: there is no such key here. Did you mean smoke? Known: tier, after"
+        "gonogo.yaml:12: services.api.environments.staging.smok: there is no such key here. Did "
+        "you mean smoke? Known: tier, after"
     ),
-    (STAGE, "staging: {tier: staging, watch: soon}"): '"soon" is no duration. Write 45s, 10m, 1h30m, 2d or 1w.',
+    (
+        STAGE,
+        "staging: {tier: staging, watch: soon}",
+    ): '"soon" is no duration. Write 45s, 10m, 1h30m, 2d or 1w.',
     (
         "staging: {tier: staging}",
         "staging: {tier: staging, watch: 0}",
@@ -206,65 +252,130 @@ MISTAKES = {
         "staging: {tier: staging}",
         "staging: {tier: staging, watch: 5m, snapshots: [10m]}",
     ): "a snapshot at 10m comes after the watch of 5m has ended.",
-    (STAGE, "staging: {tier: staging, gates: {staged: required}}"): "staging.gates.staged: needs after",
+    (
+        STAGE,
+        "staging: {tier: staging, gates: {staged: required}}",
+    ): "staging.gates.staged: needs after",
     (
         "staging: {tier: staging}",
         "staging: {tier: staging, gates: {tests: yes please}}",
     ): "gates.tests: should be 'required', 'optional' or 'off'.",
-    (STAGE, "staging: {tier: staging, checklist: planing}"): 'there is no checklist "planing". Did you mean planning?',
+    (
+        STAGE,
+        "staging: {tier: staging, checklist: planing}",
+    ): 'there is no checklist "planing". Did you mean planning?',
     (
         "staging: {tier: staging}",
         "staging: {tier: staging, checklist: [{key: a, title: b, role: boss}]}",
     ): 'checklist.0.role: there is no role "boss".',
     (STAGE, "staging: {tier: staging, checklist: [{key: a, title: b, rol: boss}]}"): (
-        "checklist.0.rol: there is no such key here. Did you mean role? Known: key, title, role, need."
+        "checklist.0.rol: there is no such key here. Did you mean role? "
+        "Known: key, title, role, need."
     ),
     (STAGE, "to: {tier: staging}"): '"to" has a meaning of its own in commands.',
     (STAGE, "Staging: {tier: staging}"): '"Staging" cannot be a name. Use lower-case letters',
     ("after: staging", "after: stagin"): (
-        'gonogo.yaml:13: services.api.environments.production.after: there is no environment "stagin". Did you mean staging?'
+        "gonogo.yaml:13: services.api.environments.production.after: there is no environment "
+        '"stagin". Did you mean staging?'
     ),
     ("role: lead", "role: leed"): (
-        'gonogo.yaml:13: services.api.environments.production.approvals.0.role: there is no role "leed". Did you mean lead?'
+        "gonogo.yaml:13: services.api.environments.production.approvals.0.role: there is no role "
+        '"leed". Did you mean lead?'
     ),
-    ("role: lead", "role: lead, count: 3"): "asks for 3 approvals, but lead is held by 2 people. Add people.",
+    (
+        "role: lead",
+        "role: lead, count: 3",
+    ): "asks for 3 approvals, but lead is held by 2 people. Add people.",
     ("role: lead", "role: lead, count: many"): "approvals.0.count: should be a whole number.",
-    ("provider: scrape", "provider: scape"): 'metrics.provider: there is no provider "scape". Did you mean scrape?',
-    ("provider: scrape", "provider: scrape, every: often"): 'gonogo.yaml:9: services.api.metrics.every: "often" is no duration.',
+    (
+        "provider: scrape",
+        "provider: scape",
+    ): 'metrics.provider: there is no provider "scape". Did you mean scrape?',
+    (
+        "provider: scrape",
+        "provider: scrape, every: often",
+    ): 'gonogo.yaml:9: services.api.metrics.every: "often" is no duration.',
     (", repository: api", ""): "gonogo.yaml:8: services.api.ci: local needs repository, as text.",
     (
         "repository: api",
         "repository: [api]",
-    ): "gonogo.yaml:8: services.api.ci.repository: local needs repository; write it as text, in quotes.",
-    ("repository: api", "repository: api, repositry: x"): 'there is no option of local "repositry". Did you mean repository?',
+    ): (
+        "gonogo.yaml:8: services.api.ci.repository: local needs repository; "
+        "write it as text, in quotes."
+    ),
+    (
+        "repository: api",
+        "repository: api, repositry: x",
+    ): 'there is no option of local "repositry". Did you mean repository?',
     ("schedule: api", "schedule: ops"): 'on_call.schedule: there is no rota "ops". Defined: api.',
     (", schedule: api", ""): "gonogo.yaml:10: services.api.on_call: rota needs schedule, as text.",
-    ("shift: 1w", "shift: 1w, handover: Mn 09:00"): 'gonogo.yaml:16: rotas.api.handover: "Mn" is no weekday',
+    (
+        "shift: 1w",
+        "shift: 1w, handover: Mn 09:00",
+    ): 'gonogo.yaml:16: rotas.api.handover: "Mn" is no weekday',
     ("shift: 1w", "shift: 1w, handover: 99:00"): 'rotas.api.handover: "99:00" is no time of day.',
     ("shift: 1w", "shift: 1w, hours: always"): "gonogo.yaml:16: rotas.api.hours:",
-    ("shift: 1w", "shift: 5d, handover: Mon 09:00"): "gonogo.yaml:16: rotas.api: a handover weekday needs shifts of whole weeks.",
-    ("shift: 1w", "shift: 1w, timezone: Mars/Base"): 'rotas.api.timezone: there is no time zone "Mars/Base".',
+    (
+        "shift: 1w",
+        "shift: 5d, handover: Mon 09:00",
+    ): "gonogo.yaml:16: rotas.api: a handover weekday needs shifts of whole weeks.",
+    (
+        "shift: 1w",
+        "shift: 1w, timezone: Mars/Base",
+    ): 'rotas.api.timezone: there is no time zone "Mars/Base".',
     ("2026-01-05", "someday"): 'rotas.api.start: "someday" is no time.',
-    ("rotas:", "permissions: {deploy: [devs]}\nrotas:"): 'gonogo.yaml:15: permissions.deploy.0: there is no role "devs".',
-    ("rotas:", "permissions: {deploy: []}\nrotas:"): "gonogo.yaml:15: permissions.deploy: names no role, so nobody could ask",
-    ("rotas:", "freezes: [{environment: prod, from: 2026-01-01, to: 2026-01-02, because: x}]\nrotas:"): 'there is no environment "prod".',
-    ("rotas:", "freezes: [{environment: production, from: 2026-01-02, to: 2026-01-01, because: x}]\nrotas:"): (
-        "gonogo.yaml:15: freezes.0.to: the freeze ends before it begins"
+    (
+        "rotas:",
+        "permissions: {deploy: [devs]}\nrotas:",
+    ): 'gonogo.yaml:15: permissions.deploy.0: there is no role "devs".',
+    (
+        "rotas:",
+        "permissions: {deploy: []}\nrotas:",
+    ): "gonogo.yaml:15: permissions.deploy: names no role, so nobody could ask",
+    (
+        "rotas:",
+        "freezes: [{environment: prod, from: 2026-01-01, to: 2026-01-02, because: x}]\nrotas:",
+    ): 'there is no environment "prod".',
+    (
+        "rotas:",
+        (
+            "freezes: [{environment: production, from: 2026-01-02, to: "
+            "2026-01-01, because: x}]\nrotas:"
+        ),
+    ): ("gonogo.yaml:15: freezes.0.to: the freeze ends before it begins"),
+    (
+        "rotas:",
+        "strategies: {slow: {kind: canary, steps: [{percent: 5}, {percent: 50}]}}\nrotas:",
+    ): "the last step must have percent: 100",
+    (
+        "rotas:",
+        (
+            "strategies: {slow: {kind: canary, steps: [{percent: 50}, {percent: 5}, "
+            "{percent: 100}]}}\nrotas:"
+        ),
+    ): (
+        "gonogo.yaml:15: strategies.slow.steps: percentages must increase from step to "
+        "step; these are 50, 5, 100."
     ),
-    ("rotas:", "strategies: {slow: {kind: canary, steps: [{percent: 5}, {percent: 50}]}}\nrotas:"): "the last step must have percent: 100",
-    ("rotas:", "strategies: {slow: {kind: canary, steps: [{percent: 50}, {percent: 5}, {percent: 100}]}}\nrotas:"): (
-        "gonogo.yaml:15: strategies.slow.steps: percentages must increase from step to step; these are 50, 5, 100."
-    ),
-    ("rotas:", "strategies: {slow: {kind: cannery, steps: [{percent: 100}]}}\nrotas:"): "slow.kind: should be 'canary' or 'rolling'.",
-    ("rotas:", "morning: 25:00\nrotas:"): 'gonogo.yaml:15: morning: "25:00" is no time of day. Write it as 09:00.',
-    ("rotas:", "checklists: {c: [{key: a, title: b, role: lead}, {key: a, title: b, role: lead}]}\nrotas:"): (
-        'checklists.c.1.key: "a" is here twice'
-    ),
+    (
+        "rotas:",
+        "strategies: {slow: {kind: cannery, steps: [{percent: 100}]}}\nrotas:",
+    ): "slow.kind: should be 'canary' or 'rolling'.",
+    (
+        "rotas:",
+        "morning: 25:00\nrotas:",
+    ): 'gonogo.yaml:15: morning: "25:00" is no time of day. Write it as 09:00.',
+    (
+        "rotas:",
+        "checklists: {c: [{key: a, title: b, role: lead}, {key: a, title: b, role: lead}]}\nrotas:",
+    ): ('checklists.c.1.key: "a" is here twice'),
 }
 
 
 @pytest.mark.parametrize(("change", "sentence"), MISTAKES.items())
-def test_a_mistake_is_shown_with_its_line_and_a_remedy(write: Write, change: tuple[str, str], sentence: str) -> None:
+def test_a_mistake_is_shown_with_its_line_and_a_remedy(
+    write: Write, change: tuple[str, str], sentence: str
+) -> None:
     assert change[0] in SMALL
     found = problems(write(SMALL.replace(*change, 1)))
     assert any(sentence in line for line in found), found
@@ -274,22 +385,41 @@ def test_a_mistake_is_shown_with_its_line_and_a_remedy(write: Write, change: tup
 def test_a_role_that_nobody_holds_cannot_guard_production(write: Write) -> None:
     found = problems(write(SMALL.replace("lead: {people: [U1, U2]}", "lead: {}")))
     assert len(found) == 1
-    assert found[0].startswith("gonogo.yaml:13: services.api.environments.production.approvals.0.role: nobody holds the role lead")
+    assert found[0].startswith(
+        "gonogo.yaml:13: services.api.environments.production.approvals.0.role: "
+        "nobody holds the role lead"
+    )
     item = "checklist: [{key: a, title: b, role: developer}]"
-    held = problems(write(SMALL.replace("developer: {people: [U1]}", "developer: {}").replace("checklist: []", item)))
+    held = problems(
+        write(
+            SMALL.replace("developer: {people: [U1]}", "developer: {}").replace(
+                "checklist: []", item
+            )
+        )
+    )
     assert "nobody holds the role developer" in held[0]
 
 
 def test_environments_stand_in_the_order_of_promotion(write: Write) -> None:
-    swapped = SMALL.replace("      staging: {tier: staging}\n", "").replace("    watch:", "      staging: {tier: staging}\n    watch:", 1)
+    swapped = SMALL.replace("      staging: {tier: staging}\n", "").replace(
+        "    watch:", "      staging: {tier: staging}\n    watch:", 1
+    )
     assert "staging must stand before production" in problems(write(swapped))[0]
 
 
 def test_all_problems_are_told_at_once(write: Write) -> None:
-    text = SMALL.replace("scrape", "scape").replace("schedule: api", "schedule: ops").replace("role: lead", "role: leed")
+    text = (
+        SMALL.replace("scrape", "scape")
+        .replace("schedule: api", "schedule: ops")
+        .replace("role: lead", "role: leed")
+    )
     found = problems(write(text))
     assert [line.split(":")[1] for line in found] == ["9", "10", "13"]
-    shapeless = SMALL.replace("version: 1", "version: 2").replace(STAGE, "staging: {tier: staging, smok: 1, watch: x}").replace("1w", "x")
+    shapeless = (
+        SMALL.replace("version: 1", "version: 2")
+        .replace(STAGE, "staging: {tier: staging, smok: 1, watch: x}")
+        .replace("1w", "x")
+    )
     assert len(problems(write(shapeless))) == 4
 
 
@@ -302,8 +432,20 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
         ("- x\n", "gonogo.yaml:1: should be a mapping of keys to values."),
         ("", "gonogo.yaml:1: version: is missing; add it."),
         ("[" * 5000, "gonogo.yaml: is nested deeper than 32 levels."),
-        ("a: &a [1]\nb: *c\n", 'gonogo.yaml:2: there is no anchor "c" before *c. Write &c before the value that is meant, or put'),
-        ("a: 1\n---\nb: 2\n", "gonogo.yaml:2: a second document begins here (---). The file holds one; remove the line, or the rest."),
+        (
+            "a: &a [1]\nb: *c\n",
+            (
+                'gonogo.yaml:2: there is no anchor "c" before *c. Write &c before the '
+                "value that is meant, or put"
+            ),
+        ),
+        (
+            "a: 1\n---\nb: 2\n",
+            (
+                "gonogo.yaml:2: a second document begins here (---). The file holds one; "
+                "remove the line, or the rest."
+            ),
+        ),
     ],
 )
 def test_what_is_not_yaml_is_said_to_be_so(write: Write, text: str, sentence: str) -> None:
@@ -311,7 +453,9 @@ def test_what_is_not_yaml_is_said_to_be_so(write: Write, text: str, sentence: st
 
 
 def test_aliases_of_aliases_do_not_fill_the_memory(write: Write) -> None:
-    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    bomb = "a0: &a0 [x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
+    )
     assert "holds more than 50,000 values" in problems(write(bomb))[0]
 
 
@@ -333,7 +477,11 @@ def test_the_schema_for_editors_knows_the_example_and_finds_mistakes() -> None:
 
 def test_every_key_of_the_schema_is_explained() -> None:
     for name, model in json_schema()["$defs"].items():
-        silent = [key for key, value in model.get("properties", {}).items() if not value.get("description")]
+        silent = [
+            key
+            for key, value in model.get("properties", {}).items()
+            if not value.get("description")
+        ]
         assert silent == [], name
 
 
@@ -346,7 +494,9 @@ def test_every_key_of_the_schema_is_explained() -> None:
         ("something else", ""),
     ],
 )
-def test_what_a_provider_finds_later_is_shown_where_it_stands(write: Write, found: str, said: str) -> None:
+def test_what_a_provider_finds_later_is_shown_where_it_stands(
+    write: Write, found: str, said: str
+) -> None:
     loaded = load_catalog(write(SMALL), KNOWN)
     with pytest.raises(ConfigurationError) as error, loaded.placing():
         raise ConfigurationError(found)
@@ -360,16 +510,32 @@ def settings(**environment: str) -> Settings:
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
-def test_what_was_understood_is_said_with_the_settings_and_with_what_is_hardly_meant(write: Write) -> None:
+def test_what_was_understood_is_said_with_the_settings_and_with_what_is_hardly_meant(
+    write: Write,
+) -> None:
     repository = write(WHOLE).parent / "api"
     text = WHOLE.replace("developer: {people: [U1]}", "developer: {}")
-    said = check(write(text), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW).splitlines()
+    said = check(
+        write(text), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW
+    ).splitlines()
     assert said[0].endswith("gonogo.yaml is good.")
     assert said[-4:] == [
-        "Warning: nobody can ask for a deployment: permissions.deploy names no role that somebody holds. Name one.",
-        "Warning: nobody can see status, history and checks: permissions.view names no role that somebody holds. Name one.",
-        f"Warning: the bot cannot run yet: services.api.ci: {repository} is not a git repository. {HOW}",
-        "The settings are good: Slack over HTTP, listening on 0.0.0.0:3000, database sqlite+aiosqlite:///var/gonogo.db.",
+        (
+            "Warning: nobody can ask for a deployment: permissions.deploy names no role that "
+            "somebody holds. Name one."
+        ),
+        (
+            "Warning: nobody can see status, history and checks: permissions.view names no role "
+            "that somebody holds. Name one."
+        ),
+        (
+            f"Warning: the bot cannot run yet: services.api.ci: {repository} is "
+            f"not a git repository. {HOW}"
+        ),
+        (
+            "The settings are good: Slack over HTTP, listening on 0.0.0.0:3000, database "
+            "sqlite+aiosqlite:///var/gonogo.db."
+        ),
     ]
     both = WHOLE.replace("rotas:", "permissions: {deploy: [developer], view: [lead]}\nrotas:")
     lines = check(write(both), settings(SLACK_APP_TOKEN="xapp-1"), NOW).splitlines()
@@ -382,4 +548,7 @@ def test_an_endpoint_that_is_no_address_is_shown_with_its_line(write: Write) -> 
     wrong = SMALL.replace(STAGE, "staging: {tier: staging, targets: {endpoints: [nowhere]}}")
     with pytest.raises(ConfigurationError) as error:
         check(write(wrong), settings())
-    assert str(error.value).startswith('gonogo.yaml:12: services.api.environments.staging.targets.endpoints: "nowhere" is no address.')
+    assert str(error.value).startswith(
+        "gonogo.yaml:12: services.api.environments.staging.targets.endpoints: "
+        '"nowhere" is no address.'
+    )

@@ -8,7 +8,15 @@ from bot.catalog.paths import path_patterns
 from bot.domain.changes import Changes
 from bot.domain.rollback import migrations_in
 
-FILES = ("db/001.sql", "db/a/b/002.sql", "migrations/1.sql", "migrations/a/2.sql", "shop/migrations/3.sql", "db/seed.sql", "app.py")
+FILES = (
+    "db/001.sql",
+    "db/a/b/002.sql",
+    "migrations/1.sql",
+    "migrations/a/2.sql",
+    "shop/migrations/3.sql",
+    "db/seed.sql",
+    "app.py",
+)
 
 MEANT = {
     ("db/**/*.sql",): ("db/001.sql", "db/a/b/002.sql", "db/seed.sql"),
@@ -24,7 +32,9 @@ MEANT = {
 
 @pytest.mark.case("adoption-5")
 @pytest.mark.parametrize(("patterns", "files"), MEANT.items())
-def test_a_migration_is_found_wherever_gitignore_would_find_it(patterns: tuple[str, ...], files: tuple[str, ...]) -> None:
+def test_a_migration_is_found_wherever_gitignore_would_find_it(
+    patterns: tuple[str, ...], files: tuple[str, ...]
+) -> None:
     assert migrations_in(Changes(files=FILES), path_patterns(patterns)) == files
 
 

@@ -36,7 +36,11 @@ def test_what_is_set_is_read() -> None:
     settings.require_slack()
     assert settings.slack_bot_token.get_secret_value() == "xoxb-1"
     assert settings.signing_secrets == (CANARY, CANARY[::-1])
-    assert (settings.slack_api_url, settings.host, settings.port) == ("http://127.0.0.1:1/api/", "::1", 8080)
+    assert (settings.slack_api_url, settings.host, settings.port) == (
+        "http://127.0.0.1:1/api/",
+        "::1",
+        8080,
+    )
     assert (settings.gonogo_log_level, settings.gonogo_config) == ("debug", Path("gonogo.yaml"))
     assert settings.is_socket_mode is True
 
@@ -44,16 +48,31 @@ def test_what_is_set_is_read() -> None:
 def test_a_secret_can_be_a_file_and_its_last_line_break_does_not_count(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("xoxb-2\r\n", encoding="utf-8")
-    assert Settings.read({"SLACK_BOT_TOKEN_FILE": str(file)}).slack_bot_token.get_secret_value() == "xoxb-2"
+    assert (
+        Settings.read({"SLACK_BOT_TOKEN_FILE": str(file)}).slack_bot_token.get_secret_value()
+        == "xoxb-2"
+    )
 
 
 MISTAKES = {
-    "SLACK_BOT_TOKEN": [f"xoxp-{CANARY}", f" xoxb-{CANARY}", f"xoxb-{CANARY}\n", f"xoxb-{CANARY}é", " ", ""],
+    "SLACK_BOT_TOKEN": [
+        f"xoxp-{CANARY}",
+        f" xoxb-{CANARY}",
+        f"xoxb-{CANARY}\n",
+        f"xoxb-{CANARY}é",
+        " ",
+        "",
+    ],
     "SLACK_APP_TOKEN": [f"xoxb-{CANARY}", f"xapp-{CANARY} "],
     "SLACK_SIGNING_SECRET": ["", "  ", "\n", f"{CANARY}\n", f"a {CANARY}", "short"],
     "SLACK_SIGNING_SECRET_PREVIOUS": ["", "short"],
     "GONOGO_AUDIT_KEY": ["short", f"{CANARY} "],
-    "SLACK_API_URL": ["slack.com/api", "ftp://slack.com/", "https:///api", "https://slack.com/ api"],
+    "SLACK_API_URL": [
+        "slack.com/api",
+        "ftp://slack.com/",
+        "https:///api",
+        "https://slack.com/ api",
+    ],
     "SLACK_APP_ID": ["B1", "a1"],
     "GONOGO_LISTEN": ["3000", "localhost", "localhost:x", "localhost:99999", ":3000"],
     "GONOGO_DATABASE_URL": ["gonogo.db", "postgresql://x", "sqlite:///x"],
@@ -61,7 +80,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in MISTAKES.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in MISTAKES.items() for value in values]
+)
 def test_a_mistake_names_the_variable_and_never_the_value(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         Settings.read({name: value})
@@ -93,25 +114,38 @@ def test_a_secrets_file_must_hold_something_that_is_text(tmp_path: Path) -> None
     binary.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="SLACK_SIGNING_SECRET: is set and empty"):
         Settings.read({"SLACK_SIGNING_SECRET_FILE": str(empty)})
-    with pytest.raises(ConfigurationError, match="SLACK_SIGNING_SECRET_FILE: the file cannot be read \\(it is not text\\)"):
+    with pytest.raises(
+        ConfigurationError,
+        match="SLACK_SIGNING_SECRET_FILE: the file cannot be read \\(it is not text\\)",
+    ):
         Settings.read({"SLACK_SIGNING_SECRET_FILE": str(binary)})
 
 
 def test_the_bot_does_not_start_without_its_secrets() -> None:
     with pytest.raises(ConfigurationError) as error:
         Settings.read({}).require_slack()
-    assert [line.partition(":")[0] for line in str(error.value).splitlines()] == ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"]
+    assert [line.partition(":")[0] for line in str(error.value).splitlines()] == [
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET",
+    ]
     Settings.read({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}).require_slack()
 
 
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
     secrets = {doc.name: CANARY for doc in SETTINGS_DOCS if doc.secret and "TOKEN" not in doc.name}
-    settings = Settings.read({**secrets, "SLACK_BOT_TOKEN": f"xoxb-{CANARY}", "SLACK_APP_TOKEN": f"xapp-{CANARY}"})
-    assert CANARY not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    settings = Settings.read(
+        {**secrets, "SLACK_BOT_TOKEN": f"xoxb-{CANARY}", "SLACK_APP_TOKEN": f"xapp-{CANARY}"}
+    )
+    assert (
+        CANARY
+        not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    )
 
 
 def test_every_setting_is_described_and_every_description_is_true() -> None:
-    assert {doc.name.lower() for doc in SETTINGS_DOCS} | {"provider_secrets", "unread"} == set(Settings.model_fields)
+    assert {doc.name.lower() for doc in SETTINGS_DOCS} | {"provider_secrets", "unread"} == set(
+        Settings.model_fields
+    )
     defaults = Settings.read({})
     for doc in SETTINGS_DOCS:
         if not doc.secret:

@@ -1,4 +1,6 @@
-"""The CI of a conversation as a real Buildbot: where none is installed, the conversation is skipped."""
+"""The CI of a conversation as a real Buildbot: where none is installed, the
+conversation is skipped.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,13 @@ class OnBuildbot:
         self.broken = folder / "broken"
         self.broken.touch()
         server.lend(self.repository, SCRIPT.format(record=self.record, broken=self.broken))
-        self.secrets: Mapping[str, str] = {USER: buildbot_server.USER, PASSWORD: buildbot_server.PASSWORD}
+        self.secrets: Mapping[str, str] = {
+            USER: buildbot_server.USER,
+            PASSWORD: buildbot_server.PASSWORD,
+        }
         self.line = (
-            f"{{provider: buildbot, url: '{url}', builder: deploy-{LENT}, scheduler: deploy-{LENT}, tests: test-{LENT},"
+            f"{{provider: buildbot, url: '{url}', builder: deploy-{LENT}, scheduler: "
+            f"deploy-{LENT}, tests: test-{LENT},"
             f" repository: {self.repository}}}"
         )
 

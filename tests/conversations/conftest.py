@@ -1,4 +1,6 @@
-"""A world for conversations: a strict workspace, a real git repository with a real pipeline, and the real bot, over real HTTP."""
+"""A world for conversations: a strict workspace, a real git repository with a real pipeline, and
+the real bot, over real HTTP.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,12 @@ def git(folder: Path, *arguments: str) -> str:
         "GIT_COMMITTER_EMAIL": "ana@example.com",
     }
     return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **who}
+        ["git", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", **who},
     ).stdout.strip()
 
 
@@ -114,7 +121,9 @@ def make_repository(folder: Path) -> dict[str, str]:
 
 @dataclass
 class Service:
-    """The running service as its metrics endpoints tell it: counters that grow with every scrape."""
+    """The running service as its metrics endpoints tell it: counters
+    that grow with every scrape.
+    """
 
     commits: dict[str, str]
     live: dict[str, list[str]] = field(default_factory=lambda: {"staging": [], "production": []})
@@ -139,7 +148,9 @@ class Service:
             for code, amount in (("200", 200.0), ("500", 40.0 if version in self.bad else 0.2)):
                 key = (environment, version, code)
                 self.counts[key] = self.counts.get(key, 0.0) + amount
-                lines.append(f'http_requests_total{{code="{code}",commit="{commit}"}} {self.counts[key]}')
+                lines.append(
+                    f'http_requests_total{{code="{code}",commit="{commit}"}} {self.counts[key]}'
+                )
         return web.Response(text="\n".join(lines) + "\n")
 
 
@@ -198,9 +209,13 @@ class World:
         return found
 
     async def says_live(self, user: str, text: str) -> str:
-        """Say what is live: type it, and press the button of the dialog; gives what the dialog showed."""
+        """Say what is live: type it, and press the button of the dialog;
+        gives what the dialog showed.
+        """
         await self.says(user, text)
-        dialog = await self.reply(user, "Say that *", "Nothing is done before the button is pressed.")
+        dialog = await self.reply(
+            user, "Say that *", "Nothing is done before the button is pressed."
+        )
         await self.clicks(user, dialog, "say_live")
         return str(dialog["blocks"])
 
@@ -221,8 +236,12 @@ class World:
         card = await self.card(f"storefront {version} → production", "not ready")
         await self.clicks(BO, card, "acknowledge")
         await self.clicks(DI, card, "tick")
-        await self.slack.until(lambda: [v for v in self.slack.state.views.values() if v["_user"] == DI])
-        await self.slack.submits(DI, "gonogo.tick_form", {"gonogo.field.items": ["support-briefed"]})
+        await self.slack.until(
+            lambda: [v for v in self.slack.state.views.values() if v["_user"] == DI]
+        )
+        await self.slack.submits(
+            DI, "gonogo.tick_form", {"gonogo.field.items": ["support-briefed"]}
+        )
         card = await self.card(f"storefront {version} → production", "waiting for")
         await self.clicks(CY, card, "approve")
 
@@ -251,9 +270,12 @@ class Address(Protocol):
 def environment_of(slack: Address, folder: Path) -> dict[str, str]:
     """Give the settings of a bot that works in a folder."""
     return {
-        "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret, "SLACK_API_URL": slack.api_url,
-        "GONOGO_CONFIG": str(folder / "gonogo.yaml"), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gonogo.db'}",
-        "GONOGO_LISTEN": "127.0.0.1:0", "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.05",
+        "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret,
+        "SLACK_API_URL": slack.api_url,
+        "GONOGO_CONFIG": str(folder / "gonogo.yaml"),
+        "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gonogo.db'}",
+        "GONOGO_LISTEN": "127.0.0.1:0",
+        "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.05",
     }  # fmt: skip
 
 
@@ -266,14 +288,22 @@ async def build_world(stack: AsyncExitStack, folder: Path, ci: str = "local") ->
     service = Service(commits)
     metrics = await serve_metrics(stack, service)
     slack = Workspace(
-        users=[User(ANA, "ana", "developer"), User(BO, "bo", "on call"), User(CY, "cy", "release manager"), User(DI, "di", "support")],
-        channels=[Channel(CHANNEL, "deploys")], rates=100,
-    )  # fmt: skip
+        users=[
+            User(ANA, "ana", "developer"),
+            User(BO, "bo", "on call"),
+            User(CY, "cy", "release manager"),
+            User(DI, "di", "support"),
+        ],
+        channels=[Channel(CHANNEL, "deploys")],
+        rates=100,
+    )
     slack.application.add_routes(page_routes({}))
     await slack.start()
     stack.push_async_callback(slack.close)
     (folder / "gonogo.yaml").write_text(CONFIG.format(ci=vendor.line, metrics=metrics))
-    settings = Settings.read({**environment_of(slack, folder), **vendor.secrets}, secrets=vendor.secrets)
+    settings = Settings.read(
+        {**environment_of(slack, folder), **vendor.secrets}, secrets=vendor.secrets
+    )
     return World(slack, service, settings, vendor, folder / "storefront", commits, stack)
 
 

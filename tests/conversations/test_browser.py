@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.parametrize("ci", VENDORS)
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 
 
-async def test_a_release_walks_through_gates_approval_and_canary_and_is_verified(world: World) -> None:
+async def test_a_release_walks_through_gates_approval_and_canary_and_is_verified(
+    world: World,
+) -> None:
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
     await world.reply(ANA, "*storefront v1.1.0 → production* is asked for as storefront-")
     await world.clear("v1.1.0")
@@ -24,7 +26,9 @@ async def test_a_release_walks_through_gates_approval_and_canary_and_is_verified
     await world.card("Summary", "storefront v1.1.0")
 
 
-async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_back(world: World) -> None:
+async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_back(
+    world: World,
+) -> None:
     await world.deploy("v1.1.0", "production")
     await world.deploy("v1.2.0", "staging")
     world.service.bad.add("v1.2.0")
@@ -43,9 +47,13 @@ async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_ba
     await world.clicks(BO, card, "roll_back")  # a second click is quiet
     await world.card("storefront v1.2.0 → production", "rolled back to v1.1.0")
     assert world.started()[-1].startswith(world.commits["v1.1.0"])
-    assert sum(line.startswith(world.commits["v1.1.0"]) for line in world.started()) == 3, "v1.1.0: canary 5, canary 100, one rollback"
+    assert sum(line.startswith(world.commits["v1.1.0"]) for line in world.started()) == 3, (
+        "v1.1.0: canary 5, canary 100, one rollback"
+    )
 
-    over = await world.card("storefront v1.2.0 → production", "It was rolled back to v1.1.0 by <@U0BO>.", "*degraded*")
+    over = await world.card(
+        "storefront v1.2.0 → production", "It was rolled back to v1.1.0 by <@U0BO>.", "*degraded*"
+    )
     assert over["ts"] == alarm["ts"]
     assert "gonogo." not in str(over["blocks"])
 
@@ -64,12 +72,17 @@ async def test_a_failed_smoke_test_rolls_back_without_asking(world: World) -> No
     await world.says(ANA, "/deploy storefront v1.4.0 to production")
     await world.clear("v1.4.0")
     await world.card("storefront v1.4.0 → production", "rolled back to v1.1.0")
-    assert world.started()[-2:] == [f"{world.commits['v1.4.0']} 5", f"{world.commits['v1.1.0']} 100"]
+    assert world.started()[-2:] == [
+        f"{world.commits['v1.4.0']} 5",
+        f"{world.commits['v1.1.0']} 100",
+    ]
 
 
 async def test_nobody_approves_their_own_deployment_or_without_the_role(world: World) -> None:
     await world.says(CY, "/deploy storefront v1.1.0 to production")
-    await world.reply(CY, "could never go: it needs 1 approval by somebody with the role release manager")
+    await world.reply(
+        CY, "could never go: it needs 1 approval by somebody with the role release manager"
+    )
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
     card = await world.card("storefront v1.1.0 → production", "not ready")
     await world.clicks(BO, card, "acknowledge")
@@ -96,7 +109,9 @@ async def test_whatever_comes_twice_is_done_once(world: World) -> None:
     await world.deploy("v1.1.0", "production")
     assert world.started() == [f"{world.commits['v1.1.0']} 5", f"{world.commits['v1.1.0']} 100"]
     cards = [
-        m for m in world.slack.state.channels["C0DEPLOYS"].messages if m["text"].startswith("*storefront v1.1.0 → production* · live and")
+        m
+        for m in world.slack.state.channels["C0DEPLOYS"].messages
+        if m["text"].startswith("*storefront v1.1.0 → production* · live and")
     ]
     assert len(cards) == 1
 
@@ -109,7 +124,9 @@ async def test_a_restart_in_the_middle_goes_on_and_starts_nothing_twice(world: W
     await world.start_bot()
     await world.card("storefront v1.1.0 → production", "live and healthy")
     assert world.started()[-1] == f"{world.commits['v1.1.0']} 100"
-    assert len(world.started()) in {2, 3}, "a run that was cut off may be started again, never beside itself"
+    assert len(world.started()) in {2, 3}, (
+        "a run that was cut off may be started again, never beside itself"
+    )
 
 
 async def test_slack_being_away_delays_the_view_and_nothing_else(world: World) -> None:
@@ -161,7 +178,9 @@ async def test_unknown_words_get_the_nearest_match_for_the_person_alone(world: W
     await world.reply(ANA, "Did you mean storefront?")
     await world.says(DI, "/deploy storefront v1.1.0 to staging")
     await world.reply(DI, "You cannot ask for a deployment")
-    assert [m for m in world.slack.state.channels["C0DEPLOYS"].messages if "storefront" in m["text"]] == []
+    assert [
+        m for m in world.slack.state.channels["C0DEPLOYS"].messages if "storefront" in m["text"]
+    ] == []
 
 
 async def test_status_history_check_and_help_answer(world: World) -> None:
@@ -183,7 +202,9 @@ async def test_the_lead_hands_over_and_only_the_new_lead_counts(world: World) ->
     await world.reply(BO, "Only <@U0CY>, the deployment lead, can roll this back.")
     await world.says(CY, "/rollback storefront production because second thoughts")
     dialog = await world.reply(
-        CY, "Roll storefront in production back from v1.1.0 to *v1.0.0*?", "Nothing is done before the button is pressed."
+        CY,
+        "Roll storefront in production back from v1.1.0 to *v1.0.0*?",
+        "Nothing is done before the button is pressed.",
     )
     await world.clicks(CY, dialog, "roll_back")
     await world.card("storefront v1.1.0 → production", "rolled back to v1.0.0")
@@ -192,7 +213,11 @@ async def test_the_lead_hands_over_and_only_the_new_lead_counts(world: World) ->
 async def test_the_empty_command_asks_in_a_dialog(world: World) -> None:
     await world.says(ANA, "/deploy")
     await world.slack.until(lambda: list(world.slack.state.views.values()))
-    values = {"gonogo.field.service": "storefront", "gonogo.field.environment": "staging", "gonogo.field.ref": "-rf"}
+    values = {
+        "gonogo.field.service": "storefront",
+        "gonogo.field.environment": "staging",
+        "gonogo.field.ref": "-rf",
+    }
     answer = await world.slack.submits(ANA, "gonogo.deploy_form", values)
     assert "gonogo.field.ref" in answer["errors"]
     await world.slack.submits(ANA, "gonogo.deploy_form", {**values, "gonogo.field.ref": "v1.2.0"})

@@ -1,4 +1,6 @@
-"""What readiness says of a bot with a dead token, or with a runbook that is blocked; and that the bot goes on."""
+"""What readiness says of a bot with a dead token, or with a runbook that is blocked;
+and that the bot goes on.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,28 @@ def revoked(settings: Settings) -> Settings:
 @pytest.mark.case("reliability-12")
 async def test_a_dead_token_with_nothing_under_way_is_for_a_person_to_mend(world: World) -> None:
     await world.stop_bot()
-    with pytest.raises(ConfigurationError, match=r"Slack refuses SLACK_BOT_TOKEN: .* Install the app again and copy its token"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"Slack refuses SLACK_BOT_TOKEN: .* Install the app again and copy its token",
+    ):
         async with running(revoked(world.settings)):
             pass
 
 
 @pytest.mark.case("reliability-12")
-async def test_a_dead_token_does_not_keep_the_bot_down_while_a_deployment_is_under_way(world: World) -> None:
+async def test_a_dead_token_does_not_keep_the_bot_down_while_a_deployment_is_under_way(
+    world: World,
+) -> None:
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
     await world.card("storefront v1.1.0 → production", "not ready")
     await world.stop_bot()
     dead = replace(world, settings=revoked(world.settings))
     await dead.start_bot()
     assert dead.bot is not None
-    async with aiohttp.ClientSession() as session, session.get(f"{dead.bot.url}/readyz") as response:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{dead.bot.url}/readyz") as response,
+    ):
         assert response.status == 503
         assert "invalid_auth" in (await response.json())["problems"]["slack"]
     store = dead.bot.database.store
@@ -61,14 +71,21 @@ async def test_readiness_names_what_is_blocked_and_stays_within_reach(world: Wor
     async with world.bot.database.writer.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO runbook (id, name, version, args, state, wakes, attempts, faults, error) "
+                "INSERT INTO runbook (id, name, version, args, state, wakes, "
+                "attempts, faults, error) "
                 "VALUES ('shop-7', 'deploy', 1, '[]', 'blocked', 0, 0, 0, 'no version 9')"
             )
         )
-    async with aiohttp.ClientSession() as session, session.get(f"{world.bot.url}/readyz") as response:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{world.bot.url}/readyz") as response,
+    ):
         assert response.status == 200
         assert (await response.json())["worries"]["blocked runs"] == "shop-7: no version 9"
-    async with aiohttp.ClientSession() as session, session.get(f"{world.bot.url}/metrics") as response:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{world.bot.url}/metrics") as response,
+    ):
         said = await response.text()
     assert "gonogo_blocked_runs 1.0" in said
     assert 'gonogo_vendor_calls_total{outcome="ok",vendor="Slack"}' in said

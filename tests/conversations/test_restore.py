@@ -15,7 +15,9 @@ ANA, BO, CY = "U0ANA", "U0BO", "U0CY"
 
 
 @pytest.mark.case("reliability-7")
-async def test_after_a_restore_nothing_goes_forward_until_somebody_says_what_is_live(world: World) -> None:
+async def test_after_a_restore_nothing_goes_forward_until_somebody_says_what_is_live(
+    world: World,
+) -> None:
     database = Path(world.settings.gonogo_database_url.removeprefix("sqlite+aiosqlite:///"))
     await world.deploy("v1.2.0", "staging")
     await world.stop_bot()
@@ -28,16 +30,26 @@ async def test_after_a_restore_nothing_goes_forward_until_somebody_says_what_is_
     await world.card("What is live is unclear.", "entries of the audit log are missing")
 
     await world.says(ANA, "/deploy status")
-    await world.reply(ANA, "storefront staging*: *unclear what runs*, recorded last: v1.2.0", "put back from a copy of")
+    await world.reply(
+        ANA,
+        "storefront staging*: *unclear what runs*, recorded last: v1.2.0",
+        "put back from a copy of",
+    )
     await world.says(ANA, "/deploy storefront v1.0.0 to staging")
     waiting = await world.card("storefront v1.0.0 → staging", "not ready")
     started = world.started()
     assert not any(line.startswith(world.commits["v1.0.0"]) for line in started)
 
-    dialog = await world.says_live(CY, "/deploy live storefront staging is v1.1.0 because I looked at it")
+    dialog = await world.says_live(
+        CY, "/deploy live storefront staging is v1.1.0 because I looked at it"
+    )
     assert "Recorded last: v1.2.0 since" in dialog
-    await world.card("says that *v1.1.0* is live in storefront staging: I looked at it.", "Recorded before: v1.2.0 (storefront-1)")
-    await world.clicks(ANA, waiting, "cancel")  # others get requests as well, so that the word alone makes nothing clear
+    await world.card(
+        "says that *v1.1.0* is live in storefront staging: I looked at it.",
+        "Recorded before: v1.2.0 (storefront-1)",
+    )
+    # others get requests as well, so that the word alone makes nothing clear
+    await world.clicks(ANA, waiting, "cancel")
     await world.card("storefront v1.0.0 → staging", "cancelled")
     await world.says(ANA, "/deploy storefront v1.0.0 to staging")
     await world.card("storefront v1.0.0 → staging", "live and healthy")

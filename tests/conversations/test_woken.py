@@ -20,7 +20,8 @@ async def test_the_end_of_tests_and_of_runs_is_seen_without_looking_again(tmp_pa
         await world.start_bot()
         stack.push_async_callback(world.stop_bot)
         await world.says(ANA, "/deploy storefront v1.2.0 to production")
-        await world.card("storefront v1.2.0 → production", "not ready: 4 of 7 gates open")  # the tests were the fifth
+        # the tests were the fifth
+        await world.card("storefront v1.2.0 → production", "not ready: 4 of 7 gates open")
         await world.says(ANA, "/deploy storefront v1.2.0 to staging")
         await world.card("100 % is deployed")  # and in how many seconds, where it took any
         assert world.started() == [f"{world.commits['v1.2.0']} 100"]

@@ -1,4 +1,5 @@
-"""The CI of a conversation: the same service, deployed by each provider in turn, chosen by a line of gonogo.yaml and nothing else.
+"""The CI of a conversation: the same service, deployed by each provider in turn, chosen by a line
+of gonogo.yaml and nothing else.
 
 Our fakes of vendors get the commits of the real repository, so that a conversation can name them.
 """
@@ -65,7 +66,9 @@ class Local:
         self.broken = folder / "broken"
         self.broken.touch()
         environment = f"{{RECORD: {self.record}, BROKEN: {self.broken}}}"
-        self.line = f"{{provider: local, repository: {self.repository}, environment: {environment}}}"
+        self.line = (
+            f"{{provider: local, repository: {self.repository}, environment: {environment}}}"
+        )
 
     def learn(self, version: str, commit: str) -> None:
         """Know it already: the repository is the CI's own."""
@@ -97,7 +100,9 @@ class OnGitHub:
 
     def learn(self, version: str, commit: str) -> None:
         world = self.world
-        world.commits[commit] = github_world.Commit(commit, f"Make {version}", world.branches.get("main", ""), failing=-1, held=False)
+        world.commits[commit] = github_world.Commit(
+            commit, f"Make {version}", world.branches.get("main", ""), failing=-1, held=False
+        )
         world.branches["main"] = world.tags[version] = commit
         world.test(commit, "success")
 
@@ -106,7 +111,9 @@ class OnGitHub:
 
     def started(self) -> list[str]:
         inputs = [run.inputs for run in self.world.deploy_runs()]
-        return [f"{each['commit']} {each['percent']}" for each in inputs if each["action"] != "smoke"]
+        return [
+            f"{each['commit']} {each['percent']}" for each in inputs if each["action"] != "smoke"
+        ]
 
     def go_away(self) -> None:
         self.github.faults.append(github_door.Fault("503", "", FOR_LONG))
@@ -124,11 +131,16 @@ class OnGitLab:
         self.fake = fake
         self.world = fake.world
         self.secrets: Mapping[str, str] = {"GONOGO_GITLAB_TOKEN": gitlab_fake.TOKEN}
-        self.line = f"{{provider: gitlab, project: {gitlab_fake.PROJECT}, api: '{fake.server.make_url('/')}'}}"
+        self.line = (
+            f"{{provider: gitlab, project: {gitlab_fake.PROJECT}, api: "
+            f"'{fake.server.make_url('/')}'}}"
+        )
 
     def learn(self, version: str, commit: str) -> None:
         world = self.world
-        world.commits[commit] = gitlab_world.Commit(commit, world.branches.get("main", ""), f"Make {version}")
+        world.commits[commit] = gitlab_world.Commit(
+            commit, world.branches.get("main", ""), f"Make {version}"
+        )
         world.branches["main"] = world.tags[version] = commit
         world.tested(commit, good=True)
 
@@ -136,8 +148,16 @@ class OnGitLab:
         self.world.broken.add(("smoke", environment, commit))
 
     def started(self) -> list[str]:
-        variables = [each.variables for _, each in sorted(self.world.pipelines.items()) if "GONOGO_CORRELATION" in each.variables]
-        return [f"{each['GONOGO_COMMIT']} {each['GONOGO_PERCENT']}" for each in variables if each["GONOGO_ACTION"] != "smoke"]
+        variables = [
+            each.variables
+            for _, each in sorted(self.world.pipelines.items())
+            if "GONOGO_CORRELATION" in each.variables
+        ]
+        return [
+            f"{each['GONOGO_COMMIT']} {each['GONOGO_PERCENT']}"
+            for each in variables
+            if each["GONOGO_ACTION"] != "smoke"
+        ]
 
     def go_away(self) -> None:
         self.fake.faults += [("503", "")] * FOR_LONG
@@ -158,7 +178,8 @@ class OnJenkins:
         self.deploys, self.tests = self.world.jobs.values()
         self.secrets: Mapping[str, str] = {"GONOGO_JENKINS_TOKEN": jenkins_fake.TOKEN}
         self.line = (
-            f"{{provider: jenkins, url: '{url}', user: {jenkins_fake.USER}, job: {self.deploys.name}, tests: {self.tests.name},"
+            f"{{provider: jenkins, url: '{url}', user: {jenkins_fake.USER}, job: "
+            f"{self.deploys.name}, tests: {self.tests.name},"
             f" repository: {repository}}}"
         )
 
@@ -211,7 +232,9 @@ async def gitlab(_folder: Path) -> AsyncIterator[Vendor]:
 async def jenkins(folder: Path) -> AsyncIterator[Vendor]:
     """Serve Jenkins."""
     controller = Controller()
-    controller.jobs = {job.name: job for job in (Job("team/storefront", PARAMETERS), Job("team/storefront-tests"))}
+    controller.jobs = {
+        job.name: job for job in (Job("team/storefront", PARAMETERS), Job("team/storefront-tests"))
+    }
     fake = FakeJenkins(controller)
     url = await fake.open()
     yield OnJenkins(fake, url, folder / "storefront")

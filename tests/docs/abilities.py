@@ -1,7 +1,9 @@
-"""Which CI provider can do what, read from the tests: a table that changes when a test is added or taken away.
+"""Which CI provider can do what, read from the tests: a table that changes when a
+test is added or taken away.
 
-The rows are the names of the tests; a provider has a cell where pytest collects that test for it. ``python -m tests.docs.abilities``
-prints what was collected, because collecting needs a pytest of its own.
+The rows are the names of the tests; a provider has a cell where pytest collects that test
+for it. ``python -m tests.docs.abilities`` prints what was collected, because collecting
+needs a pytest of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.wiring import OUR_CI
+from bot.registry import OUR_CI
 
 ROOT = Path(__file__).parents[2]
 PROVIDERS = tuple(kind.name for kind in OUR_CI)
@@ -31,7 +33,9 @@ YES, NO, UNPROVED = "yes", "no", "not shown"
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Something that each provider proves in its own way: the name of the test that shows it, or shows that it is not so."""
+    """Something that each provider proves in its own way: the name of the test that shows it, or
+    shows that it is not so.
+    """
 
     sentence: str
     yes: Mapping[str, str]
@@ -56,11 +60,16 @@ BESIDE = (
             "gitlab": "test_a_gate_that_is_opened_lets_the_run_go_on",
             "jenkins": "test_a_build_that_asks_something_waits_and_says_what",
         },
-        {"github": "test_a_gate_of_github_is_not_opened_in_its_place", "buildbot": "test_there_is_no_gate_to_open"},
+        {
+            "github": "test_a_gate_of_github_is_not_opened_in_its_place",
+            "buildbot": "test_there_is_no_gate_to_open",
+        },
     ),
     Beside(
         "webhooks wake it",
-        dict.fromkeys(("github", "gitlab", "jenkins", "buildbot"), "test_a_signed_notice_names_its_run"),
+        dict.fromkeys(
+            ("github", "gitlab", "jenkins", "buildbot"), "test_a_signed_notice_names_its_run"
+        ),
         {"local": "test_the_embedded_ci_takes_no_webhooks"},
     ),
     Beside(
@@ -108,9 +117,18 @@ def _proof(function: pytest.Function) -> Proof:
 
 def collected() -> tuple[Proof, ...]:
     """Let pytest collect the tests of the CI providers in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "COV_"))
+    }
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.docs.abilities"], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-m", "tests.docs.abilities"],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return tuple(Proof(*each) for each in json.loads(ran.stdout.splitlines()[-1]))
 
@@ -118,7 +136,10 @@ def collected() -> tuple[Proof, ...]:
 def tables(proofs: Iterable[Proof]) -> Mapping[str, list[tuple[str, ...]]]:
     """Give the rows of each table: a sentence, then a cell for each of PROVIDERS."""
     proofs = tuple(proofs)
-    found = {title: _suite([proof for proof in proofs if proof.module == module]) for module, title in SUITES.items()}
+    found = {
+        title: _suite([proof for proof in proofs if proof.module == module])
+        for module, title in SUITES.items()
+    }
     return {**found, "Beside the suites": [_beside(row, proofs) for row in BESIDE]}
 
 
@@ -126,13 +147,19 @@ def _suite(proofs: list[Proof]) -> list[tuple[str, ...]]:
     rows: dict[str, set[str]] = {}
     for proof in proofs:
         rows.setdefault(proof.name, set()).add(proof.provider)
-    return [(_sentence(name), *(YES if each in providers else UNPROVED for each in PROVIDERS)) for name, providers in rows.items()]
+    return [
+        (_sentence(name), *(YES if each in providers else UNPROVED for each in PROVIDERS))
+        for name, providers in rows.items()
+    ]
 
 
 def _beside(row: Beside, proofs: tuple[Proof, ...]) -> tuple[str, ...]:
     known = {(proof.provider, proof.name) for proof in proofs}
     answers = ((YES, row.yes), (NO, row.no))
-    cells = (next((word for word, tests in answers if (each, tests.get(each)) in known), UNPROVED) for each in PROVIDERS)
+    cells = (
+        next((word for word, tests in answers if (each, tests.get(each)) in known), UNPROVED)
+        for each in PROVIDERS
+    )
     return (row.sentence, *cells)
 
 
@@ -142,11 +169,24 @@ def _sentence(name: str) -> str:
 
 def _print_collected() -> None:
     plugin = Collected()
-    options = ["--collect-only", "-qq", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"]
+    options = [
+        "--collect-only",
+        "-qq",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:xdist",
+    ]
     code = pytest.main([*options, str(ROOT / "tests" / "providers" / "ci")], plugins=[plugin])
     if code != pytest.ExitCode.OK:
         sys.exit(int(code))
-    sys.stdout.write("\n" + json.dumps([(proof.module, proof.name, proof.provider) for proof in plugin.proofs]) + "\n")
+    sys.stdout.write(
+        "\n"
+        + json.dumps([(proof.module, proof.name, proof.provider) for proof in plugin.proofs])
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The page of cases: each kind of fault that was found, and the tests that hold it, read from the tests' markers without importing them."""
+"""The page of cases: each kind of fault that was found, and the tests that hold it, read from the
+tests' markers without importing them.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,17 @@ class Held:
 
 def names() -> tuple[str, ...]:
     """Name every line."""
-    return tuple(f"{file}-{number}" for file, kinds in KINDS.items() for number, _ in enumerate(kinds, start=1))
+    return tuple(
+        f"{file}-{number}"
+        for file, kinds in KINDS.items()
+        for number, _ in enumerate(kinds, start=1)
+    )
 
 
 def collected(tests: Path = TESTS) -> Mapping[str, tuple[Held, ...]]:
-    """Collect which tests hold which line, by the name of the line; also names of lines that do not exist."""
+    """Collect which tests hold which line, by the name of the line; also names of
+    lines that do not exist.
+    """
     found: dict[str, set[Held]] = {}
     for path in sorted(tests.rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -46,24 +54,39 @@ def _marked(body: Iterable[ast.stmt], inherited: frozenset[str]) -> Iterator[tup
     for node in body:
         if isinstance(node, ast.ClassDef):
             yield from _marked(node.body, inherited | _marks(*node.decorator_list))
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+            "test_"
+        ):
             yield from ((name, node.name) for name in inherited | _marks(*node.decorator_list))
 
 
 def _module_marks(tree: ast.Module) -> frozenset[str]:
-    assigned = [node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"]
+    assigned = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+    ]
     return _marks(*assigned)
 
 
 def _marks(*expressions: ast.expr) -> frozenset[str]:
     """Read every ``pytest.mark.case(...)`` in some expressions, wherever it stands in them."""
-    calls = [node for each in expressions for node in ast.walk(each) if isinstance(node, ast.Call) and ast.unparse(node.func) == MARKER]
+    calls = [
+        node
+        for each in expressions
+        for node in ast.walk(each)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == MARKER
+    ]
     return frozenset(str(ast.literal_eval(argument)) for call in calls for argument in call.args)
 
 
 def unanswered(held: Mapping[str, tuple[Held, ...]]) -> list[str]:
     """Name the lines that have neither a test nor a reason."""
-    return [name for name in names() if not held.get(name) and name not in LATER and name not in OTHERWISE]
+    return [
+        name
+        for name in names()
+        if not held.get(name) and name not in LATER and name not in OTHERWISE
+    ]
 
 
 def page(held: Mapping[str, tuple[Held, ...]], note: str) -> str:
@@ -80,9 +103,19 @@ def page(held: Mapping[str, tuple[Held, ...]], note: str) -> str:
 def _answer(name: str, held: Iterable[Held]) -> str:
     lines = [f"- {each.sentence} (`tests/{each.file}`)\n" for each in held]
     if name in OTHERWISE:
-        lines.insert(0, f"Answered otherwise: {OTHERWISE[name]}\n\n" if lines else f"Answered otherwise: {OTHERWISE[name]}\n")
+        lines.insert(
+            0,
+            f"Answered otherwise: {OTHERWISE[name]}\n\n"
+            if lines
+            else f"Answered otherwise: {OTHERWISE[name]}\n",
+        )
     elif name in LATER:
-        lines.insert(0, "In part; the rest is open, for a later issue.\n\n" if lines else "Open: a later issue.\n")
+        lines.insert(
+            0,
+            "In part; the rest is open, for a later issue.\n\n"
+            if lines
+            else "Open: a later issue.\n",
+        )
     return "".join(lines)
 
 

@@ -1,4 +1,6 @@
-"""Write the reference from the code: ``python -m tests.docs.generate``. A test compares what is written with what would be."""
+"""Write the reference from the code: ``python -m tests.docs.generate``. A test compares what is
+written with what would be.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,17 @@ from bot.catalog.environments import gate_key
 from bot.catalog.values import write_duration
 from bot.domain.actions import Action
 from bot.domain.usage import NOT_YET, USAGE
-from bot.providers.workbench import Kind
+from bot.providers.context import Kind
+from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
 from bot.settings import SETTINGS_DOCS
-from bot.wiring import OUR_CI, OUR_METRICS, OUR_ON_CALL
 from tests.docs import abilities, cases
 
 ROOT = Path(__file__).parents[2]
 NOTE = "<!-- Written by tests/docs/generate.py from the code. Change it there. -->\n"
-CASES_NOTE = "<!-- Written by tests/docs/generate.py from the markers in the tests and tests/docs/kinds.py. Change it there. -->\n"
+CASES_NOTE = (
+    "<!-- Written by tests/docs/generate.py from the markers in the tests and "
+    "tests/docs/kinds.py. Change it there. -->\n"
+)
 
 JOBS: Mapping[str, tuple[str, Sequence[Kind[Any]]]] = {
     "ci": ("CI", OUR_CI),
@@ -28,18 +33,45 @@ JOBS: Mapping[str, tuple[str, Sequence[Kind[Any]]]] = {
     "on_call": ("On-call", OUR_ON_CALL),
 }
 ACTIONS: Mapping[Action, tuple[str, str, str]] = {
-    Action.APPROVE: ("Approve", "a holder of an approval's role, never the requester", "counts one approval of the pinned commit"),
+    Action.APPROVE: (
+        "Approve",
+        "a holder of an approval's role, never the requester",
+        "counts one approval of the pinned commit",
+    ),
     Action.REJECT: ("Reject", "the same", "asks for a reason and ends the deployment"),
-    Action.TICK: ("Tick my items", "a holder of an item's role", "opens the person's own items; each tick has a name and a time"),
-    Action.ACKNOWLEDGE: ("Acknowledge", "the person on call", "says that they know about the deployment"),
-    Action.CANCEL: ("Cancel", "the requester, the lead, a release manager", "takes back a deployment that has touched nothing"),
-    Action.ROLL_BACK: ("Roll back", "the deployment lead", "after a dialog that says what it undoes; a second click does nothing"),
+    Action.TICK: (
+        "Tick my items",
+        "a holder of an item's role",
+        "opens the person's own items; each tick has a name and a time",
+    ),
+    Action.ACKNOWLEDGE: (
+        "Acknowledge",
+        "the person on call",
+        "says that they know about the deployment",
+    ),
+    Action.CANCEL: (
+        "Cancel",
+        "the requester, the lead, a release manager",
+        "takes back a deployment that has touched nothing",
+    ),
+    Action.ROLL_BACK: (
+        "Roll back",
+        "the deployment lead",
+        "after a dialog that says what it undoes; a second click does nothing",
+    ),
     Action.CONFIRM_PLAN: (
         "Confirm the way back",
         "a holder of the role that the environment's `plan_by` names, or who may hand over a lead",
-        "asks how one goes back over the migrations, which no button does; asked again when they change",
+        (
+            "asks how one goes back over the migrations, which no button does; "
+            "asked again when they change"
+        ),
     ),
-    Action.PROCEED: ("Let it go on", "the deployment lead", "asks for a reason; a rollout that stands still goes on"),
+    Action.PROCEED: (
+        "Let it go on",
+        "the deployment lead",
+        "asks for a reason; a rollout that stands still goes on",
+    ),
     Action.STOP_COUNTDOWN: (
         "Stop the countdown",
         "the deployment lead",
@@ -48,10 +80,17 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     Action.SAY_WHY: (
         "Say why",
         "the lead, and whoever did it",
-        "asks for the reason of a rollback, a stop, or a rollback that was given up, where none was said",
+        (
+            "asks for the reason of a rollback, a stop, or a rollback that was "
+            "given up, where none was said"
+        ),
     ),
     Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),
-    Action.UNLOCK: ("Unlock", "holders of the permission lock", "takes away the lock that a rollback set"),
+    Action.UNLOCK: (
+        "Unlock",
+        "holders of the permission lock",
+        "takes away the lock that a rollback set",
+    ),
     Action.ASK_LEAD: ("Ask the lead", "anybody who was refused", "tells the lead, once"),
     Action.OPEN_GATE: (
         "Go on with (stage)",
@@ -63,20 +102,42 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
         "holders of the permission deploy",
         "has the tests of the pinned commit run again; the newest run decides",
     ),
-    Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
-    Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
+    Action.TAKE_OVER: (
+        "Take over as on-call",
+        "the person on call",
+        "asks for a reason; they lead at once",
+    ),
+    Action.DEPLOY_FIRST: (
+        "Deploy there first",
+        "holders of the permission deploy",
+        "asks for the same commit in the environment before",
+    ),
     Action.SAY_LIVE: (
         "Say that (version) is live",
         "the lead of what stands there, and holders of the permission hand_over",
-        "in the dialog that answers `/deploy live`: records what is live on that person's word, and says so in the channel",
+        (
+            "in the dialog that answers `/deploy live`: records what is live on that person's "
+            "word, and says so in the channel"
+        ),
     ),
     Action.GO_NOW: (
         "Go now",
         "holders of the permission deploy",
-        "after a dialog; a deployment that is ready does not wait for the end of the watch of the one before",
+        (
+            "after a dialog; a deployment that is ready does not wait for the end of "
+            "the watch of the one before"
+        ),
     ),
-    Action.SHOW_CHANGES: ("What changes…", "whoever may see the status", "shows every commit and file that would change; nothing is done"),
-    Action.SHOW_TIMELINE: ("Timeline…", "whoever may see the status", "shows what happened, for the retrospective; nothing is done"),
+    Action.SHOW_CHANGES: (
+        "What changes…",
+        "whoever may see the status",
+        "shows every commit and file that would change; nothing is done",
+    ),
+    Action.SHOW_TIMELINE: (
+        "Timeline…",
+        "whoever may see the status",
+        "shows what happened, for the retrospective; nothing is done",
+    ),
 }
 
 PLACES = {
@@ -91,25 +152,36 @@ PLACES = {
 def documents() -> dict[Path, str]:
     """Give every generated page with its text."""
     pages = {
-        "commands": _commands(), "settings": _settings(), "gonogo-yaml": _yaml(), "templates": _templates(), "actions": _actions(),
+        "commands": _commands(), "settings": _settings(), "gonogo-yaml": _yaml(),
+        "templates": _templates(), "actions": _actions(),
         "providers": _providers(),
     }  # fmt: skip
     reference = {ROOT / "docs" / "reference" / f"{name}.md": text for name, text in pages.items()}
-    return {**reference, ROOT / "docs" / "explanation" / "cases.md": cases.page(cases.collected(), CASES_NOTE)}
+    return {
+        **reference,
+        ROOT / "docs" / "explanation" / "cases.md": cases.page(cases.collected(), CASES_NOTE),
+    }
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+    )
 
 
 def _commands() -> str:
     parts = [f"# Commands\n{NOTE}\n", COMMANDS_INTRODUCTION]
     for verb, usage in USAGE.items():
         examples = "\n".join(usage.examples)
-        parts.append(f"\n## {verb}\n\n`{usage.syntax}`\n\n{usage.sentence}\n\n```\n{examples}\n```\n")
+        parts.append(
+            f"\n## {verb}\n\n`{usage.syntax}`\n\n{usage.sentence}\n\n```\n{examples}\n```\n"
+        )
     planned = ", ".join(f"`{verb}`" for verb in sorted(NOT_YET))
-    parts.append(f"\n## Not available yet\n\nThese say so when they are typed: {planned}, and deploying `at` a later time.\n")
+    parts.append(
+        f"\n## Not available yet\n\nThese say so when they are typed: {planned}, and "
+        "deploying `at` a later time.\n"
+    )
     return "".join(parts)
 
 
@@ -117,8 +189,13 @@ def _settings() -> str:
     rows = []
     for doc in SETTINGS_DOCS:
         also = f" Or `{doc.name}_FILE`." if doc.secret else ""
-        rows.append((f"`{doc.name}`", f"`{doc.default}`" if doc.default else "", f"{doc.sentence}{also}"))
-    return f"# Settings\n{NOTE}\n{SETTINGS_INTRODUCTION}\n{_table(('variable', 'default', 'meaning'), rows)}"
+        rows.append(
+            (f"`{doc.name}`", f"`{doc.default}`" if doc.default else "", f"{doc.sentence}{also}")
+        )
+    return (
+        "# "
+        f"Settings\n{NOTE}\n{SETTINGS_INTRODUCTION}\n{_table(('variable', 'default', 'meaning'), rows)}"
+    )
 
 
 def _yaml() -> str:
@@ -126,7 +203,9 @@ def _yaml() -> str:
     parts = [f"# gonogo.yaml\n{NOTE}\n", YAML_INTRODUCTION, "\n## The file\n\n", _keys(schema)]
     for name, model in schema["$defs"].items():
         title = re.sub(r"(?<!^)(?=[A-Z])", " ", name.removesuffix("Shape")).lower()
-        parts.append(f"\n## {title.capitalize()}\n\n{model.get('description', '')}\n\n{_keys(model)}")
+        parts.append(
+            f"\n## {title.capitalize()}\n\n{model.get('description', '')}\n\n{_keys(model)}"
+        )
     parts.append(_built_in())
     return "".join(parts)
 
@@ -135,7 +214,9 @@ def _keys(model: Mapping[str, Any]) -> str:
     rows = []
     for key, value in model["properties"].items():
         need = "needed" if key in model.get("required", ()) else _default(value)
-        rows.append((f"`{key}`", _kind(value), need, " ".join(value.get("description", "").split())))
+        rows.append(
+            (f"`{key}`", _kind(value), need, " ".join(value.get("description", "").split()))
+        )
     return _table(("key", "value", "default", "meaning"), rows)
 
 
@@ -143,7 +224,11 @@ def _default(value: Mapping[str, Any]) -> str:
     default = value.get("default")
     if default in (None, "", [], {}):
         return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`" if not isinstance(default, dict | list) else ""
+    return (
+        f"`{str(default).lower() if isinstance(default, bool) else default}`"
+        if not isinstance(default, dict | list)
+        else ""
+    )
 
 
 def _kind(value: Mapping[str, Any]) -> str:
@@ -154,14 +239,23 @@ def _kind(value: Mapping[str, Any]) -> str:
     if "const" in value:
         return f"`{value['const']}`"
     if "anyOf" in value or "oneOf" in value:
-        kinds = [_kind(each) for each in value.get("anyOf", value.get("oneOf", [])) if each.get("type") != "null"]
+        kinds = [
+            _kind(each)
+            for each in value.get("anyOf", value.get("oneOf", []))
+            if each.get("type") != "null"
+        ]
         return " or ".join(dict.fromkeys(kinds))
     if value.get("type") == "array":
         return f"list of {_kind(value.get('items', {}))}"
     if value.get("type") == "object":
         inside = value.get("additionalProperties")
         return f"mapping of {_kind(inside)}" if isinstance(inside, dict) and inside else "mapping"
-    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+    }
     is_duration = "[wdhms]" in value.get("pattern", "")
     return "duration" if is_duration else words.get(value.get("type", ""), "any")
 
@@ -173,7 +267,10 @@ def _named(ref: str) -> str:
 
 def _built_in() -> str:
     strategies = [
-        (f"`{it.name}`", " → ".join(f"{step.percent} %, hold {write_duration(step.hold)}" for step in it.steps))
+        (
+            f"`{it.name}`",
+            " → ".join(f"{step.percent} %, hold {write_duration(step.hold)}" for step in it.steps),
+        )
         for it in STRATEGIES.values()
     ]
     items = [(f"`{item.key}`", item.title, f"`{item.role}`") for item in PLANNING]
@@ -181,9 +278,13 @@ def _built_in() -> str:
         (f"`{name}`", f"`{tier}`", ", ".join(f"`{gate_key(kind)}`" for kind in kinds))
         for name, tiers in GATE_SETS.items() for tier, kinds in tiers.items()
     ]  # fmt: skip
-    providers = [(f"`{job}`", ", ".join(f"`{kind.name}`" for kind in kinds)) for job, (_, kinds) in JOBS.items()]
+    providers = [
+        (f"`{job}`", ", ".join(f"`{kind.name}`" for kind in kinds))
+        for job, (_, kinds) in JOBS.items()
+    ]
     return (
-        f"\n## Built in\n\n{GATES_INTRODUCTION}\n{_table(('set', 'tier', 'required gates'), gates)}\n"
+        "\n## Built "
+        f"in\n\n{GATES_INTRODUCTION}\n{_table(('set', 'tier', 'required gates'), gates)}\n"
         f"{_table(('strategy', 'steps'), strategies)}\n{_table(('item of planning', 'title', 'role'), items)}\n"
         f"{_table(('job', 'providers'), providers)}"
     )
@@ -206,13 +307,20 @@ def _abilities() -> str:
 
 
 def _provider(kind: Kind[Any]) -> str:
-    options = [(f"`{name}`", it.sentence, "yes" if it.required else "no") for name, it in kind.options.items()]
+    options = [
+        (f"`{name}`", it.sentence, "yes" if it.required else "no")
+        for name, it in kind.options.items()
+    ]
     secrets = [(f"`{secret.name}`", secret.sentence) for secret in kind.secrets]
     limits = "".join(f"- {limit}\n" for limit in kind.limits)
     return (
         f"\n### `{kind.name}`\n\n{kind.title}.\n"
         + (f"\n{_table(('option', 'what it is', 'needed'), options)}" if options else "")
-        + (f"\n{_table(('secret (also as a file: NAME_FILE)', 'what it is'), secrets)}" if secrets else "")
+        + (
+            f"\n{_table(('secret (also as a file: NAME_FILE)', 'what it is'), secrets)}"
+            if secrets
+            else ""
+        )
         + (f"\nLimits:\n\n{limits}" if limits else "")
     )
 
@@ -221,8 +329,13 @@ def _templates() -> str:
     parts = [f"# Templates\n{NOTE}\n", TEMPLATES_INTRODUCTION]
     folder = ROOT / "templates" / "slack"
     for place, sentence in PLACES.items():
-        rows = [(f"`{place}/{path.name}`", _facts(path)) for path in sorted((folder / place).glob("*.j2"))]
-        parts.append(f"\n## {place.capitalize()}\n\n{sentence}\n\n{_table(('template', 'facts'), rows)}")
+        rows = [
+            (f"`{place}/{path.name}`", _facts(path))
+            for path in sorted((folder / place).glob("*.j2"))
+        ]
+        parts.append(
+            f"\n## {place.capitalize()}\n\n{sentence}\n\n{_table(('template', 'facts'), rows)}"
+        )
     shared = [(f"`{path.name}`", _facts(path)) for path in sorted(folder.glob("*.j2"))]
     parts.append(f"\n## Shared\n\n{_table(('template', 'what it is'), shared)}")
     return "".join(parts)
@@ -232,13 +345,20 @@ def _facts(path: Path) -> str:
     comment = re.match(r"\{#-?\s*(.*?)\s*-?#\}", path.read_text(encoding="utf-8"), re.DOTALL)
     said = " ".join(comment[1].split()) if comment else ""
     return said.removeprefix("facts: ").replace(
-        "id, service, environment, version, lead, requested_by (facts of the deployment)", "deployment"
+        "id, service, environment, version, lead, requested_by (facts of the deployment)",
+        "deployment",
     )
 
 
 def _actions() -> str:
-    rows = [(f"`{action.value}`", ACTIONS[action][0], ACTIONS[action][1], ACTIONS[action][2]) for action in Action]
-    return f"# Actions\n{NOTE}\n{ACTIONS_INTRODUCTION}\n{_table(('action', 'button', 'who may', 'what it does'), rows)}"
+    rows = [
+        (f"`{action.value}`", ACTIONS[action][0], ACTIONS[action][1], ACTIONS[action][2])
+        for action in Action
+    ]
+    return (
+        "# "
+        f"Actions\n{NOTE}\n{ACTIONS_INTRODUCTION}\n{_table(('action', 'button', 'who may', 'what it does'), rows)}"
+    )
 
 
 COMMANDS_INTRODUCTION = """\

@@ -1,4 +1,6 @@
-"""What the product was tried with and how it fell short: each line's kind in our words, and what belongs to a later issue."""
+"""What the product was tried with and how it fell short: each line's kind in our words, and what
+belongs to a later issue.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ KINDS: Mapping[str, Sequence[str]] = {
         "going back by deploying an older version obeys it too",
         "a quarantine counts at every moment of a deployment, not only when its commit is pinned",
         "a start that was on its way does not outlive the rollback that took its place",
-        "a run that could not be stopped is followed to its end, and the environment is unclear so long",
+        (
+            "a run that could not be stopped is followed to its end, and the "
+            "environment is unclear so long"
+        ),
         "questions that hang hold no connection and no slot that is needed to stop something",
         "a click means the version that its dialog named",
         "a rollback that comes twice goes one step back, however much happened in between",
@@ -144,16 +149,20 @@ KINDS: Mapping[str, Sequence[str]] = {
 
 LATER: frozenset[str] = frozenset(
     {
-        "trust-15", "card-and-people-4", "card-and-people-5", "card-and-people-8", "structure-1", "structure-6", "structure-7",
-        "structure-11", "adoption-13", "adoption-14", "adoption-15", "adoption-16", "reliability-9", "reliability-10",
+        "trust-15", "card-and-people-4", "card-and-people-5",
+        "card-and-people-8", "structure-1", "structure-6", "structure-7",
+        "structure-11", "adoption-13", "adoption-14", "adoption-15",
+        "adoption-16", "reliability-9", "reliability-10",
     }
 )  # fmt: skip
 """What a later issue brings. A line that has tests already is listed with them."""
 
 OTHERWISE: Mapping[str, str] = {
     "reliability-5": "the card says since when nothing was answered, and a rollback looks again within seconds. Where the provider can "
-    "tell (embedded, Buildbot) it is then started at once. GitHub, GitLab and Jenkins list a run a moment after its start: until their "
-    "lists have settled (two minutes) an absence is no proof, and a second run would be the worse fault.",
+    "tell (embedded, Buildbot) it is then started at once. GitHub, GitLab and Jenkins list a run a "
+    "moment after its start: until their "
+    "lists have settled (two minutes) an absence is no proof, and a second run "
+    "would be the worse fault.",
     "structure-2": "no sentence decides anything any more. One is still read for how it looks: who ended a deployment, at the beginning of "
     "its note, is printed as a mention.",
 }

@@ -15,7 +15,9 @@ TESTS = (
 
 
 def cells(title: str, sentence: str, proofs: tuple[Proof, ...]) -> dict[str, str]:
-    row = next((row for row in tables(proofs)[title] if row[0] == sentence), ("", *[""] * len(PROVIDERS)))
+    row = next(
+        (row for row in tables(proofs)[title] if row[0] == sentence), ("", *[""] * len(PROVIDERS))
+    )
     return dict(zip(PROVIDERS, row[1:], strict=True))
 
 

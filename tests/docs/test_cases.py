@@ -30,7 +30,9 @@ def test_markers_are_read_wherever_they_stand(tmp_path: Path) -> None:
         "    def helper(self) -> None: ...\n",
         encoding="utf-8",
     )
-    found = {name: [each.sentence for each in held] for name, held in cases.collected(tmp_path).items()}
+    found = {
+        name: [each.sentence for each in held] for name, held in cases.collected(tmp_path).items()
+    }
     both, alone, method = ["by itself", "of a class"], ["by itself"], ["of a class"]
     assert found == {"a-1": both, "b-2": alone, "b-3": alone, "c-4": method, "d-5": method}
 

@@ -13,10 +13,10 @@ from bot.domain.catalog import GateKind
 from bot.domain.commands import COMMANDS
 from bot.domain.deployment import State
 from bot.domain.usage import NOT_YET, USAGE
-from bot.providers.workbench import Kind
+from bot.providers.context import Kind
+from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
 from bot.settings import SETTINGS_DOCS
 from bot.slack.manifest import SCOPES
-from bot.wiring import OUR_CI, OUR_METRICS, OUR_ON_CALL
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -35,13 +35,19 @@ def generated() -> dict[Path, str]:
 
 
 def test_the_generated_reference_is_up_to_date() -> None:
-    stale = [path.name for path, text in generated().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale = [
+        path.name
+        for path, text in generated().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     assert stale == [], "run: python -m tests.docs.generate"
 
 
 @pytest.mark.parametrize("verb", [*USAGE, *sorted(NOT_YET)])
 def test_every_command_is_in_the_reference(verb: str) -> None:
-    assert f"## {verb}\n" in page("reference/commands.md") or f"`{verb}`" in page("reference/commands.md")
+    assert f"## {verb}\n" in page("reference/commands.md") or f"`{verb}`" in page(
+        "reference/commands.md"
+    )
 
 
 @pytest.mark.parametrize("name", [doc.name for doc in SETTINGS_DOCS])
@@ -78,22 +84,37 @@ def test_every_verb_that_can_be_asked_for_is_typed_or_clicked() -> None:
 def test_every_template_is_in_the_reference() -> None:
     listed = page("reference/templates.md")
     folder = ROOT / "templates" / "slack"
-    missing = [path for path in folder.rglob("*.j2") if f"`{path.relative_to(folder).as_posix()}`" not in listed]
+    missing = [
+        path
+        for path in folder.rglob("*.j2")
+        if f"`{path.relative_to(folder).as_posix()}`" not in listed
+    ]
     assert missing == []
 
 
 def test_every_provider_and_gate_is_named() -> None:
-    listed = page("reference/gonogo-yaml.md") + page("how-to/configure.md") + page("reference/providers.md")
+    listed = (
+        page("reference/gonogo-yaml.md")
+        + page("how-to/configure.md")
+        + page("reference/providers.md")
+    )
     kinds: tuple[Kind[Any], ...] = (*OUR_CI, *OUR_METRICS, *OUR_ON_CALL)
     names = [kind.name for kind in kinds] + [str(kind) for kind in GateKind]
-    names += [secret.name for kind in kinds for secret in kind.secrets] + [option for kind in kinds for option in kind.options]
+    names += [secret.name for kind in kinds for secret in kind.secrets] + [
+        option for kind in kinds for option in kind.options
+    ]
     assert [name for name in names if f"`{name}`" not in listed] == []
 
 
 def test_every_key_of_gonogo_yaml_is_in_the_reference() -> None:
     listed = page("reference/gonogo-yaml.md")
     models = [json_schema(), *json_schema()["$defs"].values()]
-    assert [key for model in models for key in model.get("properties", {}) if f"| `{key}` |" not in listed] == []
+    assert [
+        key
+        for model in models
+        for key in model.get("properties", {})
+        if f"| `{key}` |" not in listed
+    ] == []
 
 
 @pytest.mark.parametrize("state", State)
@@ -111,12 +132,18 @@ def test_links_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)", text)
     pictures = {target for target in targets if target.endswith(".png")}
-    assert [target for target in targets if target not in pictures and not (path.parent / target).exists()] == []
+    assert [
+        target
+        for target in targets
+        if target not in pictures and not (path.parent / target).exists()
+    ] == []
 
 
 @pytest.mark.parametrize("path", [*PAGES, *HOUSE], ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_papers_are_calm(path: Path) -> None:
-    prose = re.sub(r"```.*?```|`[^`]*`|!\[|<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    prose = re.sub(
+        r"```.*?```|`[^`]*`|!\[|<!--.*?-->", "", path.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     assert "!" not in prose
     assert "TODO" not in prose
 
@@ -126,11 +153,19 @@ def test_every_decision_names_its_price() -> None:
     assert [int(path.name[:4]) for path in decisions] == list(range(1, len(decisions) + 1))
     for path in decisions:
         text = path.read_text(encoding="utf-8")
-        assert [part for part in ("## Context", "## Options", "## Choice", "## Price") if part not in text] == [], path.name
+        assert [
+            part
+            for part in ("## Context", "## Options", "## Choice", "## Price")
+            if part not in text
+        ] == [], path.name
 
 
 def test_what_make_offers_is_what_the_papers_say() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     goals = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    said = {goal for path in [*PAGES, *HOUSE] for goal in re.findall(r"`make ([a-z-]+)", path.read_text(encoding="utf-8"))}
+    said = {
+        goal
+        for path in [*PAGES, *HOUSE]
+        for goal in re.findall(r"`make ([a-z-]+)", path.read_text(encoding="utf-8"))
+    }
     assert said <= goals

@@ -58,17 +58,26 @@ async def is_known_to_be_restored(path: Path) -> bool:
 
 
 def followed(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run documented commands in a machine of their own: a folder, a systemctl and a chown that only nod."""
+    """Run documented commands in a machine of their own: a folder, a systemctl
+    and a chown that only nod.
+    """
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
     for name in ("systemctl", "chown"):
         (tools / name).write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
         (tools / name).chmod(0o755)
-    (tools / "gonogo").write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m bot "$@"\n', encoding="utf-8")
+    (tools / "gonogo").write_text(
+        f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m bot "$@"\n', encoding="utf-8"
+    )
     (tools / "gonogo").chmod(0o755)
     here = text.replace("/var/lib/gonogo", f"{folder}/state").replace("/backup", f"{folder}/backup")
-    environment = {"PATH": f"{tools}:/usr/bin:/bin", "GONOGO_DATABASE_URL": url(folder / "state" / "gonogo.db")}
-    return subprocess.run(["bash", "-euc", here], env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        "PATH": f"{tools}:/usr/bin:/bin",
+        "GONOGO_DATABASE_URL": url(folder / "state" / "gonogo.db"),
+    }
+    return subprocess.run(
+        ["bash", "-euc", here], env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.case("adoption-9")
@@ -97,7 +106,9 @@ def test_a_backup_of_nothing_is_refused_and_leaves_no_file(tmp_path: Path) -> No
 
 
 @pytest.mark.case("adoption-9")
-async def test_a_backup_is_made_while_the_bot_works_and_replaces_the_one_before(tmp_path: Path) -> None:
+async def test_a_backup_is_made_while_the_bot_works_and_replaces_the_one_before(
+    tmp_path: Path,
+) -> None:
     database = await open_database(url(tmp_path / "gonogo.db"))
     await deploy(database)
     first = back_up(url(tmp_path / "gonogo.db"), tmp_path / "copy.db")
@@ -124,12 +135,25 @@ async def test_a_damaged_database_does_not_replace_a_good_backup(tmp_path: Path)
 
 def files(folder: Path) -> dict[str, tuple[int, int]]:
     """List what is in a folder: which file each name is, and how large."""
-    return {file.name: (file.inode(), file.stat(follow_symlinks=False).st_size) for file in os.scandir(folder)}
+    return {
+        file.name: (file.inode(), file.stat(follow_symlinks=False).st_size)
+        for file in os.scandir(folder)
+    }
 
 
 @pytest.mark.case("adoption-9")
 @pytest.mark.parametrize(
-    "place", ["gonogo.db-wal", "gonogo.db-shm", "gonogo.db.lock", "gonogo.db.marker", "gonogo.yaml", "pipe", "link", "other.db"]
+    "place",
+    [
+        "gonogo.db-wal",
+        "gonogo.db-shm",
+        "gonogo.db.lock",
+        "gonogo.db.marker",
+        "gonogo.yaml",
+        "pipe",
+        "link",
+        "other.db",
+    ],
 )
 async def test_a_backup_replaces_nothing_but_an_older_backup(place: str, tmp_path: Path) -> None:
     database = await open_database(url(tmp_path / "gonogo.db"))
@@ -137,7 +161,9 @@ async def test_a_backup_replaces_nothing_but_an_older_backup(place: str, tmp_pat
     (tmp_path / "gonogo.yaml").write_text("team: T1", encoding="utf-8")
     (tmp_path / "link").symlink_to(tmp_path / "gonogo.yaml")
     os.mkfifo(tmp_path / "pipe")
-    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE somebody_elses (n)").connection.close()
+    sqlite3.connect(tmp_path / "other.db").execute(
+        "CREATE TABLE somebody_elses (n)"
+    ).connection.close()
     before = files(tmp_path)
     with pytest.raises(ConfigurationError, match=r"Name (another|a) file"):
         back_up(url(tmp_path / "gonogo.db"), tmp_path / place)
@@ -175,8 +201,14 @@ def test_the_unit_makes_its_folders_knows_its_settings_and_stays_down_for_78_alo
     service = parts["Service"]
     assert parts["Install"]["WantedBy"] == "multi-user.target"
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "78")
-    assert (service["StateDirectory"], service["StateDirectoryMode"], service["ConfigurationDirectory"]) == ("gonogo", "0700", "gonogo")
-    told = dict(re.findall(r"^Environment=(\w+)=(\S+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE))
+    assert (
+        service["StateDirectory"],
+        service["StateDirectoryMode"],
+        service["ConfigurationDirectory"],
+    ) == ("gonogo", "0700", "gonogo")
+    told = dict(
+        re.findall(r"^Environment=(\w+)=(\S+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert told["GONOGO_CONFIG"] == "/etc/gonogo/gonogo.yaml"
     assert told["GONOGO_DATABASE_URL"].endswith(f"{service['WorkingDirectory']}/gonogo.db")
     assert set(told) <= {doc.name for doc in SETTINGS_DOCS}
@@ -185,9 +217,18 @@ def test_the_unit_makes_its_folders_knows_its_settings_and_stays_down_for_78_alo
 @pytest.mark.case("adoption-9")
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
-    text = UNIT.read_text(encoding="utf-8").replace("/opt/gonogo/bin/gonogo", sys.executable).replace("User=gonogo", f"User={os.getuid()}")
+    text = (
+        UNIT.read_text(encoding="utf-8")
+        .replace("/opt/gonogo/bin/gonogo", sys.executable)
+        .replace("User=gonogo", f"User={os.getuid()}")
+    )
     (tmp_path / "gonogo.service").write_text(text, encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", tmp_path / "gonogo.service"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / "gonogo.service"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "gonogo.service" not in done.stderr, done.stderr
 
 

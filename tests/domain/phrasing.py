@@ -27,7 +27,9 @@ from bot.domain.usage import NOT_YET, VERBS
 
 
 def words(command: Command) -> str:
-    """Write a typed command as the text that reads back as itself (without the slash command), in Slack's markup."""
+    """Write a typed command as the text that reads back as itself (without the slash
+    command), in Slack's markup.
+    """
     return " ".join(part for part in _WRITERS[type(command)](command) if part)
 
 
@@ -51,7 +53,12 @@ def _of_lock(it: Lock) -> list[str]:
 
 
 def _of_rollback(it: RollBack) -> list[str]:
-    return [it.service, f"in {it.environment}" if it.environment else "", f"to {it.ref}" if it.ref else "", _because(it.reason)]
+    return [
+        it.service,
+        f"in {it.environment}" if it.environment else "",
+        f"to {it.ref}" if it.ref else "",
+        _because(it.reason),
+    ]
 
 
 _WRITERS: Mapping[type[Command], Callable[..., list[str]]] = {

@@ -25,7 +25,9 @@ BOTH = (ApprovalRule("security"), ApprovalRule("release_manager"))
         ({BO: {"security"}, DI: {"release_manager"}}, [0, 0]),
     ],
 )
-def test_a_yes_of_one_role_never_counts_for_another(given: dict[Person, set[str]], missing: list[int]) -> None:
+def test_a_yes_of_one_role_never_counts_for_another(
+    given: dict[Person, set[str]], missing: list[int]
+) -> None:
     assert [need.missing for need in needs(BOTH, given)] == missing
 
 
@@ -35,5 +37,7 @@ def test_one_person_counts_once_though_two_are_needed() -> None:
 
 
 def test_whoever_is_one_too_many_counts_for_nothing() -> None:
-    (need,) = needs([ApprovalRule("security", 2)], {person: {"security"} for person in (BO, DI, CY)})
+    (need,) = needs(
+        [ApprovalRule("security", 2)], {person: {"security"} for person in (BO, DI, CY)}
+    )
     assert need.given == (BO, DI)

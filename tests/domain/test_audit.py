@@ -12,9 +12,33 @@ from typing import Any
 
 import pytest
 
-from bot.domain.audit import FORMAT, RESTORED, Entry, Head, Key, Keys, Link, Wanted, canonical, entry_of, is_signed, seal, sign
+from bot.domain.audit import (
+    FORMAT,
+    RESTORED,
+    Entry,
+    Head,
+    Key,
+    Keys,
+    Link,
+    Wanted,
+    canonical,
+    entry_of,
+    is_signed,
+    seal,
+    sign,
+)
 from bot.domain.people import Person
-from bot.domain.proof import Agreement, Break, Checked, Compared, Fault, Report, Stretch, Verdict, Verifier
+from bot.domain.proof import (
+    Agreement,
+    Break,
+    Checked,
+    Compared,
+    Fault,
+    Report,
+    Stretch,
+    Verdict,
+    Verifier,
+)
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ANA = Person("T1", "ANA")
@@ -28,12 +52,20 @@ def chain(*keys: Key | None, actions: Sequence[str] = ACTIONS) -> list[Link]:
     keys = keys * len(actions) if len(keys) == 1 else keys
     links: list[Link] = []
     for number, (key, action) in enumerate(zip(keys, actions, strict=True), start=1):
-        entry = Entry(NOW + timedelta(minutes=number), ANA, action, "shop-1", facts={"b": 1, "a": [action], "é": None})
+        entry = Entry(
+            NOW + timedelta(minutes=number),
+            ANA,
+            action,
+            "shop-1",
+            facts={"b": 1, "a": [action], "é": None},
+        )
         links.append(seal(entry, Head(links[-1].n, links[-1].hash) if links else None, key))
     return links
 
 
-def verified(links: Sequence[Link], keys: Keys = BOTH, heads: Sequence[Head] = (), since: Head | None = None) -> Report:
+def verified(
+    links: Sequence[Link], keys: Keys = BOTH, heads: Sequence[Head] = (), since: Head | None = None
+) -> Report:
     verifier = Verifier(keys, heads, since)
     for link in links:  # piece by piece, as a stream comes
         if not verifier.take([link]):
@@ -56,7 +88,8 @@ def test_an_empty_log_proves_nothing() -> None:
 
 
 CHANGES: dict[str, Any] = {
-    "n": 7, "at": "2026-11-21T09:32:00.000001+00:00", "actor": "T2/ANA", "action": "reject", "deployment": "shop-2", "outcome": "refused",
+    "n": 7, "at": "2026-11-21T09:32:00.000001+00:00", "actor": "T2/ANA",
+    "action": "reject", "deployment": "shop-2", "outcome": "refused",
     "facts": '{"a":1}', "key": OLD.id, "previous": "0" * 64, "hash": "f" * 64,
 }  # fmt: skip
 
@@ -101,12 +134,19 @@ def test_a_deletion_an_insertion_and_a_swap_are_found() -> None:
 def test_old_entries_verify_under_the_old_key_after_a_rotation() -> None:
     report = verified(chain(OLD, OLD, NEW, NEW))
     assert report.verdict is Verdict.PROVED
-    assert report.stretches == (Stretch(1, 2, Checked.SIGNED, OLD.id), Stretch(3, 4, Checked.SIGNED, NEW.id))
+    assert report.stretches == (
+        Stretch(1, 2, Checked.SIGNED, OLD.id),
+        Stretch(3, 4, Checked.SIGNED, NEW.id),
+    )
 
 
 @pytest.mark.case("trust-8")
-@pytest.mark.parametrize("keys", [(None, None, NEW, NEW), (NEW, None, None, NEW), (NEW, NEW, None, None)])
-def test_a_key_set_later_or_taken_away_breaks_nothing_and_the_unsigned_time_is_named(keys: tuple[Key | None, ...]) -> None:
+@pytest.mark.parametrize(
+    "keys", [(None, None, NEW, NEW), (NEW, None, None, NEW), (NEW, NEW, None, None)]
+)
+def test_a_key_set_later_or_taken_away_breaks_nothing_and_the_unsigned_time_is_named(
+    keys: tuple[Key | None, ...],
+) -> None:
     report = verified(chain(*keys))
     first = keys.index(None) + 1
     assert report.verdict is Verdict.UNPROVED
@@ -143,7 +183,9 @@ def test_a_tail_that_was_cut_off_is_found_by_a_head_that_was_kept() -> None:
 @pytest.mark.case("trust-8")
 def test_a_past_that_was_written_anew_is_found_by_a_head_that_was_kept() -> None:
     head = head_of(chain(None)[2])
-    report = verified(chain(None, actions=["deploy", "reject", "started", "rollback"]), heads=[head])
+    report = verified(
+        chain(None, actions=["deploy", "reject", "started", "rollback"]), heads=[head]
+    )
     assert [each.agreement for each in report.compared] == [Agreement.REWRITTEN]
     assert report.verdict is Verdict.BROKEN
 
@@ -168,7 +210,12 @@ def test_only_a_head_that_a_person_vouches_for_proves_what_is_unsigned() -> None
     kept = Head(4, links[3].hash)
     assert verified(links, heads=[head_of(links[3], key=NEW)]).verdict is Verdict.UNPROVED
     assert verified(links, heads=[replace(kept, is_given=True)]).verdict is Verdict.PROVED
-    assert verified(chain(OLD), Keys(), heads=[replace(kept, hash=chain(OLD)[3].hash, is_given=True)]).verdict is Verdict.UNPROVED
+    assert (
+        verified(
+            chain(OLD), Keys(), heads=[replace(kept, hash=chain(OLD)[3].hash, is_given=True)]
+        ).verdict
+        is Verdict.UNPROVED
+    )
 
 
 def test_what_a_restore_has_lost_is_told_from_what_somebody_took_away() -> None:
@@ -183,9 +230,16 @@ def test_what_a_restore_has_lost_is_told_from_what_somebody_took_away() -> None:
 
 @pytest.mark.parametrize(
     ("number", "late", "agreement"),
-    [(1, 0, Agreement.HOLDS), (2, 0, Agreement.ABANDONED), (3, 0, Agreement.ABANDONED), (2, 1, Agreement.REWRITTEN)],
+    [
+        (1, 0, Agreement.HOLDS),
+        (2, 0, Agreement.ABANDONED),
+        (3, 0, Agreement.ABANDONED),
+        (2, 1, Agreement.REWRITTEN),
+    ],
 )
-def test_what_was_kept_up_to_the_restore_is_lost_by_it_from_its_own_entry_on(number: int, late: int, agreement: Agreement) -> None:
+def test_what_was_kept_up_to_the_restore_is_lost_by_it_from_its_own_entry_on(
+    number: int, late: int, agreement: Agreement
+) -> None:
     links = chain(NEW, actions=["deploy", RESTORED, "deploy", "started"])
     restored = datetime.fromisoformat(links[1].at)
     lost = head_of(chain(NEW)[number - 1], key=NEW, at=restored + timedelta(microseconds=late))
@@ -208,7 +262,10 @@ def test_a_verification_that_goes_on_compares_every_kept_head_from_there_on() ->
     other = sign(Head(2, "0" * 64), NOW, NEW)
     assert verified(links[1:], since=since, heads=[since]).verdict is Verdict.PROVED
     assert verified(links[1:], since=since, heads=[other]).verdict is Verdict.BROKEN
-    assert verified(links[1:], since=since, heads=[sign(Head(1, "0" * 64), NOW, NEW)]).verdict is Verdict.PROVED
+    assert (
+        verified(links[1:], since=since, heads=[sign(Head(1, "0" * 64), NOW, NEW)]).verdict
+        is Verdict.PROVED
+    )
 
 
 def test_an_entry_comes_back_as_it_was_and_the_order_of_its_facts_does_not_matter() -> None:
@@ -227,7 +284,9 @@ def test_entries_are_found_by_service_deployment_and_time() -> None:
     links = [mine, refused, locked, other]
     assert [link for link in links if link in Wanted(service="shop")] == [mine, refused, locked]
     assert [link for link in links if link in Wanted(deployment="shop-api-1")] == [other]
-    assert [link for link in links if link in Wanted(since=NOW, until=NOW + timedelta(seconds=1))] == links
+    assert [
+        link for link in links if link in Wanted(since=NOW, until=NOW + timedelta(seconds=1))
+    ] == links
     assert [link for link in links if link in Wanted(until=NOW)] == []
     assert [link for link in links if link in Wanted(since=NOW + timedelta(microseconds=1))] == []
 
@@ -245,25 +304,37 @@ def test_a_heads_signature_covers_each_of_its_fields(other: dict[str, Any]) -> N
 
 def test_a_heads_signature_is_none_of_an_entry_and_stays_what_it_was() -> None:
     signed = sign(Head(4, "f" * 64), NOW, NEW)
-    message = json.dumps({"at": signed.at, "hash": "f" * 64, "head": FORMAT, "key": NEW.id, "n": 4}, separators=(",", ":"))
+    message = json.dumps(
+        {"at": signed.at, "hash": "f" * 64, "head": FORMAT, "key": NEW.id, "n": 4},
+        separators=(",", ":"),
+    )
     assert signed.signature == hmac.new(NEW.secret, message.encode(), sha256).hexdigest()
 
 
 @pytest.mark.parametrize("agreement", Agreement)
 def test_the_anchor_is_the_newest_kept_head_that_holds(agreement: Agreement) -> None:
-    report = Report(1, None, compared=(Compared(Head(3, ""), Agreement.HOLDS), Compared(Head(7, ""), agreement)))
+    report = Report(
+        1, None, compared=(Compared(Head(3, ""), Agreement.HOLDS), Compared(Head(7, ""), agreement))
+    )
     assert report.anchor == (7 if agreement is Agreement.HOLDS else 3)
     assert Report(1, None).anchor == 0
 
 
 def test_what_is_hashed_names_its_format_and_every_field_but_the_hash_itself() -> None:
     (link,) = chain(NEW, actions=["deploy"])
-    assert json.loads(canonical(link)) == {each.name: getattr(link, each.name) for each in fields(Link) if each.name != "hash"}
+    assert json.loads(canonical(link)) == {
+        each.name: getattr(link, each.name) for each in fields(Link) if each.name != "hash"
+    }
 
 
 @pytest.mark.parametrize("agreement", Agreement)
-def test_what_an_alarm_names_is_the_first_head_that_the_log_contradicts(agreement: Agreement) -> None:
+def test_what_an_alarm_names_is_the_first_head_that_the_log_contradicts(
+    agreement: Agreement,
+) -> None:
     heads = tuple(Compared(Head(n, "0" * 64), agreement) for n in (7, 5, 9))
     found = Report(1, Head(9, "0" * 64), compared=heads)
     is_wrong = agreement not in {Agreement.HOLDS, Agreement.ABANDONED}
-    assert (found.contradicted, found.verdict is Verdict.BROKEN) == (heads[1] if is_wrong else None, is_wrong)
+    assert (found.contradicted, found.verdict is Verdict.BROKEN) == (
+        heads[1] if is_wrong else None,
+        is_wrong,
+    )

@@ -33,9 +33,17 @@ def shot(current: float | None, *, critical: bool = True) -> Snapshot:
         (Sort.BLIND, shot(None), True, False, ByItself.NOTHING),
     ],
 )
-def test_what_ends_a_finding_without_a_word(sort: Sort, seen: Snapshot | None, ends: ByItself, *, is_first: bool, has_all: bool) -> None:
+def test_what_ends_a_finding_without_a_word(
+    sort: Sort, seen: Snapshot | None, ends: ByItself, *, is_first: bool, has_all: bool
+) -> None:
     trouble = Trouble(1, sort, "canary-5")
     assert by_itself(trouble, seen, is_first=is_first, has_all=has_all, besides="") is ends
-    assert by_itself(trouble, seen, is_first=is_first, has_all=has_all, besides="it is locked") is ByItself.NOTHING
-    assert by_itself(over(trouble), seen, is_first=is_first, has_all=has_all, besides="") is ByItself.NOTHING
+    assert (
+        by_itself(trouble, seen, is_first=is_first, has_all=has_all, besides="it is locked")
+        is ByItself.NOTHING
+    )
+    assert (
+        by_itself(over(trouble), seen, is_first=is_first, has_all=has_all, besides="")
+        is ByItself.NOTHING
+    )
     assert by_itself(None, seen, is_first=is_first, has_all=has_all, besides="") is ByItself.NOTHING

@@ -20,7 +20,9 @@ A, B = "a" * 40, "b" * 40
         ([("v1.1.0", "")], "v1.1.0"),
     ],
 )
-def test_two_commits_of_one_name_are_told_apart_by_their_commits(beside: list[tuple[str, str]], name: str) -> None:
+def test_two_commits_of_one_name_are_told_apart_by_their_commits(
+    beside: list[tuple[str, str]], name: str
+) -> None:
     assert called("v1.1.0", A, beside=beside) == name
 
 
@@ -44,12 +46,20 @@ def test_what_is_not_known_has_not_moved() -> None:
         ("@acme/web@1.0.0", [B], "@acme/web@1.0.0@aaaaaaa"),
     ],
 )
-def test_a_commit_whose_name_was_that_of_another_has_a_name_of_its_own(version: str, known: list[str], name: str) -> None:
+def test_a_commit_whose_name_was_that_of_another_has_a_name_of_its_own(
+    version: str, known: list[str], name: str
+) -> None:
     assert apart(version, A, known=known) == name
     assert name_of(name) == version
 
 
 def test_a_name_that_only_looks_so_is_left_alone() -> None:
-    assert [name_of(each) for each in ("v1", "@acme/web@1.0.0", "v1@aaaaaa", "v1@AAAAAAA", "@aaaaaaa")] == [
-        "v1", "@acme/web@1.0.0", "v1@aaaaaa", "v1@AAAAAAA", "@aaaaaaa",
-    ]  # fmt: skip
+    assert [
+        name_of(each) for each in ("v1", "@acme/web@1.0.0", "v1@aaaaaa", "v1@AAAAAAA", "@aaaaaaa")
+    ] == [
+        "v1",
+        "@acme/web@1.0.0",
+        "v1@aaaaaa",
+        "v1@AAAAAAA",
+        "@aaaaaaa",
+    ]

@@ -9,8 +9,12 @@ from bot.domain.counted import Counted, is_more, whole
 NEW, OLD = Counted("v2", 500, 100), Counted("v1", 1500, 300)
 
 
-@pytest.mark.parametrize(("rest", "is_told"), [(Counted("rest", 1500, 300), False), (Counted("rest", 1600, 320), True)])
-def test_everything_else_is_told_where_it_is_more_than_the_versions_that_are_named(rest: Counted, *, is_told: bool) -> None:
+@pytest.mark.parametrize(
+    ("rest", "is_told"), [(Counted("rest", 1500, 300), False), (Counted("rest", 1600, 320), True)]
+)
+def test_everything_else_is_told_where_it_is_more_than_the_versions_that_are_named(
+    rest: Counted, *, is_told: bool
+) -> None:
     assert is_more([OLD], rest) is is_told
     assert is_more([], rest)
 

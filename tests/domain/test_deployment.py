@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.deployment import ACTING, CAN_ROLL_BACK, OPEN, OUT_OF_TIME, OVER, STANDS, TRANSITIONS, WAITING, State, Times, sources, times
+from bot.domain.deployment import (
+    ACTING,
+    CAN_ROLL_BACK,
+    OPEN,
+    OUT_OF_TIME,
+    OVER,
+    STANDS,
+    TRANSITIONS,
+    WAITING,
+    State,
+    Times,
+    sources,
+    times,
+)
 
 
 def test_every_state_stands_in_the_table() -> None:
@@ -21,24 +34,42 @@ ENTERED: dict[State, tuple[set[State], str]] = {
     State.QUEUED: ({State.REQUESTED}, "its commit is pinned"),
     State.GATED: (
         {State.QUEUED, State.AWAITING_APPROVAL, State.ROLLING_OUT},
-        "it has its turn, or a gate has closed again, also after its go and before anything of it has begun",
+        (
+            "it has its turn, or a gate has closed again, also after its go and before "
+            "anything of it has begun"
+        ),
     ),
     State.AWAITING_APPROVAL: ({State.GATED}, "its gates are green"),
-    State.ROLLING_OUT: ({State.GATED, State.AWAITING_APPROVAL}, "gates and approvals were asked a moment ago"),
+    State.ROLLING_OUT: (
+        {State.GATED, State.AWAITING_APPROVAL},
+        "gates and approvals were asked a moment ago",
+    ),
     State.WATCHING: (
         {State.ROLLING_OUT, State.FAILED, State.SUPERSEDED},
-        "its last step is healthy, or somebody said that it is live after a rollback that failed, or a wrong word, had cut its watch off",
+        (
+            "its last step is healthy, or somebody said that it is live after a rollback that "
+            "failed, or a wrong word, had cut its watch off"
+        ),
     ),
-    State.VERIFIED: ({State.WATCHING, State.ROLLING_OUT}, "its watch is over; a rollback is not watched"),
+    State.VERIFIED: (
+        {State.WATCHING, State.ROLLING_OUT},
+        "its watch is over; a rollback is not watched",
+    ),
     State.ACCEPTED: ({State.WATCHING, State.ROLLING_OUT}, "the same, without proof"),
     State.SUPERSEDED: ({State.WATCHING}, "another went live while it was watched"),
     State.ROLLING_BACK: (set(CAN_ROLL_BACK), "the environment was touched"),
     State.ROLLED_BACK: ({State.ROLLING_BACK}, "the run back succeeded"),
     State.FAILED: (set(ACTING), "a run failed: what has landed whole never fails"),
-    State.CANCELLED: ({*WAITING, State.ROLLING_OUT}, "nothing was touched, also where it was let go over what is rolled back since"),
+    State.CANCELLED: (
+        {*WAITING, State.ROLLING_OUT},
+        "nothing was touched, also where it was let go over what is rolled back since",
+    ),
     State.REJECTED: ({State.AWAITING_APPROVAL}, "an approver said no"),
     State.EXPIRED: ({State.GATED, State.AWAITING_APPROVAL}, "nobody cleared it in time"),
-    State.IMPOSSIBLE: ({State.REQUESTED, State.GATED, State.AWAITING_APPROVAL}, "there is nothing that can be deployed"),
+    State.IMPOSSIBLE: (
+        {State.REQUESTED, State.GATED, State.AWAITING_APPROVAL},
+        "there is nothing that can be deployed",
+    ),
 }
 """From where each state is entered, and why; whoever adds an edge says why here."""
 
@@ -60,7 +91,9 @@ def test_whatever_touched_the_environment_can_go_back(state: State) -> None:
     assert State.ROLLING_BACK in TRANSITIONS[state]
 
 
-@pytest.mark.parametrize("state", [State.ROLLED_BACK, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE])
+@pytest.mark.parametrize(
+    "state", [State.ROLLED_BACK, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE]
+)
 def test_an_end_is_an_end(state: State) -> None:
     assert TRANSITIONS[state] == frozenset()
 
@@ -93,11 +126,19 @@ KINDS = {
 
 @pytest.mark.parametrize("state", State)
 def test_each_state_waits_acts_is_open_or_over_and_can_go_back_or_not(state: State) -> None:
-    sets = {"waiting": WAITING, "acting": ACTING, "open": OPEN, "over": OVER, "can-roll-back": CAN_ROLL_BACK}
+    sets = {
+        "waiting": WAITING,
+        "acting": ACTING,
+        "open": OPEN,
+        "over": OVER,
+        "can-roll-back": CAN_ROLL_BACK,
+    }
     assert {name for name, states in sets.items() if state in states} == set(KINDS[state].split())
 
 
-def test_a_sentence_can_say_every_state_and_for_each_that_waits_why_it_waited_for_too_long() -> None:
+def test_a_sentence_can_say_every_state_and_for_each_that_waits_why_it_waited_for_too_long() -> (
+    None
+):
     assert set(STANDS) == set(State)
     assert len(set(STANDS.values())) == len(STANDS)
     assert set(OUT_OF_TIME) == WAITING

@@ -26,4 +26,7 @@ def test_a_fault_that_may_be_gone_at_the_next_start_is_told_from_one_that_stays(
 
 
 def test_a_fault_without_words_is_told_by_its_class() -> None:
-    assert str(of_system(TimeoutError(), "The disk does not answer", "Wait.")) == "The disk does not answer: TimeoutError. Wait."
+    assert (
+        str(of_system(TimeoutError(), "The disk does not answer", "Wait."))
+        == "The disk does not answer: TimeoutError. Wait."
+    )

@@ -27,8 +27,8 @@ from bot.domain.commands import (
 )
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
 from bot.domain.grammar import OpenForm, parse_deploy, parse_rollback
-from bot.domain.spelling import KEYWORDS, RESERVED_NAMES, shown
 from bot.domain.usage import NOT_YET, USAGE, VERBS, nearest
+from bot.domain.validation import KEYWORDS, RESERVED_NAMES, shown
 from tests.domain.phrasing import words
 
 READ = {
@@ -40,24 +40,39 @@ READ = {
     "storefront v1.2.0 on production.": Deploy("storefront", "production", "v1.2.0"),
     "“storefront” \u2018v1.2.0\u2019 to production!": Deploy("storefront", "production", "v1.2.0"),
     "storefront LATEST to production": Deploy("storefront", "production", "latest"),
-    "payload-api feature/checkout-2 to staging": Deploy("payload-api", "staging", "feature/checkout-2"),
-    "storefront payload={} to staging": None,
-    "storefront v1 to production with rolling lead <@U12AB|bo smith> because it's <@U9|ana>'s fix &amp; more": Deploy(
-        "storefront", "production", "v1", "rolling", "U12AB", "it's @ana's fix & more"
+    "payload-api feature/checkout-2 to staging": Deploy(
+        "payload-api", "staging", "feature/checkout-2"
     ),
-    "storefront v1 to production lead <@W1> with canary": Deploy("storefront", "production", "v1", "canary", "W1"),
-    "storefront v1 to production because “hot fix”": Deploy("storefront", "production", "v1", reason="hot fix"),
-    "storefront v1 to production because we call it “hot fix”": Deploy("storefront", "production", "v1", reason="we call it “hot fix”"),
-    "storefront v1 to production because 'hot' it is": Deploy("storefront", "production", "v1", reason="'hot' it is"),
+    "storefront payload={} to staging": None,
+    (
+        "storefront v1 to production with rolling lead <@U12AB|bo smith> because it's "
+        "<@U9|ana>'s fix &amp; more"
+    ): Deploy("storefront", "production", "v1", "rolling", "U12AB", "it's @ana's fix & more"),
+    "storefront v1 to production lead <@W1> with canary": Deploy(
+        "storefront", "production", "v1", "canary", "W1"
+    ),
+    "storefront v1 to production because “hot fix”": Deploy(
+        "storefront", "production", "v1", reason="hot fix"
+    ),
+    "storefront v1 to production because we call it “hot fix”": Deploy(
+        "storefront", "production", "v1", reason="we call it “hot fix”"
+    ),
+    "storefront v1 to production because 'hot' it is": Deploy(
+        "storefront", "production", "v1", reason="'hot' it is"
+    ),
     "storefront v1 to production because x": Deploy("storefront", "production", "v1", reason="x"),
     "storefront “” v1 to production": Deploy("storefront", "production", "v1"),
-    "storefront “” v1 to production because x “” y": Deploy("storefront", "production", "v1", reason="x “” y"),
+    "storefront “” v1 to production because x “” y": Deploy(
+        "storefront", "production", "v1", reason="x “” y"
+    ),
     "storefront <http://v1.io|> v1 to production": Deploy("storefront", "production", "v1"),
     "storefront <http://v1.io> to production": None,
     "storefront v1 to production because: a because b to staging": Deploy(
         "storefront", "production", "v1", reason="a because b to staging"
     ),
-    "<http://storefront.io|storefront.io> v1 to production": Deploy("storefront.io", "production", "v1"),
+    "<http://storefront.io|storefront.io> v1 to production": Deploy(
+        "storefront.io", "production", "v1"
+    ),
     "status to production": Deploy("status", "production"),
     "deploy status v1 to production": Deploy("status", "production", "v1"),
     "deploy to production": Deploy("deploy", "production"),
@@ -73,7 +88,9 @@ READ = {
     "history storefront in production": History("storefront", "production"),
     "cancel Storefront-42": Cancel("storefront-42"),
     "lock storefront production because it burns": Lock("storefront", "production", "it burns"),
-    "lock storefront in production for 2h because it burns": Lock("storefront", "production", "it burns", 7200),
+    "lock storefront in production for 2h because it burns": Lock(
+        "storefront", "production", "it burns", 7200
+    ),
     "lock all production for 1h 30m because it burns": Lock("", "production", "it burns", 5400),
     "lock ALL on production for 1d because it burns": Lock("", "production", "it burns", 86400),
     "unlock storefront production": Unlock("storefront", "production"),
@@ -85,7 +102,9 @@ READ = {
     "help": Help(),
     "help lock": Help("lock"),
     "help /rollback": Help("rollback"),
-    "rollback storefront production because it burns": RollBack("storefront", "production", "", "it burns"),
+    "rollback storefront production because it burns": RollBack(
+        "storefront", "production", "", "it burns"
+    ),
     "": OpenForm(),
     "   ": OpenForm(),
 }
@@ -129,19 +148,25 @@ REFUSED = {
 }
 
 UNSAFE_REFS = (
-    "feature/$(curl\u00a0x)", 'zzz";echo${IFS}"hello";#', "--upload-pack=x", "-rf", "a..b", "@{0}", "a\x00b", "a//b", "a/.b",
-    "a.lock", "a.lock/b", "a/-b", "main\u202egnp", "ma\u200bin", "m\u0430in", "v1~1", "v1^", "a:b", "a\\b", "refs/heads/*",
+    "feature/$(curl\u00a0x)", 'zzz";echo${IFS}"hello";#',
+    "--upload-pack=x", "-rf", "a..b", "@{0}", "a\x00b", "a//b", "a/.b",
+    "a.lock", "a.lock/b", "a/-b", "main\u202egnp", "ma\u200bin",
+    "m\u0430in", "v1~1", "v1^", "a:b", "a\\b", "refs/heads/*",
     "a&amp;b", "&lt;b&gt;", "v" * 201, "/a", "a/",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "command"), [(text, command) for text, command in READ.items() if command is not None])
+@pytest.mark.parametrize(
+    ("text", "command"), [(text, command) for text, command in READ.items() if command is not None]
+)
 def test_the_words_make_the_command(text: str, command: Command) -> None:
     assert parse_deploy(text) == command
 
 
 @pytest.mark.parametrize(("text", "sentence"), REFUSED.items())
-def test_words_that_make_no_command_are_refused_with_the_next_step(text: str, sentence: str) -> None:
+def test_words_that_make_no_command_are_refused_with_the_next_step(
+    text: str, sentence: str
+) -> None:
     with pytest.raises(NotUnderstood) as refusal:
         parse_deploy(text)
     assert sentence in str(refusal.value)
@@ -170,10 +195,19 @@ def test_deploying_later_is_refused_rather_than_done_now() -> None:
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("storefront production because it burns", RollBack("storefront", "production", "", "it burns")),
-        ("storefront in production to v1.0.0 because it burns", RollBack("storefront", "production", "v1.0.0", "it burns")),
+        (
+            "storefront production because it burns",
+            RollBack("storefront", "production", "", "it burns"),
+        ),
+        (
+            "storefront in production to v1.0.0 because it burns",
+            RollBack("storefront", "production", "v1.0.0", "it burns"),
+        ),
         ("storefront because it burns", RollBack("storefront", "", "", "it burns")),
-        ("Storefront  PRODUCTION because `it` burns", RollBack("storefront", "production", "", "`it` burns")),
+        (
+            "Storefront  PRODUCTION because `it` burns",
+            RollBack("storefront", "production", "", "`it` burns"),
+        ),
         ("help", Help("rollback")),
     ],
 )
@@ -198,7 +232,11 @@ def test_a_rollback_without_service_or_reason_is_refused(text: str, sentence: st
 
 
 def test_ten_thousand_characters_are_refused_shortly() -> None:
-    for text in ("x" * 10_000, f"storefront v1 to production because {'x' * 600}", f"{'x' * 2000} to production"):
+    for text in (
+        "x" * 10_000,
+        f"storefront v1 to production because {'x' * 600}",
+        f"{'x' * 2000} to production",
+    ):
         with pytest.raises(NotUnderstood) as refusal:
             parse_deploy(text)
         assert len(str(refusal.value)) < 300
@@ -218,7 +256,8 @@ def test_invisible_characters_in_a_reason_are_refused(sign: str) -> None:
 
 def test_a_reason_keeps_its_words_and_loses_slacks_marks() -> None:
     said = parse_deploy(
-        "a to b because <!channel> <!subteam^S1|@team> <#C1|general> <https://x.io/a|the page> <https://x.io> 👩‍🔧 {{ 7*7 }} &lt;b&gt;"
+        "a to b because <!channel> <!subteam^S1|@team> <#C1|general> <https://x.io/a|the page> "
+        "<https://x.io> 👩‍🔧 {{ 7*7 }} &lt;b&gt;"
     )
     assert isinstance(said, Deploy)
     assert said.reason == "@channel @team #general the page https://x.io 👩‍🔧 {{ 7*7 }} <b>"
@@ -234,17 +273,23 @@ def test_nearest_finds_what_was_meant_and_nothing_far_away() -> None:
 @pytest.mark.parametrize(
     ("word", "known", "meant"),
     [
-        ("prod", ["production", "staging"], "production"), ("STAG", ["production", "staging"], "staging"),
-        ("prod", ["production", "prod-eu"], "prod-eu"), ("p", ["production", "staging"], None), ("s", ["staging"], None),
-        ("undo", VERBS, "rollback"), ("revert", VERBS, "rollback"), ("abort", VERBS, "cancel"), ("undo", ["staging"], None),
+        ("prod", ["production", "staging"], "production"),
+        ("STAG", ["production", "staging"], "staging"),
+        ("prod", ["production", "prod-eu"], "prod-eu"),
+        ("p", ["production", "staging"], None), ("s", ["staging"], None),
+        ("undo", VERBS, "rollback"), ("revert", VERBS, "rollback"),
+        ("abort", VERBS, "cancel"), ("undo", ["staging"], None),
     ],
 )  # fmt: skip
-def test_what_is_cut_short_or_called_otherwise_elsewhere_gets_the_nearest_name(word: str, known: list[str], meant: str | None) -> None:
+def test_what_is_cut_short_or_called_otherwise_elsewhere_gets_the_nearest_name(
+    word: str, known: list[str], meant: str | None
+) -> None:
     assert nearest(word, known) == meant
 
 
 MEANT = (
-    "undo rollback, revert rollback, back rollback, abort cancel, stop cancel, ship deploy, release deploy, promote deploy, ls status, "
+    "undo rollback, revert rollback, back rollback, abort cancel, stop cancel, ship deploy, "
+    "release deploy, promote deploy, ls status, "
     "list status, log history, who lead, owner lead, gates check, ready check, commands help"
 )
 
@@ -259,8 +304,13 @@ def test_a_word_is_compared_by_its_first_sixty_signs() -> None:
     assert nearest("a" * 60 + "b", ["a" * 60, "a" * 60 + "b"]) == "a" * 60
 
 
-def test_these_can_be_typed_and_a_deployment_has_an_example_with_a_tag_with_none_and_with_a_strategy() -> None:
-    typed = "cancel check deploy help history lead live lock locks quarantine retest rollback status unlock unquarantine"
+def test_these_can_be_typed_and_a_deployment_has_an_example_with_a_tag_with_none_and_with_a_strategy() -> (
+    None
+):
+    typed = (
+        "cancel check deploy help history lead live lock locks quarantine retest rollback "
+        "status unlock unquarantine"
+    )
     assert sorted(VERBS) == sorted(USAGE) == typed.split()
     read = [parse_deploy(example.removeprefix("/deploy ")) for example in USAGE["deploy"].examples]
     assert [(each.ref, each.strategy) for each in read if isinstance(each, Deploy)] == [
@@ -286,7 +336,9 @@ names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True).filter(
 some_names = st.one_of(names, st.sampled_from(sorted((VERBS | NOT_YET) - KEYWORDS)))
 refs = st.one_of(
     st.sampled_from(["latest", "previous", "feature/a-b", "v1.2.0+build", "pkg@1.0"]),
-    st.from_regex(r"[A-Za-z0-9]{1,30}", fullmatch=True).filter(lambda ref: ref.lower() not in KEYWORDS | {"latest", "previous"}),
+    st.from_regex(r"[A-Za-z0-9]{1,30}", fullmatch=True).filter(
+        lambda ref: ref.lower() not in KEYWORDS | {"latest", "previous"}
+    ),
 )
 ids = st.builds(lambda name, number: f"{name}-{number}", names, st.integers(0, 10**6))
 users = st.from_regex(r"[UW][A-Z0-9]{1,10}", fullmatch=True)
@@ -294,13 +346,25 @@ _texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]
 reasons = _texts.map(lambda text: " ".join(text.split())).filter(bool)
 typed = st.one_of(
     st.builds(
-        Deploy, some_names, names, refs, st.one_of(st.just(""), names), st.one_of(st.just(""), users), st.one_of(st.just(""), reasons)
+        Deploy,
+        some_names,
+        names,
+        refs,
+        st.one_of(st.just(""), names),
+        st.one_of(st.just(""), users),
+        st.one_of(st.just(""), reasons),
     ),
     st.builds(Check, names, names, refs),
     st.builds(Status, st.one_of(st.just(""), names)),
     st.builds(History, names, st.one_of(st.just(""), names)),
     st.builds(Cancel, ids),
-    st.builds(Lock, st.one_of(st.just(""), names), names, reasons, st.integers(0, 129_600).map(lambda minutes: minutes * 60)),
+    st.builds(
+        Lock,
+        st.one_of(st.just(""), names),
+        names,
+        reasons,
+        st.integers(0, 129_600).map(lambda minutes: minutes * 60),
+    ),
     st.builds(Unlock, st.one_of(st.just(""), names), names),
     st.just(Locks()),
     st.builds(HandOver, ids, users),
@@ -317,7 +381,9 @@ def test_every_command_reads_back_as_it_was_written(command: Command) -> None:
     assert parse_deploy(words(command)) == command
 
 
-@given(st.builds(RollBack, names, st.one_of(st.just(""), names), st.one_of(st.just(""), refs), reasons))
+@given(
+    st.builds(RollBack, names, st.one_of(st.just(""), names), st.one_of(st.just(""), refs), reasons)
+)
 def test_every_rollback_reads_back_as_it_was_written(command: RollBack) -> None:
     assert parse_rollback(words(command)) == command
     if command.environment:
@@ -325,11 +391,28 @@ def test_every_rollback_reads_back_as_it_was_written(command: RollBack) -> None:
 
 
 _pieces = st.sampled_from(
-    [*sorted(VERBS | NOT_YET | KEYWORDS), "<@U1|a b>", "<", ">", "storefront", "v1", "“", "2h", "-x", "&amp;", "storefront-42"]
+    [
+        *sorted(VERBS | NOT_YET | KEYWORDS),
+        "<@U1|a b>",
+        "<",
+        ">",
+        "storefront",
+        "v1",
+        "“",
+        "2h",
+        "-x",
+        "&amp;",
+        "storefront-42",
+    ]
 )
 
 
-@given(st.one_of(st.text(max_size=200), st.lists(st.one_of(_pieces, st.text(max_size=5)), max_size=12).map(" ".join)))
+@given(
+    st.one_of(
+        st.text(max_size=200),
+        st.lists(st.one_of(_pieces, st.text(max_size=5)), max_size=12).map(" ".join),
+    )
+)
 def test_whatever_is_typed_is_read_or_refused(text: str) -> None:
     for parse in (parse_deploy, parse_rollback):
         try:
@@ -340,7 +423,10 @@ def test_whatever_is_typed_is_read_or_refused(text: str) -> None:
             assert len(sentence) < 400
 
 
-@pytest.mark.parametrize("text", ["quarantine storefront v1", "unquarantine storefront v1", "live storefront production is v1"])
+@pytest.mark.parametrize(
+    "text",
+    ["quarantine storefront v1", "unquarantine storefront v1", "live storefront production is v1"],
+)
 def test_what_stays_for_ever_needs_a_reason(text: str) -> None:
     with pytest.raises(NotUnderstood, match="That needs a reason, which stays for ever"):
         parse_deploy(text)
@@ -353,14 +439,22 @@ def test_what_is_planned_and_not_there_yet_is_known_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "written"),
-    [("errors rise", "because errors rise"), (": a", 'because ": a"'), ("'a' & <b>", "because \"'a' &amp; &lt;b&gt;\"")],
+    [
+        ("errors rise", "because errors rise"),
+        (": a", 'because ": a"'),
+        ("'a' & <b>", "because \"'a' &amp; &lt;b&gt;\""),
+    ],
 )
-def test_a_reason_is_written_in_quotes_only_where_it_would_be_read_otherwise(reason: str, written: str) -> None:
+def test_a_reason_is_written_in_quotes_only_where_it_would_be_read_otherwise(
+    reason: str, written: str
+) -> None:
     assert words(Deploy("storefront", "production", "v1", reason=reason)).endswith(written)
 
 
 @pytest.mark.parametrize("word", ["to", "in", "on", "with", "lead", "at", "for", "because", "all"])
-def test_a_word_that_a_sentence_is_built_with_names_no_version_and_but_for_lead_no_environment(word: str) -> None:
+def test_a_word_that_a_sentence_is_built_with_names_no_version_and_but_for_lead_no_environment(
+    word: str,
+) -> None:
     assert (word in KEYWORDS) == (word != "all")
     assert (word in RESERVED_NAMES) == (word != "lead")
     assert len(KEYWORDS | RESERVED_NAMES) == 9
@@ -374,11 +468,17 @@ def test_a_foreign_word_is_shown_up_to_forty_signs() -> None:
 
 def test_a_service_may_be_called_help_where_a_reason_says_that_it_is_meant() -> None:
     assert parse_rollback("help") == Help("rollback")
-    assert parse_rollback("help production because errors rise") == RollBack("help", "production", reason="errors rise")
+    assert parse_rollback("help production because errors rise") == RollBack(
+        "help", "production", reason="errors rise"
+    )
 
 
 def test_every_command_can_be_stored_and_read_again() -> None:
-    concrete = {each.__name__: each for each in Command.__subclasses__() if each.__name__ != OpenForm.__name__}
+    concrete = {
+        each.__name__: each
+        for each in Command.__subclasses__()
+        if each.__name__ != OpenForm.__name__
+    }
     assert {each.__name__ for each in COMMANDS.values()} == set(concrete)
     assert all(COMMANDS[each.verb].__name__ == name for name, each in concrete.items())
 

@@ -12,12 +12,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
-from bot.domain.health import Finding, Observed, Snapshot, Verdict, error_of_a_look, judge, moment, overall, shown, snapshot, times, worst
+from bot.domain.health import (
+    Finding,
+    Observed,
+    Snapshot,
+    Verdict,
+    error_of_a_look,
+    judge,
+    moment,
+    overall,
+    shown,
+    snapshot,
+    times,
+    worst,
+)
 
 ERRORS = MetricSpec("errors", "errors", MetricKind.RATIO, unit="%")
-CONVERSION = MetricSpec("conversion", "conversion", MetricKind.RATIO, Direction.DOWN_IS_WORSE, "%", min_ratio=1.2)
-P95 = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_ratio=1.2, min_change=20, min_samples=5)
-HIT_RATE = MetricSpec("score", "score", MetricKind.LEVEL, Direction.DOWN_IS_WORSE, min_ratio=1.2, min_change=1, min_samples=5)
+CONVERSION = MetricSpec(
+    "conversion", "conversion", MetricKind.RATIO, Direction.DOWN_IS_WORSE, "%", min_ratio=1.2
+)
+P95 = MetricSpec(
+    "p95", "p95", MetricKind.LEVEL, unit="ms", min_ratio=1.2, min_change=20, min_samples=5
+)
+HIT_RATE = MetricSpec(
+    "score",
+    "score",
+    MetricKind.LEVEL,
+    Direction.DOWN_IS_WORSE,
+    min_ratio=1.2,
+    min_change=1,
+    min_samples=5,
+)
 
 HEALTHY, DEGRADED = Verdict.HEALTHY, Verdict.DEGRADED
 NOT_ENOUGH, NO_DATA = Verdict.NOT_ENOUGH_TRAFFIC, Verdict.NO_DATA
@@ -37,7 +62,8 @@ def level(*points: float, requests: float = 2_000) -> Observed:
         (counts(25, 9_000), counts(54, 1_870), DEGRADED),
         (counts(25, 9_000), counts(6, 1_870), HEALTHY),
         (counts(90, 9_000), counts(26, 1_870), HEALTHY),  # 1.39 times is too little
-        (counts(9_000, 9_000_000), counts(4_500, 1_800_000), HEALTHY),  # 2.5 times and certain, but 0.15 points
+        # 2.5 times and certain, but 0.15 points
+        (counts(9_000, 9_000_000), counts(4_500, 1_800_000), HEALTHY),
         (counts(25, 9_000), counts(0, 49), NOT_ENOUGH),
         (counts(0, 49), counts(25, 9_000), NOT_ENOUGH),
         (counts(25, 9_000), counts(1, 49), NOT_ENOUGH),
@@ -53,7 +79,9 @@ def level(*points: float, requests: float = 2_000) -> Observed:
         (None, None, NO_DATA),
     ],
 )
-def test_errors_are_judged_as_counts(baseline: Observed | None, current: Observed | None, verdict: Verdict) -> None:
+def test_errors_are_judged_as_counts(
+    baseline: Observed | None, current: Observed | None, verdict: Verdict
+) -> None:
     assert judge(ERRORS, baseline, current).verdict is verdict
 
 
@@ -85,7 +113,8 @@ def test_a_conversion_is_worse_when_it_falls(orders: int, verdict: Verdict) -> N
         (level(200, 201, 202), level(*range(300, 306)), NOT_ENOUGH),
         (level(*range(200, 212)), level(*range(300, 304), requests=4), NOT_ENOUGH),
         (level(*range(200, 212)), level(200, 201, 202, 203, 204, 9_000), HEALTHY),  # one wild slice
-        (level(*[200.0] * 6), level(*[300.0] * 6), DEGRADED),  # constant and different: the sizes alone decide
+        # constant and different: the sizes alone decide
+        (level(*[200.0] * 6), level(*[300.0] * 6), DEGRADED),
         (level(*[200.0] * 6), level(*[210.0] * 6), HEALTHY),
         (level(*[0.0] * 12), level(*range(300, 312)), DEGRADED),
         (level(*range(200, 212)), level(nan, nan), NO_DATA),
@@ -94,7 +123,9 @@ def test_a_conversion_is_worse_when_it_falls(orders: int, verdict: Verdict) -> N
         (None, level(300, 301, 302, 303, 304), NO_DATA),
     ],
 )
-def test_latency_is_judged_by_ranks(baseline: Observed | None, current: Observed, verdict: Verdict) -> None:
+def test_latency_is_judged_by_ranks(
+    baseline: Observed | None, current: Observed, verdict: Verdict
+) -> None:
     assert judge(P95, baseline, current).verdict is verdict
 
 
@@ -112,11 +143,19 @@ def test_one_wild_slice_does_not_make_a_level_worse_that_falls() -> None:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_the_worst_is_what_the_newest_snapshot_that_was_degraded_found(verdict: Verdict) -> None:
     def shot(verdict: Verdict, *findings: Finding) -> Snapshot:
-        return Snapshot("shop-2", "canary 5 %", datetime(2026, 11, 21, tzinfo=UTC), verdict, findings)
+        return Snapshot(
+            "shop-2", "canary 5 %", datetime(2026, 11, 21, tzinfo=UTC), verdict, findings
+        )
 
     fine = replace(finding(HEALTHY), sentence="latency as ever")
-    older, newer = (replace(finding(DEGRADED), sentence=sentence) for sentence in ("errors rise", "errors soar"))
-    shots = [shot(DEGRADED, fine, older), shot(DEGRADED, fine, newer), shot(verdict, fine, replace(finding(DEGRADED), sentence="the last"))]
+    older, newer = (
+        replace(finding(DEGRADED), sentence=sentence) for sentence in ("errors rise", "errors soar")
+    )
+    shots = [
+        shot(DEGRADED, fine, older),
+        shot(DEGRADED, fine, newer),
+        shot(verdict, fine, replace(finding(DEGRADED), sentence="the last")),
+    ]
     assert worst(shots) == ("the last" if verdict is DEGRADED else "errors soar")
     assert worst([shot(DEGRADED, fine)]) == ""
     assert worst([]) == ""
@@ -124,9 +163,18 @@ def test_the_worst_is_what_the_newest_snapshot_that_was_degraded_found(verdict: 
 
 def test_many_requests_in_a_few_slices_are_enough_for_a_level() -> None:
     by_default = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_change=20)
-    assert judge(by_default, level(*range(200, 212)), level(400, 401, 402, 403, requests=200)).verdict is DEGRADED
-    assert judge(by_default, level(*range(200, 212)), level(400, 401, 402, requests=200)).verdict is NOT_ENOUGH
-    assert judge(by_default, level(*range(200, 212)), level(400, 401, 402, 403, requests=20)).verdict is NOT_ENOUGH
+    assert (
+        judge(by_default, level(*range(200, 212)), level(400, 401, 402, 403, requests=200)).verdict
+        is DEGRADED
+    )
+    assert (
+        judge(by_default, level(*range(200, 212)), level(400, 401, 402, requests=200)).verdict
+        is NOT_ENOUGH
+    )
+    assert (
+        judge(by_default, level(*range(200, 212)), level(400, 401, 402, 403, requests=20)).verdict
+        is NOT_ENOUGH
+    )
 
 
 def test_breakage_that_began_before_the_deployment_is_named_and_not_blamed() -> None:
@@ -155,28 +203,78 @@ def test_a_baseline_that_was_just_as_bad_is_named() -> None:
 @pytest.mark.parametrize(
     ("spec", "baseline", "current", "sentence"),
     [
-        (ERRORS, counts(25, 9_000), counts(54, 1_870), "errors 2.9 % (baseline 0.28 %, 10 times, 1,870 requests, p < 0.0001)"),
+        (
+            ERRORS,
+            counts(25, 9_000),
+            counts(54, 1_870),
+            ("errors 2.9 % (baseline 0.28 %, 10 times, 1,870 requests, p < 0.0001)"),
+        ),
         (ERRORS, counts(25, 9_000), counts(6, 1_870), "errors 0.32 % (baseline 0.28 %)"),
-        (ERRORS, counts(0, 9_000), counts(30, 1_870), "errors 1.6 % (baseline 0 %, 1,870 requests, p < 0.0001)"),
-        (ERRORS, counts(25, 9_000), counts(0, 1), "errors 0 % (baseline 0.28 %, 1 of 50 requests so far)"),
-        (ERRORS, counts(0, 3), counts(0, 349), "errors 0 % (baseline 0 %, 3 of 50 requests in the baseline so far)"),
-        (replace(P95, min_samples=20), level(*[41.0] * 30, requests=10), level(*[40.0] * 12, requests=19),
-         "p95 40 ms (baseline 41 ms, 19 of 20 requests so far)"),
-        (replace(P95, min_samples=20), level(*[41.0] * 30), level(*[40.0] * 3, requests=349),
-         "p95 40 ms (baseline 41 ms, 3 of 4 points so far)"),
-        (replace(P95, min_samples=20), level(*[41.0] * 30), level(40.0, requests=0),
-         "p95 40 ms (baseline 41 ms, 0 of 20 requests so far)"),
-        (replace(P95, min_samples=20), level(*[41.0] * 5, requests=10), level(*[40.0] * 30),
-         "p95 40 ms (baseline 41 ms, 10 of 20 requests in the baseline so far)"),
-        (ERRORS, counts(6, 600), counts(11, 200), "errors 5.5 % (baseline 1.0 %, 5.5 times, 200 requests, p = 0.0005)"),
+        (
+            ERRORS,
+            counts(0, 9_000),
+            counts(30, 1_870),
+            ("errors 1.6 % (baseline 0 %, 1,870 requests, p < 0.0001)"),
+        ),
+        (
+            ERRORS,
+            counts(25, 9_000),
+            counts(0, 1),
+            ("errors 0 % (baseline 0.28 %, 1 of 50 requests so far)"),
+        ),
+        (
+            ERRORS,
+            counts(0, 3),
+            counts(0, 349),
+            ("errors 0 % (baseline 0 %, 3 of 50 requests in the baseline so far)"),
+        ),
+        (
+            replace(P95, min_samples=20),
+            level(*[41.0] * 30, requests=10),
+            level(*[40.0] * 12, requests=19),
+            "p95 40 ms (baseline 41 ms, 19 of 20 requests so far)",
+        ),
+        (
+            replace(P95, min_samples=20),
+            level(*[41.0] * 30),
+            level(*[40.0] * 3, requests=349),
+            "p95 40 ms (baseline 41 ms, 3 of 4 points so far)",
+        ),
+        (
+            replace(P95, min_samples=20),
+            level(*[41.0] * 30),
+            level(40.0, requests=0),
+            "p95 40 ms (baseline 41 ms, 0 of 20 requests so far)",
+        ),
+        (
+            replace(P95, min_samples=20),
+            level(*[41.0] * 5, requests=10),
+            level(*[40.0] * 30),
+            "p95 40 ms (baseline 41 ms, 10 of 20 requests in the baseline so far)",
+        ),
+        (
+            ERRORS,
+            counts(6, 600),
+            counts(11, 200),
+            ("errors 5.5 % (baseline 1.0 %, 5.5 times, 200 requests, p = 0.0005)"),
+        ),
         (ERRORS, counts(25, 9_000), None, "errors: no data"),
         (ERRORS, None, counts(25, 9_000), "errors 0.28 % (nothing to compare with)"),
-        (CONVERSION, counts(900, 30_000), counts(180, 9_000),
-         "conversion 2.0 % (baseline 3.0 %, 1.5 times lower, 9,000 requests, p < 0.0001)"),
+        (
+            CONVERSION,
+            counts(900, 30_000),
+            counts(180, 9_000),
+            "conversion 2.0 % (baseline 3.0 %, 1.5 times lower, 9,000 requests, p < 0.0001)",
+        ),
         (P95, level(*[205.0] * 6), level(*[212.0] * 6), "p95 212 ms (baseline 205 ms)"),
-        (P95, level(*[200.0] * 6), level(*[320.0] * 6), "p95 320 ms (baseline 200 ms, 1.6 times, 2,000 requests)"),
+        (
+            P95,
+            level(*[200.0] * 6),
+            level(*[320.0] * 6),
+            ("p95 320 ms (baseline 200 ms, 1.6 times, 2,000 requests)"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_says_what_a_person_needs(
     spec: MetricSpec, baseline: Observed | None, current: Observed | None, sentence: str
 ) -> None:
@@ -186,8 +284,10 @@ def test_the_sentence_says_what_a_person_needs(
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.0028, "%", "0.28 %"), (0.029, "%", "2.9 %"), (0.124, "%", "12.4 %"), (1, "%", "100 %"), (0, "%", "0 %"), (1e-9, "%", "0 %"),
-        (212.4, "ms", "212 ms"), (1234.5, "ms", "1,234 ms"), (3.14159, "s", "3.1 s"), (7, "", "7.0"), (-3.5, "°C", "-3.5 °C"),
+        (0.0028, "%", "0.28 %"), (0.029, "%", "2.9 %"), (0.124, "%", "12.4 %"),
+        (1, "%", "100 %"), (0, "%", "0 %"), (1e-9, "%", "0 %"),
+        (212.4, "ms", "212 ms"), (1234.5, "ms", "1,234 ms"),
+        (3.14159, "s", "3.1 s"), (7, "", "7.0"), (-3.5, "°C", "-3.5 °C"),
     ],
 )  # fmt: skip
 def test_values_are_written_as_people_read_them(value: float, unit: str, text: str) -> None:
@@ -226,23 +326,35 @@ def test_the_worst_critical_metric_decides(findings: list[Finding], verdict: Ver
 def test_a_snapshot_judges_every_metric_that_is_configured() -> None:
     at = datetime(2026, 11, 21, tzinfo=UTC)
     baseline, current = {"errors": counts(25, 9_000)}, {"errors": counts(54, 1_870, 0.02)}
-    found = snapshot("storefront-42", "canary 5 %", at, [ERRORS, P95], baseline=baseline, current=current)
+    found = snapshot(
+        "storefront-42", "canary 5 %", at, [ERRORS, P95], baseline=baseline, current=current
+    )
     assert [each.verdict for each in found.findings] == [DEGRADED, NO_DATA]
     assert found.verdict is DEGRADED
     assert found.findings[0].trend == (0.02,)
 
 
-@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 500), st.integers(0, 500), st.sampled_from([ERRORS, CONVERSION]))
-def test_what_got_better_is_never_called_degraded(a: int, b: int, c: int, d: int, spec: MetricSpec) -> None:
+@given(
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.sampled_from([ERRORS, CONVERSION]),
+)
+def test_what_got_better_is_never_called_degraded(
+    a: int, b: int, c: int, d: int, spec: MetricSpec
+) -> None:
     baseline, current = counts(a, a + b), counts(c, c + d)
     verdict = judge(spec, baseline, current).verdict
     if baseline.ratio is None or current.ratio is None:
         assert verdict is NO_DATA
-    elif (current.ratio <= baseline.ratio) is (spec.direction is Direction.UP_IS_WORSE) and current.ratio != baseline.ratio:
+    elif (current.ratio <= baseline.ratio) is (
+        spec.direction is Direction.UP_IS_WORSE
+    ) and current.ratio != baseline.ratio:
         assert verdict is not DEGRADED
 
 
-# How often it is wrong (more in benchmarks/verdict.py) ------------------------------------------------------------------------------------
+# How often it is wrong (more in benchmarks/verdict.py) ------------------------------------------
 
 
 def poisson(random: Random, mean: float) -> int:
@@ -259,8 +371,13 @@ def share_of_alarms(per_minute: float, before: float, after: float, deployments:
     alarms = 0
     for _ in range(deployments):
         sides = [(30 * per_minute, before), (10 * per_minute, after)]
-        (old_bad, old_good), (bad, good) = [(poisson(random, n * share), poisson(random, n * (1 - share))) for n, share in sides]
-        alarms += judge(ERRORS, counts(old_bad, old_bad + old_good), counts(bad, bad + good)).verdict is DEGRADED
+        (old_bad, old_good), (bad, good) = [
+            (poisson(random, n * share), poisson(random, n * (1 - share))) for n, share in sides
+        ]
+        alarms += (
+            judge(ERRORS, counts(old_bad, old_bad + old_good), counts(bad, bad + good)).verdict
+            is DEGRADED
+        )
     return alarms / deployments
 
 
@@ -276,7 +393,10 @@ def test_bad_deployments_are_found(per_minute: float, after: float) -> None:
 
 
 def test_a_rise_that_chance_explains_is_no_degradation_however_many_values_there_are() -> None:
-    assert judge(P95, level(100, 200, 300, 100, 200), level(150, 260, 330, 160, 280)).verdict is HEALTHY
+    assert (
+        judge(P95, level(100, 200, 300, 100, 200), level(150, 260, 330, 160, 280)).verdict
+        is HEALTHY
+    )
 
 
 @pytest.mark.parametrize(
@@ -291,36 +411,63 @@ def test_a_rise_that_chance_explains_is_no_degradation_however_many_values_there
         (1, 1, ["1 times lower"]),
     ],
 )
-def test_how_many_times_is_told_with_one_digit_below_ten(value: float, normal: float, told: list[str]) -> None:
+def test_how_many_times_is_told_with_one_digit_below_ten(
+    value: float, normal: float, told: list[str]
+) -> None:
     assert times(value, normal) == told
 
 
 @pytest.mark.parametrize(
-    ("points", "requests", "verdict"), [(3, 2_000, NOT_ENOUGH), (4, 2_000, HEALTHY), (4, 4, NOT_ENOUGH), (4, 5, HEALTHY), (5, 0, HEALTHY)]
+    ("points", "requests", "verdict"),
+    [
+        (3, 2_000, NOT_ENOUGH),
+        (4, 2_000, HEALTHY),
+        (4, 4, NOT_ENOUGH),
+        (4, 5, HEALTHY),
+        (5, 0, HEALTHY),
+    ],
 )
-def test_a_level_says_something_from_four_values_of_enough_requests_on(points: int, requests: float, verdict: Verdict) -> None:
+def test_a_level_says_something_from_four_values_of_enough_requests_on(
+    points: int, requests: float, verdict: Verdict
+) -> None:
     same = [100.0 + number for number in range(points)]
-    assert judge(P95, level(*same, requests=requests), level(*same, requests=requests)).verdict is verdict
+    assert (
+        judge(P95, level(*same, requests=requests), level(*same, requests=requests)).verdict
+        is verdict
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.0028, "%", "0.28 %"), (0.0000005, "%", "0 %"), (0.00001, "%", "0.001 %"), (0.01, "%", "1.0 %"), (0.1, "%", "10 %"),
-        (0.1234, "%", "12.3 %"), (1, "%", "100 %"), (99.96, "ms", "100 ms"), (100, "ms", "100 ms"), (212.4, "ms", "212 ms"),
+        (0.0028, "%", "0.28 %"), (0.0000005, "%", "0 %"),
+        (0.00001, "%", "0.001 %"), (0.01, "%", "1.0 %"), (0.1, "%", "10 %"),
+        (0.1234, "%", "12.3 %"), (1, "%", "100 %"), (99.96, "ms", "100 ms"),
+        (100, "ms", "100 ms"), (212.4, "ms", "212 ms"),
         (12345.6, "ms", "12,346 ms"), (-212.4, "", "-212"), (9.99, "", "10.0"), (0, "", "0"),
     ],
 )  # fmt: skip
-def test_a_value_is_written_with_the_digits_that_are_read_at_one_look(value: float, unit: str, text: str) -> None:
+def test_a_value_is_written_with_the_digits_that_are_read_at_one_look(
+    value: float, unit: str, text: str
+) -> None:
     assert shown(value, unit) == text
 
 
 def test_looking_again_and_again_makes_each_look_ask_for_more() -> None:
-    assert [round(error_of_a_look(looks), 6) for looks in (0, 1, 2, 10)] == [0.001, 0.001, 0.000743, 0.000465]
+    assert [round(error_of_a_look(looks), 6) for looks in (0, 1, 2, 10)] == [
+        0.001,
+        0.001,
+        0.000743,
+        0.000465,
+    ]
 
 
 @pytest.mark.parametrize(
-    ("failed", "says"), [(450, "errors 5.0 % (baseline 5.0 %, was already so before)"), (449, "errors 5.0 % (baseline 5.0 %)")]
+    ("failed", "says"),
+    [
+        (450, "errors 5.0 % (baseline 5.0 %, was already so before)"),
+        (449, "errors 5.0 % (baseline 5.0 %)"),
+    ],
 )
 def test_from_one_in_twenty_on_a_breakage_of_before_is_named(failed: int, says: str) -> None:
     assert judge(ERRORS, counts(failed, 9_000), counts(failed, 9_000)).sentence == says
@@ -338,21 +485,36 @@ MOMENTS = tuple(minutes * 60 * SECOND for minutes in (1, 5, 10, 30))
 @pytest.mark.parametrize(
     ("gone", "named"),
     [
-        (0, "live"), (59, "live"), (60, "+1 min"), (299, "+1 min"), (300, "+5 min"), (899, "+10 min"), (1800, "+30 min"), (9999, "+30 min"),
+        (0, "live"), (59, "live"), (60, "+1 min"), (299, "+1 min"),
+        (300, "+5 min"), (899, "+10 min"), (1800, "+30 min"), (9999, "+30 min"),
     ],
 )  # fmt: skip
-def test_numbers_of_the_watch_are_named_by_the_last_moment_that_has_passed(gone: int, named: str) -> None:
+def test_numbers_of_the_watch_are_named_by_the_last_moment_that_has_passed(
+    gone: int, named: str
+) -> None:
     assert moment(MOMENTS, gone * SECOND) == named
 
 
-@pytest.mark.parametrize(("seconds", "named"), [(30, "+30 s"), (59, "+59 s"), (60, "+1 min"), (90, "+1 min"), (120, "+2 min")])
+@pytest.mark.parametrize(
+    ("seconds", "named"),
+    [(30, "+30 s"), (59, "+59 s"), (60, "+1 min"), (90, "+1 min"), (120, "+2 min")],
+)
 def test_moments_below_a_minute_are_told_in_seconds(seconds: int, named: str) -> None:
     assert moment([seconds * SECOND], seconds * SECOND) == named
 
 
 def test_why_it_is_worse_is_the_first_metric_that_is() -> None:
     fine = Finding("p95", "p95", "ms", HEALTHY, None, None, sentence="p95 as ever")
-    worse, worst = (Finding(key, key, "%", Verdict.DEGRADED, None, None, sentence=f"{key} rise") for key in ("errors", "timeouts"))
+    worse, worst = (
+        Finding(key, key, "%", Verdict.DEGRADED, None, None, sentence=f"{key} rise")
+        for key in ("errors", "timeouts")
+    )
     at = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
-    assert Snapshot("shop-2", "canary 5 %", at, Verdict.DEGRADED, (fine, worse, worst)).why == "errors rise"
-    assert Snapshot("shop-2", "canary 5 %", at, Verdict.NO_DATA, (fine,)).why == "the verdict at canary 5 % was no data"
+    assert (
+        Snapshot("shop-2", "canary 5 %", at, Verdict.DEGRADED, (fine, worse, worst)).why
+        == "errors rise"
+    )
+    assert (
+        Snapshot("shop-2", "canary 5 %", at, Verdict.NO_DATA, (fine,)).why
+        == "the verdict at canary 5 % was no data"
+    )

@@ -1,4 +1,6 @@
-"""Foreign JSON is measured before it is parsed: what is too much is refused in a moment, whatever it holds."""
+"""Foreign JSON is measured before it is parsed: what is too much is refused in a
+moment, whatever it holds.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ from bot.domain.limits import ALL, SLACK, Fault, Unreadable, read_json
 KB, MB = 1024, 1024 * 1024
 SMALL = replace(SLACK, size=2000, depth=4, items=20)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(), below, max_size=4),
     max_leaves=20,
 )
@@ -32,12 +38,17 @@ def fault(body: bytes) -> Fault:
 
 def levels(value: Any) -> int:
     if isinstance(value, dict | list):
-        return 1 + max((levels(each) for each in (value.values() if isinstance(value, dict) else value)), default=0)
+        return 1 + max(
+            (levels(each) for each in (value.values() if isinstance(value, dict) else value)),
+            default=0,
+        )
     return 0
 
 
 @pytest.mark.parametrize("limits", ALL, ids=lambda limits: limits.what)
-def test_every_kind_of_foreign_text_has_limits_for_bytes_depth_items_and_seconds(limits: Any) -> None:
+def test_every_kind_of_foreign_text_has_limits_for_bytes_depth_items_and_seconds(
+    limits: Any,
+) -> None:
     assert 0 < limits.depth <= 64
     assert 0 < limits.size <= 8 * 1024 * 1024
     assert 0 < limits.items <= 300_000
@@ -105,14 +116,19 @@ def test_every_limit_there_is_stands_in_the_list_that_the_tests_walk() -> None:
         ("EXPOSITION", 4 * MB, 1, 50_000, 5),
     ],
 )
-def test_what_each_kind_of_foreign_text_may_be(name: str, size: int, depth: int, items: int, seconds: int) -> None:
+def test_what_each_kind_of_foreign_text_may_be(
+    name: str, size: int, depth: int, items: int, seconds: int
+) -> None:
     found = getattr(limits, name)
     assert (found.size, found.depth, found.items, found.seconds) == (size, depth, items, seconds)
 
 
 def test_brackets_and_commas_in_texts_count_for_nothing() -> None:
     text = '[[[[{{{{,,,,,,,,,,,,,,,,,,,,,,,\\" "]]]]'
-    assert read_json(json.dumps({"text": text, "more": "\\"}).encode(), SMALL) == {"text": text, "more": "\\"}
+    assert read_json(json.dumps({"text": text, "more": "\\"}).encode(), SMALL) == {
+        "text": text,
+        "more": "\\",
+    }
 
 
 @pytest.mark.case("trust-13")

@@ -1,4 +1,6 @@
-"""What keeps a deployment from going forward, by a table: each obstacle alone, and all of them in their order."""
+"""What keeps a deployment from going forward, by a table: each obstacle alone, and
+all of them in their order.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,25 @@ import pytest
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import Person
-from bot.domain.places import Doubt, Ground, Hindrance, Obstacle, Stray, Unclear, graver, is_answer_to, obstacles
+from bot.domain.places import (
+    Doubt,
+    Ground,
+    Hindrance,
+    Obstacle,
+    Stray,
+    Unclear,
+    graver,
+    is_answer_to,
+    obstacles,
+)
 from bot.domain.rollback import Passage, Way
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
 V2 = Deployment(
-    "shop-2", Kind.FORWARD, "shop", "production", "v2", "v2", "b" * 40, "rolling", ANA, BO, State.GATED, NOW, NOW,
+    "shop-2", Kind.FORWARD, "shop", "production", "v2", "v2",
+    "b" * 40, "rolling", ANA, BO, State.GATED, NOW, NOW,
 )  # fmt: skip
 CLEAR = Ground("shop-2", "a" * 40, "v1")
 LOCK = Lock("shop", "production", "quarter end", BO, NOW - HOUR, NOW + HOUR)
@@ -26,7 +39,9 @@ MIGRATES = Way("a" * 40, "b" * 40, Passage.MIGRATION, "migrations/7.sql")
 UNKNOWN, FREE = replace(MIGRATES, passage=Passage.UNKNOWN), replace(MIGRATES, passage=Passage.FREE)
 
 
-def doubt(kind: Unclear = Unclear.FAILED, since: datetime = NOW + HOUR, deployment: str = "shop-1") -> Doubt:
+def doubt(
+    kind: Unclear = Unclear.FAILED, since: datetime = NOW + HOUR, deployment: str = "shop-1"
+) -> Doubt:
     return Doubt(kind, "shop-1 failed", since, deployment)
 
 
@@ -37,18 +52,25 @@ def doubt(kind: Unclear = Unclear.FAILED, since: datetime = NOW + HOUR, deployme
         (CLEAR, FREE, []),
         (CLEAR, MIGRATES, [Obstacle.BACKWARDS]),
         (CLEAR, UNKNOWN, [Obstacle.UNKNOWN_WAY]),
-        (replace(CLEAR, live_commit="", live_version=""), MIGRATES, []),  # nothing is left behind where nothing is live
-        (replace(CLEAR, live_commit="", live_version=""), replace(MIGRATES, beside=("c" * 40,)), [Obstacle.BACKWARDS]),  # of what failed
+        # nothing is left behind where nothing is live
+        (replace(CLEAR, live_commit="", live_version=""), MIGRATES, []),
+        (
+            replace(CLEAR, live_commit="", live_version=""),
+            replace(MIGRATES, beside=("c" * 40,)),
+            [Obstacle.BACKWARDS],
+        ),  # of what failed
         (replace(CLEAR, locks=(LOCK,)), None, [Obstacle.LOCKED]),
         (replace(CLEAR, locks=(replace(LOCK, until=NOW),)), None, []),
         (replace(CLEAR, locks=(replace(LOCK, until=None),)), None, [Obstacle.LOCKED]),
         (replace(CLEAR, locks=(replace(LOCK, until=NOW), LOCK)), None, [Obstacle.LOCKED]),
         (replace(CLEAR, quarantine="it loses carts"), None, [Obstacle.QUARANTINED]),
         (replace(CLEAR, strays=(STRAY,)), None, [Obstacle.UNCLEAR]),
-        (replace(CLEAR, strays=(replace(STRAY, deployment="shop-2"),)), None, []),  # its own run keeps it from nothing
+        # its own run keeps it from nothing
+        (replace(CLEAR, strays=(replace(STRAY, deployment="shop-2"),)), None, []),
         (replace(CLEAR, doubt=doubt()), None, [Obstacle.UNCLEAR]),
         (replace(CLEAR, doubt=doubt(since=NOW)), None, [Obstacle.UNCLEAR]),
-        (replace(CLEAR, doubt=doubt(since=NOW - HOUR)), None, []),  # asked for since: the answer to the failure
+        # asked for since: the answer to the failure
+        (replace(CLEAR, doubt=doubt(since=NOW - HOUR)), None, []),
         (replace(CLEAR, doubt=doubt(Unclear.RESTORED, NOW - HOUR)), None, [Obstacle.UNCLEAR]),
         (replace(CLEAR, doubt=doubt(Unclear.STRAY, NOW - HOUR)), None, [Obstacle.UNCLEAR]),
         (replace(CLEAR, doubt=doubt(deployment="shop-2")), None, []),
@@ -59,33 +81,56 @@ def doubt(kind: Unclear = Unclear.FAILED, since: datetime = NOW + HOUR, deployme
         ),
     ],
 )
-def test_what_keeps_a_deployment_from_going_forward(ground: Ground, way: Way | None, kinds: list[Obstacle]) -> None:
+def test_what_keeps_a_deployment_from_going_forward(
+    ground: Ground, way: Way | None, kinds: list[Obstacle]
+) -> None:
     assert [each.kind for each in obstacles(V2, ground, way, NOW)] == kinds
 
 
-@pytest.mark.parametrize(("service", "place"), [("shop", "shop in production"), ("", "everything in production")])
-def test_a_lock_says_what_is_locked_by_whom_since_when_and_until_when(service: str, place: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "place"), [("shop", "shop in production"), ("", "everything in production")]
+)
+def test_a_lock_says_what_is_locked_by_whom_since_when_and_until_when(
+    service: str, place: str
+) -> None:
     found = obstacles(V2, replace(CLEAR, locks=(replace(LOCK, service=service),)), None, NOW)
     how = f"/deploy unlock {service or 'all'} production"
-    assert found == (Hindrance(Obstacle.LOCKED, f"{place} is locked: quarter end", BO, NOW - HOUR, NOW + HOUR, how),)
+    assert found == (
+        Hindrance(
+            Obstacle.LOCKED, f"{place} is locked: quarter end", BO, NOW - HOUR, NOW + HOUR, how
+        ),
+    )
 
 
 def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:
     found = obstacles(V2, replace(CLEAR, doubt=doubt()), None, NOW)
-    answer = "its card says whether it goes back; if this is the answer to it, ask for it anew: /deploy shop v2 to production"
+    answer = (
+        "its card says whether it goes back; if this is the answer to it, ask for it anew: "
+        "/deploy shop v2 to production"
+    )
     how = f"{answer}; or say what is live: /deploy live shop production is REF because TEXT"
     sentence = f"it is unclear what runs: shop-1 failed; {how}"
     assert found == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW + HOUR),)
     stray = obstacles(V2, replace(CLEAR, doubt=doubt(), strays=(STRAY,)), None, NOW)
-    sentence = "it is unclear what runs: a run of shop-1 that was cut off has not been seen to end; if it hangs, "
+    sentence = (
+        "it is unclear what runs: a run of shop-1 that was cut off has not been "
+        "seen to end; if it hangs, "
+    )
     sentence += "end it at the CI provider"
     assert stray == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW - HOUR),)
 
 
-@pytest.mark.parametrize("ground", [replace(CLEAR, failed_commit=V2.commit), replace(CLEAR, quarantine="it leaks")])
-def test_what_failed_or_is_quarantined_is_not_offered_as_the_answer_to_its_own_failure(ground: Ground) -> None:
+@pytest.mark.parametrize(
+    "ground", [replace(CLEAR, failed_commit=V2.commit), replace(CLEAR, quarantine="it leaks")]
+)
+def test_what_failed_or_is_quarantined_is_not_offered_as_the_answer_to_its_own_failure(
+    ground: Ground,
+) -> None:
     found = obstacles(V2, replace(ground, doubt=doubt()), None, NOW)[0]
-    assert "shop-1 failed; its card says whether it goes back; deploy another version, or say what is live: " in found.sentence
+    assert (
+        "shop-1 failed; its card says whether it goes back; deploy another "
+        "version, or say what is live: "
+    ) in found.sentence
 
 
 def test_a_place_is_clear_without_doubts_and_strays_only() -> None:
@@ -104,7 +149,9 @@ def test_a_place_is_clear_without_doubts_and_strays_only() -> None:
         (Unclear.STRAY, NOW - HOUR, False),
     ],
 )
-def test_only_what_was_asked_for_after_a_failure_is_an_answer_to_it(kind: Unclear, since: datetime, *, is_answer: bool) -> None:
+def test_only_what_was_asked_for_after_a_failure_is_an_answer_to_it(
+    kind: Unclear, since: datetime, *, is_answer: bool
+) -> None:
     assert is_answer_to(V2, doubt(kind, since)) is is_answer
 
 
@@ -125,12 +172,19 @@ FAILED, STRAYED, RESTORED = doubt(), doubt(Unclear.STRAY, NOW), doubt(Unclear.RE
         (RESTORED, replace(STRAYED, since=NOW - HOUR), RESTORED),
     ],
 )
-def test_the_graver_doubt_stays_and_what_began_before_the_later_one_does_not_end_it(old: Doubt | None, new: Doubt, stays: Doubt) -> None:
+def test_the_graver_doubt_stays_and_what_began_before_the_later_one_does_not_end_it(
+    old: Doubt | None, new: Doubt, stays: Doubt
+) -> None:
     assert graver(old, new) == stays
 
 
-@pytest.mark.parametrize(("old", "new"), [(Unclear.SEEN, Unclear.FAILED), (Unclear.FAILED, Unclear.SEEN), (Unclear.SEEN, Unclear.SEEN)])
-def test_what_was_seen_to_get_requests_is_forgotten_by_no_other_doubt(old: Unclear, new: Unclear) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(Unclear.SEEN, Unclear.FAILED), (Unclear.FAILED, Unclear.SEEN), (Unclear.SEEN, Unclear.SEEN)],
+)
+def test_what_was_seen_to_get_requests_is_forgotten_by_no_other_doubt(
+    old: Unclear, new: Unclear
+) -> None:
     first, second = Doubt(old, "a", NOW, seen=("b",)), Doubt(new, "b", NOW, seen=("c", "b"))
     assert graver(first, second).seen == ("b", "c")
 

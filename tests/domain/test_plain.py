@@ -1,4 +1,6 @@
-"""Names and texts from a repository or a CI server: what becomes an input, a link or a message is harmless."""
+"""Names and texts from a repository or a CI server: what becomes an input, a link
+or a message is harmless.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_a_tag_that_could_not_have_been_typed_is_no_version(name: str) -> None:
 
 
 @pytest.mark.case("trust-7")
-@pytest.mark.parametrize("name", ["v1.2.0", "web/v1.2.0", "2026.11.28", "feature/new-basket", "v1.0.0+build.5"])
+@pytest.mark.parametrize(
+    "name", ["v1.2.0", "web/v1.2.0", "2026.11.28", "feature/new-basket", "v1.0.0+build.5"]
+)
 def test_a_tag_that_could_have_been_typed_is_the_version(name: str) -> None:
     assert Resolved(COMMIT, name).version == name
 
@@ -58,7 +62,9 @@ def test_a_tag_that_could_have_been_typed_is_the_version(name: str) -> None:
 def test_a_foreign_text_is_one_visible_line(text: str, shown: str) -> None:
     assert plain.line(text) == shown
     assert Change(COMMIT, text, text) == Change(COMMIT, shown, shown)
-    assert Stage(text, RunState.RUNNING, sentence=text) == Stage(shown, RunState.RUNNING, sentence=shown)
+    assert Stage(text, RunState.RUNNING, sentence=text) == Stage(
+        shown, RunState.RUNNING, sentence=shown
+    )
     assert Quality(QualityState.RED, text).sentence == shown
     assert Changes(authors=(text, text), files=(text,)) == Changes(authors=(shown,), files=(shown,))
 
@@ -72,8 +78,10 @@ def test_a_foreign_text_without_an_end_is_cut() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "javascript:alert(1)", "https://ci.example.com/run|fake", "https://ci.example.com/> <!channel>", "https://ci.example.com/a b",
-        "https://ci.example.com/\nx", "https://ci.example.com/\u202e", "https://ci.example.com/\u00e9",
+        "javascript:alert(1)", "https://ci.example.com/run|fake",
+        "https://ci.example.com/> <!channel>", "https://ci.example.com/a b",
+        "https://ci.example.com/\nx", "https://ci.example.com/\u202e",
+        "https://ci.example.com/\u00e9",
         "//ci.example.com", "ftp://ci.example.com", "https://" + "a" * 3000,
     ],
 )  # fmt: skip
@@ -85,7 +93,12 @@ def test_an_address_that_is_no_plain_link_is_not_shown(address: str) -> None:
 
 @pytest.mark.case("trust-7")
 @pytest.mark.parametrize(
-    "address", ["https://ci.example.com/runs/1?x=1&y=%20#a", "http://127.0.0.1:8010/#/builders/1/builds/2", "http://[::1]:80/"]
+    "address",
+    [
+        "https://ci.example.com/runs/1?x=1&y=%20#a",
+        "http://127.0.0.1:8010/#/builders/1/builds/2",
+        "http://[::1]:80/",
+    ],
 )
 def test_a_plain_link_is_shown(address: str) -> None:
     assert CIRun("1", RunState.RUNNING, address).url == address
@@ -105,7 +118,11 @@ def test_a_line_has_five_hundred_signs_at_most() -> None:
 def test_what_is_made_of_a_foreign_name_or_path_has_an_end(kind: str, longest: int) -> None:
     for length in (longest, longest + 1):
         text = "x" * length
-        made = Changes(authors=(text,)).authors[0] if kind == "name" else Changes(files=(text,)).files[0]
+        made = (
+            Changes(authors=(text,)).authors[0]
+            if kind == "name"
+            else Changes(files=(text,)).files[0]
+        )
         assert made == (text if length == longest else "x" * (longest - 1) + "…")
 
 

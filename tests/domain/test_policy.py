@@ -1,4 +1,6 @@
-"""What an environment does that says nothing of its own: the numbers that the reference promises."""
+"""What an environment does that says nothing of its own: the numbers
+that the reference promises.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,11 @@ def test_an_environment_that_says_nothing_is_production_watched_and_rolled_back_
     assert policy.tier is Tier.PRODUCTION
     assert (policy.gates, policy.checklist, policy.approvals, policy.after) == ((), (), (), "")
     assert policy.approval_expires == 240 * MINUTE
-    assert (policy.baseline, policy.watch, policy.summary_after) == (30 * MINUTE, 30 * MINUTE, 30 * MINUTE)
+    assert (policy.baseline, policy.watch, policy.summary_after) == (
+        30 * MINUTE,
+        30 * MINUTE,
+        30 * MINUTE,
+    )
     assert policy.snapshots == (MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE)
     assert (policy.automatic_rollback, policy.countdown) == (AutomaticRollback.OFF, MINUTE)
     assert policy.smoke
@@ -67,6 +73,8 @@ def test_with_the_provider_none_nobody_is_on_call(provider: str, *, has: bool) -
 def test_the_lead_is_asked_before_everybody_in_production_gets_what_nobody_could_judge(
     chosen: TooLittleTraffic | None, tier: Tier, following: int | None
 ) -> None:
-    found = Strategy("canary", "canary", (), chosen).on_too_little_traffic(tier, following=following)
+    found = Strategy("canary", "canary", (), chosen).on_too_little_traffic(
+        tier, following=following
+    )
     asks = tier is Tier.PRODUCTION and following == 100
     assert found is (chosen or (TooLittleTraffic.ASK if asks else TooLittleTraffic.GO_ON))

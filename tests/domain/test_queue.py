@@ -15,7 +15,9 @@ ANA = Person("T1", "UANA")
 
 
 def deployment(id: str, state: State = State.QUEUED, kind: Kind = Kind.FORWARD) -> Deployment:
-    return Deployment(id, kind, "shop", "production", "v1", "v1", "", "", ANA, None, state, NOW, NOW)
+    return Deployment(
+        id, kind, "shop", "production", "v1", "v1", "", "", ANA, None, state, NOW, NOW
+    )
 
 
 MINE = deployment("shop-10")
@@ -28,8 +30,12 @@ def test_what_was_asked_for_earlier_comes_first_until_it_is_only_watched(state: 
 
 @pytest.mark.parametrize("state", sorted(OPEN))
 def test_whoever_has_the_claim_comes_first_even_if_asked_for_later(state: State) -> None:
-    assert is_next("shop-10", "shop-11", [MINE, deployment("shop-11", state)]) is (state is State.WATCHING)
-    assert is_next("shop-10", "shop-11", [MINE, deployment("shop-11", state, Kind.ROLLBACK)]) is (state is State.WATCHING)
+    assert is_next("shop-10", "shop-11", [MINE, deployment("shop-11", state)]) is (
+        state is State.WATCHING
+    )
+    assert is_next("shop-10", "shop-11", [MINE, deployment("shop-11", state, Kind.ROLLBACK)]) is (
+        state is State.WATCHING
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,11 +52,15 @@ def test_whoever_has_the_claim_comes_first_even_if_asked_for_later(state: State)
         ("shop-9", [deployment("shop-9", State.ROLLING_OUT, Kind.ROLLBACK)], (), False),
     ],
     ids=[
-        "it has the claim", "nobody is there", "the claim is left over", "what was asked for later waits", "what is passed by",
-        "another one is not passed by", "the holder is passed by", "a rollback without the claim", "a rollback with the claim",
+        "it has the claim", "nobody is there", "the claim is left over",
+        "what was asked for later waits", "what is passed by",
+        "another one is not passed by", "the holder is passed by",
+        "a rollback without the claim", "a rollback with the claim",
     ],
 )  # fmt: skip
-def test_whose_turn_it_is(holder: str, others: list[Deployment], passing: tuple[str, ...], *, is_mine: bool) -> None:
+def test_whose_turn_it_is(
+    holder: str, others: list[Deployment], passing: tuple[str, ...], *, is_mine: bool
+) -> None:
     assert is_next("shop-10", holder, [*others, MINE], passing) is is_mine
 
 

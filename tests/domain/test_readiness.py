@@ -48,7 +48,9 @@ ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
         ("GREEN", GateState.UNKNOWN),
     ],
 )
-def test_only_a_provider_that_says_green_makes_the_tests_green(said: str, expected: GateState) -> None:
+def test_only_a_provider_that_says_green_makes_the_tests_green(
+    said: str, expected: GateState
+) -> None:
     assert quality_gate(said, "41 passed", "", Need.REQUIRED).state is expected
 
 
@@ -70,7 +72,8 @@ def test_only_the_same_commit_verified_on_staging_opens_production(
     live: str, is_same: bool, verified_at: datetime | None, accepted: str, expected: GateState
 ) -> None:
     gate = staged_gate(
-        before="staging", version="v1.1.0", live_version=live, is_same=is_same, verified_at=verified_at, accepted=accepted,
+        before="staging", version="v1.1.0", live_version=live,
+        is_same=is_same, verified_at=verified_at, accepted=accepted,
         need=Need.REQUIRED,
     )  # fmt: skip
     assert gate.state is expected
@@ -79,11 +82,14 @@ def test_only_the_same_commit_verified_on_staging_opens_production(
 
 def test_what_is_kept_out_of_the_environment_before_is_sent_nowhere_and_says_by_what() -> None:
     gate = staged_gate(
-        before="staging", version="v1.1.0", live_version="v1.4.0", is_same=False, verified_at=None, accepted="", need=Need.REQUIRED,
+        before="staging", version="v1.1.0", live_version="v1.4.0",
+        is_same=False, verified_at=None, accepted="", need=Need.REQUIRED,
         kept="v1.4.0 has a migration, which v1.1.0 has not",
     )  # fmt: skip
     assert (gate.state, gate.first) == (GateState.OPEN, "")
-    assert gate.sentence.endswith("and it cannot be brought there: v1.4.0 has a migration, which v1.1.0 has not")
+    assert gate.sentence.endswith(
+        "and it cannot be brought there: v1.4.0 has a migration, which v1.1.0 has not"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +107,8 @@ def test_the_title_of_the_environment_before_says_no_more_than_is_true(
     verified_at: datetime | None, accepted: str, said_by: Person | None, title: str
 ) -> None:
     gate = staged_gate(
-        before="staging", version="v1.1.0", live_version="v1.1.0", is_same=True, verified_at=verified_at, accepted=accepted,
+        before="staging", version="v1.1.0", live_version="v1.1.0",
+        is_same=True, verified_at=verified_at, accepted=accepted,
         need=Need.REQUIRED, said_by=said_by,
     )  # fmt: skip
     assert gate.title == title
@@ -125,25 +132,48 @@ def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> No
 
 def test_a_release_that_is_to_come_and_waits_itself_is_named_with_what_it_waits_for() -> None:
     gate = staged_gate(
-        before="staging", coming="api-7", waits="waits for its gates (not locked)", version="v1.1.0", live_version="v1.0.0", is_same=False,
+        before="staging", coming="api-7", waits="waits for its gates (not locked)",
+        version="v1.1.0", live_version="v1.0.0", is_same=False,
         verified_at=None, accepted="", need=Need.REQUIRED,
     )  # fmt: skip
-    assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is to bring v1.1.0 there, and waits for its gates (not locked)")
+    assert (gate.state, gate.sentence) == (
+        GateState.OPEN,
+        "api-7 is to bring v1.1.0 there, and waits for its gates (not locked)",
+    )
 
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("said", ["green", "running", "red", "none", "unknown", ""])
 def test_a_gate_says_whether_its_tests_can_be_run_again(said: str, *, again: bool) -> None:
-    gate = quality_gate(said, "41 passed", "https://ci.example.com/7", Need.OPTIONAL, startable="test:b", again=again, since=NOW)
-    assert (gate.again, gate.url, gate.need, gate.startable) == (again, "https://ci.example.com/7", Need.OPTIONAL, "test:b")
+    gate = quality_gate(
+        said,
+        "41 passed",
+        "https://ci.example.com/7",
+        Need.OPTIONAL,
+        startable="test:b",
+        again=again,
+        since=NOW,
+    )
+    assert (gate.again, gate.url, gate.need, gate.startable) == (
+        again,
+        "https://ci.example.com/7",
+        Need.OPTIONAL,
+        "test:b",
+    )
     assert gate.at == NOW
 
 
 @pytest.mark.parametrize(
     ("said", "has_run", "again"),
-    [("green", True, False), ("running", True, False), ("red", False, True), ("unknown", False, True), ("none", False, False),
-     ("none", True, True)],
-)  # fmt: skip
+    [
+        ("green", True, False),
+        ("running", True, False),
+        ("red", False, True),
+        ("unknown", False, True),
+        ("none", False, False),
+        ("none", True, True),
+    ],
+)
 def test_tests_are_run_again_that_failed_or_of_which_nothing_is_heard_and_never_those_that_did_not_run(
     said: str, *, has_run: bool, again: bool
 ) -> None:
@@ -152,21 +182,38 @@ def test_tests_are_run_again_that_failed_or_of_which_nothing_is_heard_and_never_
 
 def test_a_release_that_is_being_taken_back_before_opens_nothing_and_offers_nothing() -> None:
     gate = staged_gate(
-        before="staging", version="v2", live_version="v2", is_same=True, verified_at=NOW, accepted="", need=Need.REQUIRED, leaving=True
+        before="staging",
+        version="v2",
+        live_version="v2",
+        is_same=True,
+        verified_at=NOW,
+        accepted="",
+        need=Need.REQUIRED,
+        leaving=True,
     )
-    assert (gate.state, gate.sentence, gate.first) == (GateState.OPEN, "v2 is being rolled back on staging", "")
+    assert (gate.state, gate.sentence, gate.first) == (
+        GateState.OPEN,
+        "v2 is being rolled back on staging",
+        "",
+    )
 
 
 @pytest.mark.parametrize(("live", "first"), [("", "staging"), ("v1", "staging")])
 def test_what_is_not_live_before_can_be_deployed_there_first(live: str, first: str) -> None:
     gate = staged_gate(
-        before="staging", version="v2", live_version=live, is_same=False, verified_at=None, accepted="", need=Need.REQUIRED
+        before="staging", version="v2", live_version=live,
+        is_same=False, verified_at=None, accepted="", need=Need.REQUIRED
     )  # fmt: skip
     assert gate.first == first
 
 
 WAY_BACK = RollbackOffer("v1", "a" * 40, NOW)
-PLAN = replace(WAY_BACK, plan="0123", refused="not by a button", undoes=Changes(migrations=("migrations/7.sql", "migrations/8.sql")))
+PLAN = replace(
+    WAY_BACK,
+    plan="0123",
+    refused="not by a button",
+    undoes=Changes(migrations=("migrations/7.sql", "migrations/8.sql")),
+)
 
 
 @pytest.mark.parametrize(
@@ -195,13 +242,20 @@ def test_without_a_way_back_there_is_no_way_forward_and_what_is_not_known_is_non
     assert ("not verified" in gate.title) == bool(offer.accepted)
 
 
-def test_a_way_back_over_migrations_waits_for_a_word_and_is_never_called_a_rollback_that_is_ready() -> None:
+def test_a_way_back_over_migrations_waits_for_a_word_and_is_never_called_a_rollback_that_is_ready() -> (
+    None
+):
     asked = plan_gate(PLAN, Need.REQUIRED, who="release_manager", confirmed=None)
     assert (asked.blocks, asked.who, asked.plan) == (True, "release_manager", "0123")
     assert "leaves migrations/7.sql and 1 more behind" in asked.sentence
-    given = plan_gate(PLAN, Need.REQUIRED, who="release_manager", confirmed=Confirmed(BO, NOW, "expand only"))
+    given = plan_gate(
+        PLAN, Need.REQUIRED, who="release_manager", confirmed=Confirmed(BO, NOW, "expand only")
+    )
     assert (given.state, given.by, given.at) == (GateState.GREEN, BO, NOW)
-    assert given.sentence == "going back over migrations/7.sql and 1 more takes its own plan, confirmed: expand only"
+    assert (
+        given.sentence
+        == "going back over migrations/7.sql and 1 more takes its own plan, confirmed: expand only"
+    )
     assert "ready" not in asked.title + given.title
 
 
@@ -230,10 +284,19 @@ def test_a_freeze_is_half_open_and_the_longest_one_counts() -> None:
 
 @pytest.mark.parametrize(
     ("on_call", "acknowledged_by", "expected"),
-    [(None, None, GateState.OPEN), (BO, None, GateState.OPEN), (BO, ANA, GateState.OPEN), (BO, BO, GateState.GREEN)],
+    [
+        (None, None, GateState.OPEN),
+        (BO, None, GateState.OPEN),
+        (BO, ANA, GateState.OPEN),
+        (BO, BO, GateState.GREEN),
+    ],
 )
-def test_the_person_on_call_now_has_to_know(on_call: Person | None, acknowledged_by: Person | None, expected: GateState) -> None:
-    gate = on_call_gate(on_call, until=NOW + HOUR, acknowledged_by=acknowledged_by, at=NOW, need=Need.REQUIRED)
+def test_the_person_on_call_now_has_to_know(
+    on_call: Person | None, acknowledged_by: Person | None, expected: GateState
+) -> None:
+    gate = on_call_gate(
+        on_call, until=NOW + HOUR, acknowledged_by=acknowledged_by, at=NOW, need=Need.REQUIRED
+    )
     assert gate.state is expected
 
 
@@ -251,7 +314,9 @@ def test_a_silent_provider_blocks_but_an_optional_gate_does_not() -> None:
 
 @pytest.mark.parametrize("state", GateState)
 def test_a_review_is_ready_when_no_required_gate_is_open_or_unknown(state: GateState) -> None:
-    review = Review(NOW, (Gate("x", "x", state, "x"), Gate("y", "y", GateState.OPEN, "y", Need.OPTIONAL)))
+    review = Review(
+        NOW, (Gate("x", "x", state, "x"), Gate("y", "y", GateState.OPEN, "y", Need.OPTIONAL))
+    )
     assert review.is_ready is (state in {GateState.GREEN, GateState.WAIVED})
 
 
@@ -259,14 +324,22 @@ def test_a_review_is_ready_when_no_required_gate_is_open_or_unknown(state: GateS
 @pytest.mark.parametrize(
     ("live", "commit", "says"),
     [
-        ("v1.1.0", "b" * 40, "v1.1.0 (aaaaaaa) is not live on staging: v1.1.0 (bbbbbbb; the name has moved since) is live there"),
+        (
+            "v1.1.0",
+            "b" * 40,
+            (
+                "v1.1.0 (aaaaaaa) is not live on staging: v1.1.0 (bbbbbbb; the name has "
+                "moved since) is live there"
+            ),
+        ),
         ("v1.0.0", "b" * 40, "v1.1.0 is not live on staging: v1.0.0 is live there"),
         ("", "", "v1.1.0 is not live on staging: nothing is live there"),
     ],
 )
 def test_two_commits_of_one_name_are_told_apart(live: str, commit: str, says: str) -> None:
     gate = staged_gate(
-        before="staging", version="v1.1.0", live_version=live, is_same=False, verified_at=None, accepted="", need=Need.REQUIRED,
+        before="staging", version="v1.1.0", live_version=live,
+        is_same=False, verified_at=None, accepted="", need=Need.REQUIRED,
         commits=("a" * 40, commit),
     )  # fmt: skip
     assert gate.sentence == says
@@ -277,14 +350,34 @@ def test_two_commits_of_one_name_are_told_apart(live: str, commit: str, says: st
     [
         (NOW, "", "v2 is live and verified on staging"),
         (None, "", "v2 is live on staging and still being watched"),
-        (None, Acceptance.LITTLE, f"v2 is live on staging, accepted without proof: {Acceptance.LITTLE}"),
-        (None, Acceptance.ON_WORD, f"v2 is live on staging, let go on there {Acceptance.ON_WORD}: not verified"),
-        (None, Acceptance.SAID, f"v2 is live on staging, accepted there {Acceptance.SAID}: not verified"),
+        (
+            None,
+            Acceptance.LITTLE,
+            f"v2 is live on staging, accepted without proof: {Acceptance.LITTLE}",
+        ),
+        (
+            None,
+            Acceptance.ON_WORD,
+            f"v2 is live on staging, let go on there {Acceptance.ON_WORD}: not verified",
+        ),
+        (
+            None,
+            Acceptance.SAID,
+            f"v2 is live on staging, accepted there {Acceptance.SAID}: not verified",
+        ),
     ],
 )
-def test_how_the_same_commit_ended_its_watch_there_is_said(verified_at: datetime | None, accepted: str, says: str) -> None:
+def test_how_the_same_commit_ended_its_watch_there_is_said(
+    verified_at: datetime | None, accepted: str, says: str
+) -> None:
     gate = staged_gate(
-        before="staging", version="v2", live_version="v2", is_same=True, verified_at=verified_at, accepted=accepted, need=Need.REQUIRED
+        before="staging",
+        version="v2",
+        live_version="v2",
+        is_same=True,
+        verified_at=verified_at,
+        accepted=accepted,
+        need=Need.REQUIRED,
     )
     assert (gate.sentence, gate.at) == (says, verified_at)
 

@@ -75,8 +75,10 @@ def test_a_migration_in_between_refuses_and_names_the_file() -> None:
         ("b", "a", Changes(total=1), SQL, Passage.FREE),
         ("b", "a", None, SQL, Passage.UNKNOWN),
         ("b", "a", Changes(known=False), SQL, Passage.UNKNOWN),
-        ("b", "a", None, PathPatterns(), Passage.FREE),  # a service without migrations leaves none behind
-        ("a", "b", Changes(files=MIGRATES.files, backwards=True), SQL, Passage.FREE),  # what is left lies behind: nothing is undone
+        # a service without migrations leaves none behind
+        ("b", "a", None, PathPatterns(), Passage.FREE),
+        # what is left lies behind: nothing is undone
+        ("a", "b", Changes(files=MIGRATES.files, backwards=True), SQL, Passage.FREE),
         ("b", "b", None, SQL, Passage.FREE),
         ("", "b", None, SQL, Passage.FREE),  # nothing is there
     ],
@@ -94,7 +96,9 @@ def test_a_comparison_with_another_version_says_nothing_about_this_way() -> None
 
 
 @pytest.mark.case("card-and-people-2")
-def test_what_was_only_accepted_is_gone_back_to_where_nothing_was_ever_verified_and_it_says_so() -> None:
+def test_what_was_only_accepted_is_gone_back_to_where_nothing_was_ever_verified_and_it_says_so() -> (
+    None
+):
     accepted = Release("4" * 40, "v4", None, "too little traffic")
     assert target([accepted, V1], leaving=V3.commit) is V1
     found = offer([accepted], leaving=V3.commit, way=None, seconds=())
@@ -102,7 +106,9 @@ def test_what_was_only_accepted_is_gone_back_to_where_nothing_was_ever_verified_
 
 
 def test_the_usual_time_is_the_median_of_what_was_seen() -> None:
-    assert offer([V2], leaving=V3.commit, way=None, seconds=(40, 44, 300)).usual == timedelta(seconds=44)
+    assert offer([V2], leaving=V3.commit, way=None, seconds=(40, 44, 300)).usual == timedelta(
+        seconds=44
+    )
     assert offer([V2], leaving=V3.commit, way=None, seconds=()).usual is None
 
 
@@ -123,10 +129,21 @@ def test_the_version_that_is_left_is_refused_as_what_is_there_already() -> None:
 
 
 @pytest.mark.parametrize(
-    ("older", "told"), [(4, "v2, o1, o2, o3, o4"), (5, "v2, o1, o2, o3, o4 and 1 older one"), (6, "v2, o1, o2, o3, o4 and 2 older ones")]
+    ("older", "told"),
+    [
+        (4, "v2, o1, o2, o3, o4"),
+        (5, "v2, o1, o2, o3, o4 and 1 older one"),
+        (6, "v2, o1, o2, o3, o4 and 2 older ones"),
+    ],
 )
-def test_a_refusal_lists_five_versions_and_says_how_many_more_there_are(older: int, told: str) -> None:
-    releases = [V3, V2, *(Release(f"{number}0" * 20, f"o{number}") for number in range(1, older + 1))]
+def test_a_refusal_lists_five_versions_and_says_how_many_more_there_are(
+    older: int, told: str
+) -> None:
+    releases = [
+        V3,
+        V2,
+        *(Release(f"{number}0" * 20, f"o{number}") for number in range(1, older + 1)),
+    ]
     with pytest.raises(NotPossible, match=rf"Those are: .*{told}\.$"):
         chosen(releases, ref="v9", leaving=V3.commit)
 
@@ -137,7 +154,9 @@ def test_with_nothing_to_choose_from_none_is_listed() -> None:
 
 
 @given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
-def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
+def test_the_version_that_is_left_is_never_the_target(
+    verified: list[Release], leaving: Release
+) -> None:
     assert offer(verified, leaving=leaving.commit, way=None, seconds=()).commit != leaving.commit
 
 
@@ -161,14 +180,22 @@ def test_a_quarantine_says_since_when_and_why(because: str, why: str) -> None:
 @pytest.mark.case("ci-and-refs-8")
 def test_a_version_that_was_the_name_of_two_commits_is_not_gone_back_to_by_its_name() -> None:
     moved = [Release("2" * 40, "v1"), V1]
-    with pytest.raises(NotPossible, match="v1 was the name of 2 commits here, 2222222222 and 1111111111: it has moved"):
+    with pytest.raises(
+        NotPossible,
+        match="v1 was the name of 2 commits here, 2222222222 and 1111111111: it has moved",
+    ):
         chosen(moved, ref="v1", leaving=V3.commit)
     assert chosen(moved, ref="1" * 10, leaving=V3.commit) is V1
     assert chosen(moved, ref="v1", leaving="2" * 40) is V1
 
 
 FREE = Way("b", "a", Passage.FREE, undoes=Changes(total=1))
-OVER = replace(FREE, passage=Passage.MIGRATION, path="m/7.sql", undoes=Changes(migrations=("m/7.sql", "m/8.sql")))
+OVER = replace(
+    FREE,
+    passage=Passage.MIGRATION,
+    path="m/7.sql",
+    undoes=Changes(migrations=("m/7.sql", "m/8.sql")),
+)
 FAILED = Way("c", "a", Passage.MIGRATION, "m/9.sql", Changes(migrations=("m/8.sql", "m/9.sql")))
 NOBODY_KNOWS = Way("d", "a", Passage.UNKNOWN)
 
@@ -183,7 +210,12 @@ NOBODY_KNOWS = Way("d", "a", Passage.UNKNOWN)
         (NOBODY_KNOWS, [FREE], Passage.UNKNOWN, ()),
         (OVER, [FREE], Passage.MIGRATION, ("m/7.sql", "m/8.sql")),
         (OVER, [FAILED, NOBODY_KNOWS], Passage.MIGRATION, ("m/7.sql", "m/8.sql", "m/9.sql")),
-        (replace(FREE, leaving="e"), [replace(FAILED, undoes=Changes(known=False))], Passage.MIGRATION, ("m/9.sql",)),
+        (
+            replace(FREE, leaving="e"),
+            [replace(FAILED, undoes=Changes(known=False))],
+            Passage.MIGRATION,
+            ("m/9.sql",),
+        ),
     ],
 )
 def test_leaving_several_commits_at_once_is_as_bad_as_the_worst_of_them(
@@ -191,8 +223,14 @@ def test_leaving_several_commits_at_once_is_as_bad_as_the_worst_of_them(
 ) -> None:
     found = together(first, others)
     assert (found.passage, found.undoes.migrations) == (passage, migrations)
-    assert (found.leaving, found.to, found.beside) == (first.leaving, "a", tuple(other.leaving for other in others))
-    assert found.path == next((each.path for each in (first, *others) if each.passage is passage), "")
+    assert (found.leaving, found.to, found.beside) == (
+        first.leaving,
+        "a",
+        tuple(other.leaving for other in others),
+    )
+    assert found.path == next(
+        (each.path for each in (first, *others) if each.passage is passage), ""
+    )
     assert found.undoes.total == first.undoes.total
 
 
@@ -212,8 +250,15 @@ def test_a_plan_is_for_a_target_and_its_migrations_and_what_needs_none_has_none(
 
 def test_an_offer_says_what_it_was_told_about_the_way_and_about_the_version() -> None:
     there = replace(OVER, leaving=V3.commit, to=V2.commit)
-    found = offer([replace(V2, accepted="too little traffic")], leaving=V3.commit, way=there, seconds=())
-    assert (found.plan, found.is_known, found.undoes, found.accepted) == (plan_for(there), True, there.undoes, "too little traffic")
+    found = offer(
+        [replace(V2, accepted="too little traffic")], leaving=V3.commit, way=there, seconds=()
+    )
+    assert (found.plan, found.is_known, found.undoes, found.accepted) == (
+        plan_for(there),
+        True,
+        there.undoes,
+        "too little traffic",
+    )
     unknown = offer([V2], leaving=V3.commit, way=None, seconds=())
     assert (unknown.plan, unknown.is_known, unknown.refused) == ("", False, "")
 
@@ -222,21 +267,41 @@ def test_an_offer_says_what_it_was_told_about_the_way_and_about_the_version() ->
     ("passage", "says"),
     [
         (Passage.FREE, ""),
-        (Passage.MIGRATION, "A database migration lies between (m/7.sql). Going back needs the migration's own plan, not a button."),
-        (Passage.UNKNOWN, "Whether a database migration lies between v3 and v2 is not known: the two could not be compared."),
+        (
+            Passage.MIGRATION,
+            (
+                "A database migration lies between (m/7.sql). Going back needs the "
+                "migration's own plan, not a button."
+            ),
+        ),
+        (
+            Passage.UNKNOWN,
+            (
+                "Whether a database migration lies between v3 and v2 is not known: the "
+                "two could not be compared."
+            ),
+        ),
     ],
 )
-def test_why_a_way_is_not_gone_by_itself_is_said_with_the_versions(passage: Passage, says: str) -> None:
+def test_why_a_way_is_not_gone_by_itself_is_said_with_the_versions(
+    passage: Passage, says: str
+) -> None:
     assert replace(OVER, passage=passage).sentence("v3", "v2") == says
 
 
-@pytest.mark.parametrize(("because", "why"), [("", "v2 was rolled back"), ("carts are lost", "v2 was rolled back: carts are lost")])
+@pytest.mark.parametrize(
+    ("because", "why"),
+    [("", "v2 was rolled back"), ("carts are lost", "v2 was rolled back: carts are lost")],
+)
 def test_a_lock_says_what_was_rolled_back_and_why(because: str, why: str) -> None:
     assert why_locked("v2", because) == why
 
 
 @pytest.mark.parametrize(("verified_at", "ended"), [(NOW, "verified"), (None, "accepted")])
-def test_what_would_be_gone_back_to_were_it_not_quarantined_is_named(verified_at: datetime | None, ended: str) -> None:
+def test_what_would_be_gone_back_to_were_it_not_quarantined_is_named(
+    verified_at: datetime | None, ended: str
+) -> None:
     assert none_left([replace(V2, verified_at=verified_at), V1]) == (
-        f"v2 was {ended} here and is quarantined, and there is no other version, so there is nothing to go back to."
+        f"v2 was {ended} here and is quarantined, and there is no other version, so there "
+        "is nothing to go back to."
     )

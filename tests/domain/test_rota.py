@@ -17,7 +17,8 @@ from bot.domain.rota import Duty, Hours, Override, Rota, duty_at, parse_hours, p
 ANA, BO, CY = (Person("T1", name) for name in ("ana", "bo", "cy"))
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
-WEEKLY = Rota("storefront", (ANA, BO), date(2026, 1, 5), "Europe/Berlin")  # 5 January 2026 is a Monday
+# 5 January 2026 is a Monday
+WEEKLY = Rota("storefront", (ANA, BO), date(2026, 1, 5), "Europe/Berlin")
 DAILY = Rota("daily", (ANA, BO, CY), date(2026, 3, 27), "Europe/Berlin", length=DAY)
 
 
@@ -59,7 +60,10 @@ def test_the_end_of_the_shift_is_told() -> None:
 
 
 def test_the_handover_stays_at_nine_when_the_clocks_change() -> None:
-    short, long = duty_at(DAILY, berlin("2026-03-28 12:00")), duty_at(DAILY, berlin("2026-10-24 12:00"))
+    short, long = (
+        duty_at(DAILY, berlin("2026-03-28 12:00")),
+        duty_at(DAILY, berlin("2026-10-24 12:00")),
+    )
     assert short is not None
     assert long is not None
     assert short.end - short.start == 23 * HOUR
@@ -76,18 +80,27 @@ def test_a_handover_that_the_clocks_skip_is_an_hour_later_by_the_wall() -> None:
 
 def test_a_handover_that_the_clocks_repeat_happens_the_first_time() -> None:
     night = Rota("night", (ANA, BO), date(2026, 10, 24), "Europe/Berlin", time(2, 30), DAY)
-    first, second = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    first, second = (
+        datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+    )
     between = second - timedelta(minutes=15)  # a quarter past two again, by the wall
-    assert [duty.person for at in (first - HOUR, first, between, second) if (duty := duty_at(night, at))] == [ANA, BO, BO, BO]
+    assert [
+        duty.person for at in (first - HOUR, first, between, second) if (duty := duty_at(night, at))
+    ] == [ANA, BO, BO, BO]
 
 
 def test_twelve_hour_shifts_follow_the_wall_clock() -> None:
     rota = Rota("halves", (ANA, BO), date(2026, 3, 28), "Europe/Berlin", time(8), 12 * HOUR)
-    assert [on_call(rota, f"2026-03-{at}") for at in ("28 08:00", "28 20:00", "29 08:00", "29 20:00")] == [ANA, BO, ANA, BO]
+    assert [
+        on_call(rota, f"2026-03-{at}") for at in ("28 08:00", "28 20:00", "29 08:00", "29 20:00")
+    ] == [ANA, BO, ANA, BO]
 
 
 def test_with_a_weekday_the_first_shift_is_short() -> None:
-    rota = Rota("fridays", (ANA, BO), date(2026, 1, 7), "Europe/Berlin", weekday=parse_weekday("Fri"))
+    rota = Rota(
+        "fridays", (ANA, BO), date(2026, 1, 7), "Europe/Berlin", weekday=parse_weekday("Fri")
+    )
     assert on_call(rota, "2026-01-07 08:59") is None
     assert on_call(rota, "2026-01-07 09:00") == ANA
     assert until(rota, "2026-01-07 09:00") == berlin("2026-01-09 09:00")
@@ -117,13 +130,22 @@ def test_outside_the_hours_there_is_a_gap(hours: str, at: str, end: str | None) 
 
 
 def test_a_handover_within_the_hours_ends_the_duty() -> None:
-    rota = Rota("hours", (ANA, BO), date(2026, 1, 5), "Europe/Berlin", time(12), DAY, hours=parse_hours("Mon-Fri 08:00-18:00"))
+    rota = Rota(
+        "hours",
+        (ANA, BO),
+        date(2026, 1, 5),
+        "Europe/Berlin",
+        time(12),
+        DAY,
+        hours=parse_hours("Mon-Fri 08:00-18:00"),
+    )
     assert until(rota, "2026-01-06 09:00") == berlin("2026-01-06 12:00")
     assert on_call(rota, "2026-01-06 12:00") == BO
 
 
 OVERRIDDEN = Rota(
-    "overridden", (ANA, BO), date(2026, 1, 5), "Europe/Berlin", hours=parse_hours("Mon-Fri 08:00-18:00"),
+    "overridden", (ANA, BO), date(2026, 1, 5),
+    "Europe/Berlin", hours=parse_hours("Mon-Fri 08:00-18:00"),
     overrides=(
         Override(CY, berlin("2026-01-06 12:00"), berlin("2026-01-06 22:00")),
         Override(None, berlin("2026-01-07 10:00"), berlin("2026-01-07 11:00")),
@@ -157,10 +179,18 @@ ROTAS = st.builds(
     name=st.just("any"),
     people=st.lists(st.sampled_from([ANA, BO, CY]), min_size=1, max_size=4).map(tuple),
     start=st.dates(date(2025, 12, 1), date(2026, 2, 1)),
-    timezone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]),
+    timezone=st.sampled_from(
+        ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]
+    ),
     handover=st.times().map(lambda at: at.replace(second=0, microsecond=0)),
     length=st.sampled_from([HOUR, 8 * HOUR, 12 * HOUR, DAY, 3 * DAY, WEEK, 2 * WEEK]),
-    hours=st.none() | st.builds(Hours, st.frozensets(st.integers(0, 6)), st.just(time(8)), st.sampled_from([time(18), time(6), time(0)])),
+    hours=st.none()
+    | st.builds(
+        Hours,
+        st.frozensets(st.integers(0, 6)),
+        st.just(time(8)),
+        st.sampled_from([time(18), time(6), time(0)]),
+    ),
     overrides=st.lists(
         st.builds(
             lambda person, start, hours: Override(person, start, start + hours * HOUR),
@@ -171,9 +201,19 @@ ROTAS = st.builds(
         max_size=3,
     ).map(tuple),
 )
-CLOCK_CHANGES = [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2026, 3, 8, 7, tzinfo=UTC)]
-INSTANTS = st.datetimes(datetime(2025, 12, 1), datetime(2026, 12, 31), timezones=st.just(UTC)) | st.builds(  # noqa: DTZ001
-    lambda change, minutes: change + timedelta(minutes=minutes), st.sampled_from(CLOCK_CHANGES), st.integers(-180, 180)
+CLOCK_CHANGES = [
+    datetime(2026, 3, 29, 1, tzinfo=UTC),
+    datetime(2026, 10, 25, 1, tzinfo=UTC),
+    datetime(2026, 3, 8, 7, tzinfo=UTC),
+]
+INSTANTS = st.datetimes(
+    datetime(2025, 12, 1),  # noqa: DTZ001
+    datetime(2026, 12, 31),  # noqa: DTZ001
+    timezones=st.just(UTC),
+) | st.builds(
+    lambda change, minutes: change + timedelta(minutes=minutes),
+    st.sampled_from(CLOCK_CHANGES),
+    st.integers(-180, 180),
 )
 
 
@@ -198,10 +238,22 @@ def test_an_answer_holds_for_its_whole_span_and_not_at_its_end(rota: Rota, at: d
         ({"timezone": "../../etc/passwd"}, "is no time zone"),
         ({"length": timedelta(minutes=5)}, "too short"),
         ({"length": DAY, "weekday": 0}, "whole weeks"),
-        ({"overrides": (Override(ANA, berlin("2026-01-06 12:00"), berlin("2026-01-06 12:00")),)}, "ends before it begins"),
-        ({"overrides": (Override(ANA, datetime(2026, 1, 6), datetime(2026, 1, 7)),)}, "has no time zone"),  # noqa: DTZ001
-        ({"overrides": (Override(ANA, datetime(2026, 1, 6), datetime(2026, 1, 7, tzinfo=UTC)),)}, "has no time zone"),  # noqa: DTZ001
-        ({"overrides": (Override(ANA, datetime(2026, 1, 6, tzinfo=UTC), datetime(2026, 1, 7)),)}, "has no time zone"),  # noqa: DTZ001
+        (
+            {"overrides": (Override(ANA, berlin("2026-01-06 12:00"), berlin("2026-01-06 12:00")),)},
+            "ends before it begins",
+        ),
+        (
+            {"overrides": (Override(ANA, datetime(2026, 1, 6), datetime(2026, 1, 7)),)},  # noqa: DTZ001  # noqa: DTZ001  # noqa: DTZ001
+            "has no time zone",
+        ),
+        (
+            {"overrides": (Override(ANA, datetime(2026, 1, 6), datetime(2026, 1, 7, tzinfo=UTC)),)},  # noqa: DTZ001  # noqa: DTZ001  # noqa: DTZ001
+            "has no time zone",
+        ),
+        (
+            {"overrides": (Override(ANA, datetime(2026, 1, 6, tzinfo=UTC), datetime(2026, 1, 7)),)},  # noqa: DTZ001  # noqa: DTZ001  # noqa: DTZ001
+            "has no time zone",
+        ),
     ],
 )
 def test_a_rota_that_cannot_work_is_refused(change: dict[str, object], problem: str) -> None:
@@ -209,7 +261,18 @@ def test_a_rota_that_cannot_work_is_refused(change: dict[str, object], problem: 
         Rota(**{"name": "broken", "people": (ANA,), "start": date(2026, 1, 5), **change})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["", "always", "08:00-18:00", "Mon-Fri", "Foo 08:00-18:00", "Mon 25:00-26:00", "Mon 08:00-24:30"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "always",
+        "08:00-18:00",
+        "Mon-Fri",
+        "Foo 08:00-18:00",
+        "Mon 25:00-26:00",
+        "Mon 08:00-24:30",
+    ],
+)
 def test_hours_that_cannot_be_read_are_refused_with_their_text(text: str) -> None:
     with pytest.raises(ConfigurationError, match=f'"{text}"'):
         parse_hours(text)
@@ -221,7 +284,10 @@ def test_an_hour_is_the_shortest_shift() -> None:
         replace(DAILY, length=HOUR - timedelta(microseconds=1))
 
 
-@pytest.mark.parametrize(("days", "numbers"), [("Mon-Fri", {0, 1, 2, 3, 4}), ("Sat-Mon", {5, 6, 0}), ("Sun-Sun", {6}), ("Tue", {1})])
+@pytest.mark.parametrize(
+    ("days", "numbers"),
+    [("Mon-Fri", {0, 1, 2, 3, 4}), ("Sat-Mon", {5, 6, 0}), ("Sun-Sun", {6}), ("Tue", {1})],
+)
 def test_days_run_over_the_end_of_the_week(days: str, numbers: set[int]) -> None:
     assert parse_hours(f"{days} 08:00-18:00").weekdays == numbers
 
@@ -229,5 +295,9 @@ def test_days_run_over_the_end_of_the_week(days: str, numbers: set[int]) -> None
 def test_a_later_override_cuts_an_earlier_one_and_is_not_cut_by_it() -> None:
     long = Override(CY, berlin("2026-01-06 12:00"), berlin("2026-01-06 22:00"))
     short = Override(BO, berlin("2026-01-06 13:00"), berlin("2026-01-06 14:00"))
-    assert until(replace(WEEKLY, overrides=(long, short)), "2026-01-06 12:30") == berlin("2026-01-06 13:00")
-    assert until(replace(WEEKLY, overrides=(short, long)), "2026-01-06 12:30") == berlin("2026-01-06 22:00")
+    assert until(replace(WEEKLY, overrides=(long, short)), "2026-01-06 12:30") == berlin(
+        "2026-01-06 13:00"
+    )
+    assert until(replace(WEEKLY, overrides=(short, long)), "2026-01-06 12:30") == berlin(
+        "2026-01-06 22:00"
+    )

@@ -1,4 +1,6 @@
-"""What each decision is about: when that changes, what was pressed is older than what is; when anything else does, it is not."""
+"""What each decision is about: when that changes, what was pressed is older than what is; when
+anything else does, it is not.
+"""
 
 from __future__ import annotations
 
@@ -48,23 +50,49 @@ ABOUT = {
 @pytest.mark.parametrize("action", BINDS)
 def test_a_decision_is_about_what_it_binds_and_about_nothing_else(action: Action) -> None:
     told = token(action, SEEN)
-    changed = {each.name for each in fields(Seen) if token(action, replace(SEEN, **{each.name: "another"})) != told}
+    changed = {
+        each.name
+        for each in fields(Seen)
+        if token(action, replace(SEEN, **{each.name: "another"})) != told
+    }
     assert changed == set(ABOUT[action].split())
 
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 BO = Person("T1", "UBO")
 V2 = Deployment(
-    "shop-2", Kind.FORWARD, "shop", "production", "v2", "v2", "b" * 40, "rolling", BO, BO, State.ROLLING_OUT, NOW, NOW, base_commit="a" * 40
+    "shop-2",
+    Kind.FORWARD,
+    "shop",
+    "production",
+    "v2",
+    "v2",
+    "b" * 40,
+    "rolling",
+    BO,
+    BO,
+    State.ROLLING_OUT,
+    NOW,
+    NOW,
+    base_commit="a" * 40,
 )
 CARD = Card(V2, NOW)
-STEP = Step(0, "canary-5", 5, timedelta(0), StepState.RUNNING, stages=(Stage("release", RunState.WAITING, passable=True),))
+STEP = Step(
+    0,
+    "canary-5",
+    5,
+    timedelta(0),
+    StepState.RUNNING,
+    stages=(Stage("release", RunState.WAITING, passable=True),),
+)
 OTHERWISE: dict[str, Card] = {
     "commit": replace(CARD, deployment=replace(V2, commit="c" * 40)),
     "base": replace(CARD, deployment=replace(V2, base_commit="0" * 40)),
     "strategy": replace(CARD, deployment=replace(V2, strategy="canary")),
     "lead": replace(CARD, deployment=replace(V2, lead=Person("T1", "UCY"))),
-    "gates": replace(CARD, review=Review(NOW, (Gate("tests", "tests green", GateState.GREEN, ""),))),
+    "gates": replace(
+        CARD, review=Review(NOW, (Gate("tests", "tests green", GateState.GREEN, ""),))
+    ),
     "target": replace(CARD, rollback=RollbackOffer("v1", "a" * 40)),
     "finding": replace(CARD, trouble=Trouble(1, Sort.DEGRADED, "canary-5")),
     "lock": replace(CARD, lock=Lock("shop", "production", "incident 7", BO, NOW)),
@@ -83,16 +111,38 @@ ELSEWHERE = {"doubt", "named"}
 @pytest.mark.parametrize("name", [each.name for each in fields(Seen) if each.name not in ELSEWHERE])
 def test_a_card_that_shows_another_fact_is_another_thing_to_decide_about(name: str) -> None:
     before, after = seen_on(CARD), seen_on(OTHERWISE[name])
-    assert {each.name for each in fields(Seen) if getattr(before, each.name) != getattr(after, each.name)} == {name}
+    assert {
+        each.name
+        for each in fields(Seen)
+        if getattr(before, each.name) != getattr(after, each.name)
+    } == {name}
 
 
-def test_each_gate_that_says_something_else_and_each_new_finding_is_another_thing_to_decide_about() -> None:
-    gate, found = Gate("tests", "tests green", GateState.GREEN, ""), Trouble(1, Sort.DEGRADED, "canary-5")
+def test_each_gate_that_says_something_else_and_each_new_finding_is_another_thing_to_decide_about() -> (
+    None
+):
+    gate, found = (
+        Gate("tests", "tests green", GateState.GREEN, ""),
+        Trouble(1, Sort.DEGRADED, "canary-5"),
+    )
     gates = [
-        Review(NOW, each) for each in ((gate,), (replace(gate, state=GateState.OPEN),), (replace(gate, key="staged"),), (gate, gate), ())
+        Review(NOW, each)
+        for each in (
+            (gate,),
+            (replace(gate, state=GateState.OPEN),),
+            (replace(gate, key="staged"),),
+            (gate, gate),
+            (),
+        )
     ]
     assert len({gates_of(each) for each in gates}) == len(gates)
-    findings = (None, found, replace(found, number=2), replace(found, where="watch"), replace(found, bad=(("errors", 2.0),)))
+    findings = (
+        None,
+        found,
+        replace(found, number=2),
+        replace(found, where="watch"),
+        replace(found, bad=(("errors", 2.0),)),
+    )
     assert len({finding_of(each) for each in findings}) == len(findings)
 
 

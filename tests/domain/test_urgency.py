@@ -33,11 +33,15 @@ URGENT = {
 @pytest.mark.parametrize("state", State)
 def test_each_state_is_as_urgent_as_somebody_has_to_act(state: State) -> None:
     assert urgency(state, is_degraded=False) is URGENT[state]
-    assert urgency(state, is_degraded=True) is (URGENT[state] if URGENT[state] is Urgency.ROLLING_BACK else Urgency.DEGRADED)
+    assert urgency(state, is_degraded=True) is (
+        URGENT[state] if URGENT[state] is Urgency.ROLLING_BACK else Urgency.DEGRADED
+    )
 
 
 @pytest.mark.parametrize(("seconds", "then"), [(0, MOVES), (119, MOVES), (120, RESTS)])
-def test_what_has_just_ended_is_shown_in_turn_with_what_runs_and_before_what_ended_long_ago(seconds: int, then: Urgency) -> None:
+def test_what_has_just_ended_is_shown_in_turn_with_what_runs_and_before_what_ended_long_ago(
+    seconds: int, then: Urgency
+) -> None:
     since = timedelta(seconds=seconds)
     assert urgency(State.VERIFIED, is_degraded=False, since=since) is then
     assert urgency(State.ROLLED_BACK, is_degraded=False, since=since) is then
@@ -46,12 +50,25 @@ def test_what_has_just_ended_is_shown_in_turn_with_what_runs_and_before_what_end
 
 
 def test_fires_come_first_then_who_waits_then_what_moves() -> None:
-    order = [Urgency.ANSWERED, Urgency.ROLLING_BACK, Urgency.DEGRADED, Urgency.FAILED, WAITS, MOVES, RESTS]
+    order = [
+        Urgency.ANSWERED,
+        Urgency.ROLLING_BACK,
+        Urgency.DEGRADED,
+        Urgency.FAILED,
+        WAITS,
+        MOVES,
+        RESTS,
+    ]
     assert sorted(Urgency) == order == list(Urgency)
 
 
-@pytest.mark.parametrize(("seconds", "then"), [(0, RESTS), (59, RESTS), (60, MOVES), (119, MOVES), (120, WAITS), (9999, WAITS)])
-def test_each_minute_of_waiting_moves_a_card_up_to_where_somebody_waits(seconds: int, then: Urgency) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "then"),
+    [(0, RESTS), (59, RESTS), (60, MOVES), (119, MOVES), (120, WAITS), (9999, WAITS)],
+)
+def test_each_minute_of_waiting_moves_a_card_up_to_where_somebody_waits(
+    seconds: int, then: Urgency
+) -> None:
     assert after_waiting(RESTS, timedelta(seconds=seconds)) is then
 
 

@@ -42,7 +42,14 @@ def test_the_highest_version_is_the_one_that_people_mean(names: list[str], expec
 
 @pytest.mark.case("ci-and-refs-2")
 @pytest.mark.parametrize(
-    "names", [["before-refactoring"], ["stable", "nightly"], ["release-2", "release-10"], ["zeta"], ["7", "2019-archive"]]
+    "names",
+    [
+        ["before-refactoring"],
+        ["stable", "nightly"],
+        ["release-2", "release-10"],
+        ["zeta"],
+        ["7", "2019-archive"],
+    ],
 )
 def test_a_tag_that_is_no_version_is_never_the_latest(names: list[str]) -> None:
     assert highest(names) == ""
@@ -66,7 +73,9 @@ def test_a_tag_with_a_no_break_space_is_passed_over() -> None:
         (["v2500.0.0-rc.1", "2015.06.01"], "2015.06.01"),
     ],
 )
-def test_versions_that_are_dates_count_where_there_are_no_others(names: list[str], expected: str) -> None:
+def test_versions_that_are_dates_count_where_there_are_no_others(
+    names: list[str], expected: str
+) -> None:
     assert {highest(each) for each in permutations(names)} == {expected}
 
 
@@ -78,13 +87,19 @@ def test_versions_that_are_dates_count_where_there_are_no_others(names: list[str
         ("web", ["api/v10.0.0", "web/v1.2.0"], "web/v1.2.0"),
         ("web", ["@acme/web@1.2.0", "@acme/web@1.10.0", "@acme/api@2.0.0"], "@acme/web@1.10.0"),
         ("web", ["web@1.2.0", "web@1.1.0"], "web@1.2.0"),
-        ("checkout", ["checkout-v1.0.0", "search-v0.1.0", "checkout-v1.1.0", "search-v0.2.0"], "checkout-v1.1.0"),
+        (
+            "checkout",
+            ["checkout-v1.0.0", "search-v0.1.0", "checkout-v1.1.0", "search-v0.2.0"],
+            "checkout-v1.1.0",
+        ),
         ("checkout", ["Checkout-1.1.0", "v7.0.0"], "Checkout-1.1.0"),
         ("search", ["checkout-v1.1.0", "v0.3.0"], "v0.3.0"),
         ("search", ["checkout-v1.1.0", "search-refactoring"], ""),
     ],
 )
-def test_of_several_services_in_one_repository_each_has_its_own_versions(service: str, names: list[str], expected: str) -> None:
+def test_of_several_services_in_one_repository_each_has_its_own_versions(
+    service: str, names: list[str], expected: str
+) -> None:
     assert {Tags(service).highest(each) for each in permutations(names)} == {expected}
 
 
@@ -93,13 +108,19 @@ def test_of_several_services_in_one_repository_each_has_its_own_versions(service
     ("pattern", "names", "expected"),
     [
         ("release-*", ["release-2", "release-10", "v9.0.0"], "release-10"),
-        ("services/web/v*", ["services/web/v1.2.0", "services/api/v2.0.0", "web-v3.0.0"], "services/web/v1.2.0"),
+        (
+            "services/web/v*",
+            ["services/web/v1.2.0", "services/api/v2.0.0", "web-v3.0.0"],
+            "services/web/v1.2.0",
+        ),
         ("20*", ["2024.05.01", "v3.4.0"], "2024.05.01"),
         ("*-web", ["1.2.0-web", "1.3.0-api"], "1.2.0-web"),
         ("release-*", ["v1.0.0"], ""),
     ],
 )
-def test_a_pattern_of_the_team_replaces_the_usual_ways(pattern: str, names: list[str], expected: str) -> None:
+def test_a_pattern_of_the_team_replaces_the_usual_ways(
+    pattern: str, names: list[str], expected: str
+) -> None:
     assert {Tags("web", pattern).highest(each) for each in permutations(names)} == {expected}
 
 
@@ -123,11 +144,15 @@ ALL = ("checkout", ""), ("search", "search-v*"), ("board", "v*")
         ("checkout", "search-refactoring", ""),
     ],
 )
-def test_a_tag_is_the_version_of_the_service_in_whose_way_it_is_written(service: str, tag: str, owner: str) -> None:
+def test_a_tag_is_the_version_of_the_service_in_whose_way_it_is_written(
+    service: str, tag: str, owner: str
+) -> None:
     pattern = dict(ALL)[service]
     tags = Tags(service, pattern, tuple(Tags(*each) for each in ALL if each[0] != service))
     assert tags.owner(tag) == owner
-    assert not owner or tags.highest([tag]) == "", "what is another's is no version of this one, and never the latest"
+    assert not owner or tags.highest([tag]) == "", (
+        "what is another's is no version of this one, and never the latest"
+    )
 
 
 @pytest.mark.case("ci-and-refs-12")
@@ -141,21 +166,29 @@ def test_a_tag_is_the_version_of_the_service_in_whose_way_it_is_written(service:
         ("mian", ["main", "v1.0.0"], "main"),
     ],
 )
-def test_the_nearest_name_is_the_one_that_was_meant(typed: str, names: list[str], expected: str) -> None:
+def test_the_nearest_name_is_the_one_that_was_meant(
+    typed: str, names: list[str], expected: str
+) -> None:
     assert nearest(typed, names)[0] == expected
 
 
 @pytest.mark.parametrize(
     ("service", "name", "is_preview"),
     [
-        ("", "v1.0.0", False), ("", "v1.0.0-rc.1", True), ("", "20240101", False), ("", "20240101-nightly", True), ("", "stable", False),
-        ("", "1.0.post1", False), ("", "1.0.Final", False), ("web", "web-v1.0.0-rc.1", True), ("web", "web-v1.0.0", False),
+        ("", "v1.0.0", False), ("", "v1.0.0-rc.1", True), ("", "20240101", False),
+        ("", "20240101-nightly", True), ("", "stable", False),
+        ("", "1.0.post1", False), ("", "1.0.Final", False),
+        ("web", "web-v1.0.0-rc.1", True), ("web", "web-v1.0.0", False),
         ("web", "v1.0.0-rc.1", True), ("web", "web-refactoring", False),
     ],
 )  # fmt: skip
-def test_a_preview_is_told_from_a_release_however_it_is_called(service: str, name: str, *, is_preview: bool) -> None:
+def test_a_preview_is_told_from_a_release_however_it_is_called(
+    service: str, name: str, *, is_preview: bool
+) -> None:
     assert Tags(service).is_preview(name) is is_preview
-    assert not Tags(service, "release-*").is_preview("v1.0.0-rc.1"), "what the team writes otherwise is none of its versions"
+    assert not Tags(service, "release-*").is_preview("v1.0.0-rc.1"), (
+        "what the team writes otherwise is none of its versions"
+    )
 
 
 def test_of_names_that_were_begun_the_highest_number_is_the_nearest() -> None:
@@ -167,7 +200,12 @@ def test_nothing_is_near_to_what_looks_like_nothing() -> None:
     assert nearest("xyzzy", ["main", "v1.0.0"]) == ()
 
 
-@given(st.lists(st.text() | st.from_regex(r"(web[-@/])?v?[0-9.]{1,9}[-+._]?[a-z0-9.-]{0,6}", fullmatch=True)), st.sampled_from(["", "web"]))
+@given(
+    st.lists(
+        st.text() | st.from_regex(r"(web[-@/])?v?[0-9.]{1,9}[-+._]?[a-z0-9.-]{0,6}", fullmatch=True)
+    ),
+    st.sampled_from(["", "web"]),
+)
 def test_any_names_can_be_compared(names: list[str], service: str) -> None:
     ranked = Tags(service).ranked(names)
     assert set(ranked) <= set(names)

@@ -32,18 +32,33 @@ def test_a_watch_is_waited_for_until_it_ends_or_until_somebody_lets_this_one_go(
     watched: Watched, says: str, clears_at: datetime | None
 ) -> None:
     waits = watched_gate(watched, by=None, at=None)
-    assert (waits.state, waits.sentence, waits.need, waits.blocks) == (GateState.OPEN, says, Need.REQUIRED, True)
+    assert (waits.state, waits.sentence, waits.need, waits.blocks) == (
+        GateState.OPEN,
+        says,
+        Need.REQUIRED,
+        True,
+    )
     assert (waits.at, waits.clears_at) == (NOW, clears_at)
     waived = watched_gate(watched, by=BO, at=NOW + HOUR)
-    assert (waived.state, waived.sentence, waived.blocks) == (GateState.WAIVED, f"{says}; not waited for", False)
+    assert (waived.state, waived.sentence, waived.blocks) == (
+        GateState.WAIVED,
+        f"{says}; not waited for",
+        False,
+    )
     assert (waived.by, waived.at) == (BO, NOW + HOUR)
 
 
 @pytest.mark.parametrize(
     ("trouble", "number"),
-    [(None, 0), (Trouble(2, Sort.DEGRADED, "watch"), 2), (Trouble(2, Sort.DEGRADED, "watch", is_over=True), 0)],
+    [
+        (None, 0),
+        (Trouble(2, Sort.DEGRADED, "watch"), 2),
+        (Trouble(2, Sort.DEGRADED, "watch", is_over=True), 0),
+    ],
 )
-def test_the_watch_of_a_healthy_version_is_another_thing_to_cut_short_than_one_in_trouble(trouble: Trouble | None, number: int) -> None:
+def test_the_watch_of_a_healthy_version_is_another_thing_to_cut_short_than_one_in_trouble(
+    trouble: Trouble | None, number: int
+) -> None:
     assert finding_in(trouble) == number
     assert replace(HEALTHY, finding=number).mark == mark_of("shop-1", number) == f"shop-1:{number}"
 

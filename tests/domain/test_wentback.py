@@ -16,7 +16,20 @@ NOW, BO = datetime(2026, 11, 21, 10, 2, tzinfo=UTC), Person("T1", "UBO")
 def back(minute: int, state: State, by: Person = BO, ended_by: Person | None = None) -> Deployment:
     at = NOW + timedelta(minutes=minute)
     return Deployment(
-        f"shop-{minute}", Kind.ROLLBACK, "shop", "production", "v1", "v1", "a" * 40, "rolling", by, BO, state, at, at, ended_by=ended_by
+        f"shop-{minute}",
+        Kind.ROLLBACK,
+        "shop",
+        "production",
+        "v1",
+        "v1",
+        "a" * 40,
+        "rolling",
+        by,
+        BO,
+        state,
+        at,
+        at,
+        ended_by=ended_by,
     )
 
 

@@ -30,15 +30,25 @@ def test_what_is_blocked_without_a_reason_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nearest", "meant"), [((), ""), (("v1.2.0",), " Did you mean v1.2.0?"), (("v1", "v2"), " Did you mean v1 or v2?")]
+    ("nearest", "meant"),
+    [((), ""), (("v1.2.0",), " Did you mean v1.2.0?"), (("v1", "v2"), " Did you mean v1 or v2?")],
 )
-def test_a_ref_that_is_not_there_is_told_with_the_nearest_names(nearest: tuple[str, ...], meant: str) -> None:
+def test_a_ref_that_is_not_there_is_told_with_the_nearest_names(
+    nearest: tuple[str, ...], meant: str
+) -> None:
     unknown = UnknownRef("v12", "acme/shop", vendor="GitHub", nearest=nearest)
     assert str(unknown) == f'There is no tag, branch or commit "v12" in acme/shop.{meant}'
-    assert (unknown.ref, unknown.nearest, unknown.vendor, unknown.retry) == ("v12", nearest, "GitHub", False)
+    assert (unknown.ref, unknown.nearest, unknown.vendor, unknown.retry) == (
+        "v12",
+        nearest,
+        "GitHub",
+        False,
+    )
 
 
-def test_what_was_not_asked_yet_says_when_it_is_its_turn_and_trying_again_before_helps_nobody() -> None:
+def test_what_was_not_asked_yet_says_when_it_is_its_turn_and_trying_again_before_helps_nobody() -> (
+    None
+):
     until = datetime(2026, 11, 21, 2, 1, tzinfo=UTC)
     waits = NotAskedYet(vendor="GitHub", until=until)
     assert str(waits) == "not asked yet: many wait, and each is asked for in turn"

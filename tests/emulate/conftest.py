@@ -1,4 +1,6 @@
-"""A GitHub that others wrote (npm: emulate), seeded over its own interface, and our provider as ``gonogo.yaml`` would build it."""
+"""A GitHub that others wrote (npm: emulate), seeded over its own interface, and our provider as
+``gonogo.yaml`` would build it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from aiohttp.test_utils import TestServer
 
 from bot.providers.ci.github import KIND
 from bot.providers.ci.github.provider import GitHubCI
-from bot.providers.rest import Hosts
-from bot.providers.workbench import Workbench
+from bot.providers.context import ProviderContext
+from bot.providers.rest import RateLimits
 from tests.emulate.door import Door
 from tests.emulator.alone import is_alone
 from tests.emulator.process import free_port, start
@@ -49,12 +51,27 @@ def emulator() -> tuple[str, str]:
 def seed(permissions: Mapping[str, str], webhook: str) -> dict[str, Any]:
     """Write two private repositories, and an App that is installed on the shop alone.
 
-    ``bo`` comes first because emulate takes every unknown token for the first person; he may see neither repository.
+    ``bo`` comes first because emulate takes every unknown token for the first person; he
+    may see neither repository.
     """
-    installation = {"installation_id": INSTALLATION, "account": "acme", "repository_selection": "selected", "repositories": [SHOP]}
-    app = {"app_id": int(APP), "slug": "gonogo", "name": "Go/No-Go", "private_key": private_key(), "permissions": dict(permissions)}
+    installation = {
+        "installation_id": INSTALLATION,
+        "account": "acme",
+        "repository_selection": "selected",
+        "repositories": [SHOP],
+    }
+    app = {
+        "app_id": int(APP),
+        "slug": "gonogo",
+        "name": "Go/No-Go",
+        "private_key": private_key(),
+        "permissions": dict(permissions),
+    }
     app |= {"events": EVENTS, "webhook_url": webhook, "webhook_secret": SECRET}
-    repositories = [{"owner": owner, "name": name, "private": True} for owner, name in (each.split("/") for each in (SHOP, VAULT))]
+    repositories = [
+        {"owner": owner, "name": name, "private": True}
+        for owner, name in (each.split("/") for each in (SHOP, VAULT))
+    ]
     return {
         "tokens": {PEOPLES_TOKEN: {"login": "ana", "scopes": ["repo", "admin:org"]}},
         "github": {
@@ -103,23 +120,36 @@ class Place:
     letterbox: Letterbox
 
     def provider(
-        self, repository: str = SHOP, *, key: str = "", app: str = APP, clock: ShiftedClock | None = None, secret: str = SECRET
+        self,
+        repository: str = SHOP,
+        *,
+        key: str = "",
+        app: str = APP,
+        clock: ShiftedClock | None = None,
+        secret: str = SECRET,
     ) -> GitHubCI:
         """Build our provider; it speaks to the emulator through the door."""
-        secrets = {"GONOGO_GITHUB_APP_ID": app, "GONOGO_GITHUB_APP_KEY": key or private_key(), "GONOGO_GITHUB_WEBHOOK_SECRET": secret}
+        secrets = {
+            "GONOGO_GITHUB_APP_ID": app,
+            "GONOGO_GITHUB_APP_KEY": key or private_key(),
+            "GONOGO_GITHUB_WEBHOOK_SECRET": secret,
+        }
         options = {"repository": repository, "api": self.doors_url, "alerts": "off"}
-        bench = Workbench(
-            "shop", options, lambda name: secrets.get(name, ""), self.session, Hosts(), clock or ShiftedClock(), MemoryRuns(),
+        context = ProviderContext(
+            "shop", options, lambda name: secrets.get(name, ""), self.session,
+            RateLimits(), clock or ShiftedClock(), MemoryRuns(),
             MemoryStarts(),            Path("unused"), lambda _: None,
         )  # fmt: skip
-        built = KIND.build(bench)
+        built = KIND.build(context)
         assert isinstance(built, GitHubCI)
         return built
 
     async def asks(self, method: str, path: str, body: Any = None) -> Any:
         """Do something in the shop as ana, past the door."""
         headers = {"Authorization": f"Bearer {PEOPLES_TOKEN}"}
-        async with self.session.request(method, f"{self.url}/repos/{SHOP}{path}", json=body, headers=headers) as answer:
+        async with self.session.request(
+            method, f"{self.url}/repos/{SHOP}{path}", json=body, headers=headers
+        ) as answer:
             assert answer.ok, f"{method} {path}: {answer.status} {await answer.text()}"
             said = await answer.read()
             return json.loads(said) if said else None
@@ -132,10 +162,22 @@ class Place:
         """Commit a file of its own to a branch."""
         parent = await self.tip(branch)
         blob = await self.asks("POST", "/git/blobs", {"content": subject, "encoding": "utf-8"})
-        entry = {"path": f"{subject.replace(' ', '-')}.txt", "mode": "100644", "type": "blob", "sha": blob["sha"]}
-        tree = await self.asks("POST", "/git/trees", {"base_tree": await self._tree(parent), "tree": [entry]})
+        entry = {
+            "path": f"{subject.replace(' ', '-')}.txt",
+            "mode": "100644",
+            "type": "blob",
+            "sha": blob["sha"],
+        }
+        tree = await self.asks(
+            "POST", "/git/trees", {"base_tree": await self._tree(parent), "tree": [entry]}
+        )
         author = {"name": "cy", "email": "cy@example.com", "date": datetime.now(UTC).isoformat()}
-        body = {"message": f"{subject}\n\nWhy it was done.", "tree": tree["sha"], "parents": [parent], "author": author}
+        body = {
+            "message": f"{subject}\n\nWhy it was done.",
+            "tree": tree["sha"],
+            "parents": [parent],
+            "author": author,
+        }
         made = str((await self.asks("POST", "/git/commits", body))["sha"])
         await self.asks("PATCH", f"/git/refs/heads/{branch}", {"sha": made})
         return made
@@ -159,13 +201,23 @@ class Place:
 
     async def annotate(self, tag: str, commit: str) -> None:
         """Make an annotated tag."""
-        made = await self.asks("POST", "/git/tags", {"tag": tag, "message": tag, "object": commit, "type": "commit"})
+        made = await self.asks(
+            "POST", "/git/tags", {"tag": tag, "message": tag, "object": commit, "type": "commit"}
+        )
         await self.refer(f"tags/{tag}", made["sha"])
 
     async def check(self, commit: str, name: str, conclusion: str = "") -> int:
         """Report a check, finished with ``conclusion`` or still running; give its number."""
-        ended = {"status": "completed", "conclusion": conclusion} if conclusion else {"status": "in_progress"}
-        return int((await self.asks("POST", "/check-runs", {"name": name, "head_sha": commit, **ended}))["id"])
+        ended = (
+            {"status": "completed", "conclusion": conclusion}
+            if conclusion
+            else {"status": "in_progress"}
+        )
+        return int(
+            (await self.asks("POST", "/check-runs", {"name": name, "head_sha": commit, **ended}))[
+                "id"
+            ]
+        )
 
     async def tokens(self) -> list[Any]:
         """List what the emulator noted about the tokens that it gave to Apps."""
@@ -183,11 +235,19 @@ async def opened(folder: Path, permissions: Mapping[str, str]) -> AsyncIterator[
         letterbox = Letterbox()
         webhook = await stack.enter_async_context(TestServer(letterbox.application()))
         file.write_text(json.dumps(seed(permissions, str(webhook.make_url("/webhooks/ci/github")))))
-        await start(stack, *programs, *arguments, environment={}, up="Ready.", log=folder / "emulate.log")
+        await start(
+            stack, *programs, *arguments, environment={}, up="Ready.", log=folder / "emulate.log"
+        )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         door = Door(f"http://127.0.0.1:{port}", session)
         server = await stack.enter_async_context(TestServer(door.application()))
-        yield Place(f"http://127.0.0.1:{port}", door, str(server.make_url("")).rstrip("/"), session, letterbox)
+        yield Place(
+            f"http://127.0.0.1:{port}",
+            door,
+            str(server.make_url("")).rstrip("/"),
+            session,
+            letterbox,
+        )
 
 
 @pytest.fixture

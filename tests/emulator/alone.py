@@ -1,6 +1,8 @@
-"""Run a command with no network but its own loopback: ``unshare --net python -m tests.emulator.alone command …``.
+"""Run a command with no network but its own loopback: ``unshare --net python -m
+tests.emulator.alone command …``.
 
-The emulator is a program of others that listens on every interface; here there is nobody else to hear it, and nowhere for it to call.
+The emulator is a program of others that listens on every interface; here there is nobody else to
+hear it, and nowhere for it to call.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ def raise_loopback() -> None:
 
 if __name__ == "__main__":
     if not is_alone():
-        sys.exit("There is a network here. Start this in a network namespace of its own: unshare --net python -m tests.emulator.alone …")
+        sys.exit(
+            "There is a network here. Start this in a network namespace of its own: unshare --net "
+            "python -m tests.emulator.alone …"
+        )
     raise_loopback()
     os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - this is what it is for

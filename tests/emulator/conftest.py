@@ -1,4 +1,6 @@
-"""A workspace that others wrote (npm: local-slack-linux-x64), driven through its control API, and our bot as it is shipped."""
+"""A workspace that others wrote (npm: local-slack-linux-x64), driven through its control API, and
+our bot as it is shipped.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,18 @@ import pytest
 
 from bot.adopting import adopt
 from bot.settings import Settings
-from tests.conversations.conftest import ANA, BO, CHANNEL, CONFIG, CY, DI, Service, environment_of, make_repository, serve_metrics
+from tests.conversations.conftest import (
+    ANA,
+    BO,
+    CHANNEL,
+    CONFIG,
+    CY,
+    DI,
+    Service,
+    environment_of,
+    make_repository,
+    serve_metrics,
+)
 from tests.conversations.vendors import Local
 from tests.emulator.alone import is_alone
 from tests.emulator.process import free_port, start
@@ -33,7 +46,9 @@ def emulator() -> Path:
     if not named or not Path(named).is_file():
         pytest.skip("needs the emulator; run make test-emulator")
     if not is_alone():
-        pytest.skip("the emulator runs only without network beyond loopback; run make test-emulator")
+        pytest.skip(
+            "the emulator runs only without network beyond loopback; run make test-emulator"
+        )
     return Path(named)
 
 
@@ -66,17 +81,24 @@ class LocalSlack:
     def config(self) -> str:
         """Write its configuration."""
         app = {
-            "appId": "A0GONOGO", "botUserId": "U0GONOGO", "botName": "gonogo", "botToken": self.token, "appToken": self.app_token,
-            "signingSecret": self.secret, "mode": self.mode, "requestUrl": f"http://127.0.0.1:{self.bot_port}/slack/events",
+            "appId": "A0GONOGO", "botUserId": "U0GONOGO", "botName": "gonogo",
+            "botToken": self.token, "appToken": self.app_token,
+            "signingSecret": self.secret, "mode": self.mode,
+            "requestUrl": f"http://127.0.0.1:{self.bot_port}/slack/events",
         }  # fmt: skip
         people = {"ana": ANA, "bo": BO, "cy": CY, "di": DI, "eve": EVE}
         return json.dumps(
             {
-                "workspace": {"name": "Example", "domain": "example", "teamId": "T0SANDBOX"}, "app": app,
-                "users": [{"id": user, "name": name, "real_name": name} for name, user in people.items()],
-                "channels": [{"id": CHANNEL, "name": "deploys", "members": [*people.values(), "U0GONOGO"]}],
+                "workspace": {"name": "Example", "domain": "example", "teamId": "T0SANDBOX"},
+                "app": app,
+                "users": [
+                    {"id": user, "name": name, "real_name": name} for name, user in people.items()
+                ],
+                "channels": [
+                    {"id": CHANNEL, "name": "deploys", "members": [*people.values(), "U0GONOGO"]}
+                ],
             }
-        )  # fmt: skip
+        )
 
     async def watch(self) -> None:
         """Follow the page's WebSocket: dialogs and their errors are told there alone."""
@@ -92,7 +114,9 @@ class LocalSlack:
     async def says(self, user: str, text: str) -> None:
         """Type a command."""
         command, _, rest = text.partition(" ")
-        await self._post("command", {"channel": CHANNEL, "user": user, "command": command, "text": rest})
+        await self._post(
+            "command", {"channel": CHANNEL, "user": user, "command": command, "text": rest}
+        )
 
     async def clicks(self, user: str, message: Mapping[str, Any], action: str) -> None:
         """Press a button of a message."""
@@ -100,7 +124,15 @@ class LocalSlack:
             for element in block.get("elements", [block.get("accessory") or {}]):
                 if element.get("action_id") == f"gonogo.{action}":
                     pressed = {**element, "block_id": block.get("block_id", "b")}
-                    await self._post("interact", {"channel": CHANNEL, "messageTs": message["ts"], "user": user, "action": pressed})
+                    await self._post(
+                        "interact",
+                        {
+                            "channel": CHANNEL,
+                            "messageTs": message["ts"],
+                            "user": user,
+                            "action": pressed,
+                        },
+                    )
                     return
         raise AssertionError(f"there is no button {action} on {message['text']}")
 
@@ -108,7 +140,12 @@ class LocalSlack:
         """Fill in the dialog on top and send it off: block id to the element's value."""
         view = (await self.until(lambda: self.snapshot.get("stack")))[-1]
         filled = {
-            block["block_id"]: {block["element"]["action_id"]: {"type": block["element"]["type"], **values[block["block_id"]]}}
+            block["block_id"]: {
+                block["element"]["action_id"]: {
+                    "type": block["element"]["type"],
+                    **values[block["block_id"]],
+                }
+            }
             for block in view["blocks"]
             if block["type"] == "input" and block["block_id"] in values
         }
@@ -130,16 +167,22 @@ class LocalSlack:
         """Wait for a message to one person with these words."""
         return await self._message(lambda m: m.get("ephemeral_to") == user, words)
 
-    async def _message(self, fits: Callable[[dict[str, Any]], bool], words: tuple[str, ...]) -> dict[str, Any]:
+    async def _message(
+        self, fits: Callable[[dict[str, Any]], bool], words: tuple[str, ...]
+    ) -> dict[str, Any]:
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:
                     for message in await self.messages():
-                        if fits(message) and all(word in json.dumps(message, ensure_ascii=False) for word in words):
+                        if fits(message) and all(
+                            word in json.dumps(message, ensure_ascii=False) for word in words
+                        ):
                             return message
                     await self._something()
         except TimeoutError:
-            raise AssertionError(f"nobody said {words}; there is {[m['text'] for m in await self.messages()]}") from None
+            raise AssertionError(
+                f"nobody said {words}; there is {[m['text'] for m in await self.messages()]}"
+            ) from None
 
     async def until(self, condition: Callable[[], Any]) -> Any:
         """Wait until something holds."""
@@ -149,7 +192,9 @@ class LocalSlack:
             return found
 
     async def _something(self) -> None:
-        """Wait until anything happens in the workspace, or for a while: two processes share no clock."""
+        """Wait until anything happens in the workspace, or for a while: two
+        processes share no clock.
+        """
         self.changed.clear()
         try:
             async with asyncio.timeout(SILENCE):
@@ -185,17 +230,43 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         config = CONFIG.format(ci=ci.line, metrics=metrics)
         (tmp_path / "gonogo.yaml").write_text(config)
         (tmp_path / "workspace.json").write_text(slack.config())
-        arguments = ["--config", str(tmp_path / "workspace.json"), "--port", str(slack.port), "--files-dir", str(tmp_path / "files")]
-        await start(stack, str(binary), *arguments, environment={}, up="Control API", log=tmp_path / "workspace.log")
+        arguments = [
+            "--config",
+            str(tmp_path / "workspace.json"),
+            "--port",
+            str(slack.port),
+            "--files-dir",
+            str(tmp_path / "files"),
+        ]
+        await start(
+            stack,
+            str(binary),
+            *arguments,
+            environment={},
+            up="Control API",
+            log=tmp_path / "workspace.log",
+        )
         watching = asyncio.create_task(slack.watch())
         stack.callback(watching.cancel)
-        environment = {**environment_of(slack, tmp_path), "GONOGO_LISTEN": f"127.0.0.1:{slack.bot_port}"}
+        environment = {
+            **environment_of(slack, tmp_path),
+            "GONOGO_LISTEN": f"127.0.0.1:{slack.bot_port}",
+        }
         if slack.mode == "socket":
             environment["SLACK_APP_TOKEN"] = slack.app_token
             del environment["SLACK_SIGNING_SECRET"]
         settings = Settings.read(environment)
         await adopt(settings, service="storefront", ref="v1.1.0", environment="staging")
         await adopt(settings, service="storefront", ref="v1.0.0", environment="production")
-        await start(stack, sys.executable, "-m", "bot", "run", environment=environment, up="is up", log=tmp_path / "bot.log")
+        await start(
+            stack,
+            sys.executable,
+            "-m",
+            "bot",
+            "run",
+            environment=environment,
+            up="is up",
+            log=tmp_path / "bot.log",
+        )
         await service.scraped.wait()
         yield Place(slack, service, commits, ci)

@@ -13,18 +13,27 @@ from tests.patience import PATIENCE
 
 
 def free_port() -> int:
-    """Ask the kernel for a port. In a network namespace of our own nobody else takes it in between."""
+    """Ask the kernel for a port. In a network namespace of our own nobody
+    else takes it in between.
+    """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
 
 
-async def start(stack: AsyncExitStack, *command: str, environment: Mapping[str, str], up: str, log: Path) -> None:
-    """Start a program, wait until it says ``up``, and end it with the stack. What it says is kept in ``log``."""
+async def start(
+    stack: AsyncExitStack, *command: str, environment: Mapping[str, str], up: str, log: Path
+) -> None:
+    """Start a program, wait until it says ``up``, and end it with the stack. What it
+    says is kept in ``log``.
+    """
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *command,
+            env={**os.environ, **environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,6 @@
-"""The bot as it is shipped, against a workspace that we did not write, over HTTP and over Socket Mode. See ``make test-emulator``."""
+"""The bot as it is shipped, against a workspace that we did not write, over HTTP and over Socket
+Mode. See ``make test-emulator``.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,15 @@ if TYPE_CHECKING:
 
 ANA, BO, CY, DI, EVE = "U0ANA", "U0BO", "U0CY", "U0DI", "U0EVE"
 STAGING = {
-    "gonogo.field.service": {"selected_option": {"text": {"type": "plain_text", "text": "storefront"}, "value": "storefront"}},
-    "gonogo.field.environment": {"selected_option": {"text": {"type": "plain_text", "text": "staging"}, "value": "staging"}},
+    "gonogo.field.service": {
+        "selected_option": {
+            "text": {"type": "plain_text", "text": "storefront"},
+            "value": "storefront",
+        }
+    },
+    "gonogo.field.environment": {
+        "selected_option": {"text": {"type": "plain_text", "text": "staging"}, "value": "staging"}
+    },
 }
 
 pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]

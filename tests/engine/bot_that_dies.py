@@ -1,4 +1,6 @@
-"""A process that drives two deployments and writes down each thing that it does outside. It is killed again and again by its test."""
+"""A process that drives two deployments and writes down each thing that it does outside. It is
+killed again and again by its test.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.engine.journal import JournalEngine
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.ports.engine import Run
 from bot.storage.database import Database, open_database
 
@@ -64,7 +66,9 @@ async def main(folder: Path) -> None:
     async def deploy(run: Run) -> str:
         for number in range(8):
             done = await run.step(f"start {number}", find_or_do, folder, f"{run.id}-{number}")
-            await run.until(f"finished {number}", look, folder, done, every=timedelta(milliseconds=10))
+            await run.until(
+                f"finished {number}", look, folder, done, every=timedelta(milliseconds=10)
+            )
             since = await run.step(f"since when {number}", now)
             await run.until(f"baked {number}", is_baked, since, every=BAKED)
         return "landed"
@@ -72,7 +76,12 @@ async def main(folder: Path) -> None:
     database = await open_database(f"sqlite+aiosqlite:///{folder}/gonogo.db")
     registry = Registry()
     registry.add("deploy", 1, deploy)
-    engine = JournalEngine(database.journal, registry, WallClock(), on_stuck=lambda run, why: say(f"STUCK {run.id} {why}"))
+    engine = JournalEngine(
+        database.journal,
+        registry,
+        WallClock(),
+        on_stuck=lambda run, why: say(f"STUCK {run.id} {why}"),
+    )
     database.store.on_runs(engine.nudge)
     await engine.open()
     async with database.store.transaction() as tx:

@@ -1,4 +1,6 @@
-"""One conformance suite, two engines: the journal over a real SQLite file, and the simulated one."""
+"""One conformance suite, two engines: the journal over a real SQLite
+file, and the simulated one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.engine.journal import JournalEngine
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.engine.simulated import MemoryJournal, SimulatedEngine, VirtualClock
 from bot.ports.engine import JournalStore, Later, Run, RunRecord
 from bot.storage.database import Database, open_database
@@ -59,7 +61,9 @@ class Bench:
         """Hear of a run that needs a person."""
         self.stuck.append((run.id, why))
 
-    def add(self, runbook: Callable[..., Awaitable[Any]], *, name: str = "deploy", version: int = 1) -> None:
+    def add(
+        self, runbook: Callable[..., Awaitable[Any]], *, name: str = "deploy", version: int = 1
+    ) -> None:
         """Release a runbook."""
         self.registry.add(name, version, runbook)
 
@@ -135,7 +139,9 @@ class JournalBench(Bench):
 
     async def open(self) -> None:
         self.database = await open_database(f"sqlite+aiosqlite:///{self.path}")
-        self.journal_engine = JournalEngine(self.database.journal, self.registry, self.clock, on_stuck=self.on_stuck)
+        self.journal_engine = JournalEngine(
+            self.database.journal, self.registry, self.clock, on_stuck=self.on_stuck
+        )
         self.database.store.on_runs(self.journal_engine.nudge)
         await self.journal_engine.open()
 
@@ -181,7 +187,9 @@ class SimulatedBench(Bench):
         return self.simulated
 
     async def open(self) -> None:
-        self.simulated = SimulatedEngine(self.memory, self.registry, self.clock, on_stuck=self.on_stuck)
+        self.simulated = SimulatedEngine(
+            self.memory, self.registry, self.clock, on_stuck=self.on_stuck
+        )
         await self.simulated.open()
 
     async def close(self) -> None:
@@ -205,7 +213,9 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Give an engine that is open."""
     clock = VirtualClock()
     made: Bench = (
-        JournalBench(Registry(), clock, path=tmp_path / "gonogo.db") if request.param == "journal" else SimulatedBench(Registry(), clock)
+        JournalBench(Registry(), clock, path=tmp_path / "gonogo.db")
+        if request.param == "journal"
+        else SimulatedBench(Registry(), clock)
     )
     await made.open()
     yield made

@@ -67,7 +67,9 @@ async def test_a_look_is_repeated_until_there_is_something(bench: Bench) -> None
     assert (await bench.record("shop-1")).result == "green"
 
 
-async def test_a_look_may_say_when_it_looks_again_and_a_wake_up_comes_before_that(bench: Bench) -> None:
+async def test_a_look_may_say_when_it_looks_again_and_a_wake_up_comes_before_that(
+    bench: Bench,
+) -> None:
     pauses = [Later(3 * MINUTE), Later(HALF_A_MINUTE), None]
 
     async def look() -> Later | str | None:
@@ -114,7 +116,8 @@ async def test_a_wake_up_during_the_look_is_not_lost(bench: Bench) -> None:
 
     async def look() -> str | None:
         looks.append(1)
-        if len(looks) == 1:  # the fact is stored after the look has seen nothing, before the run is parked
+        if len(looks) == 1:
+            # the fact is stored after the look has seen nothing, before the run is parked
             await bench.woken("shop-1")
             return None
         return "seen"
@@ -189,8 +192,13 @@ async def test_the_pause_grows_from_one_second_to_thirty(bench: Bench) -> None:
     assert bench.did[0] == begin.isoformat()
 
 
-@pytest.mark.parametrize("error", [ValueError("no such file"), IntegrationError("no such ref", vendor="local CI", retry=False)])
-async def test_a_step_that_keeps_failing_is_reported_and_left_alone(bench: Bench, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("no such file"), IntegrationError("no such ref", vendor="local CI", retry=False)],
+)
+async def test_a_step_that_keeps_failing_is_reported_and_left_alone(
+    bench: Bench, error: Exception
+) -> None:
     async def start() -> str:
         bench.did.append("tried")
         raise error
@@ -289,7 +297,9 @@ async def test_a_version_that_is_not_known_is_reported_and_never_guessed(bench: 
     assert bench.did == ["by 1"]
 
 
-async def test_what_is_in_flight_keeps_its_version_and_what_starts_takes_the_newest(bench: Bench) -> None:
+async def test_what_is_in_flight_keeps_its_version_and_what_starts_takes_the_newest(
+    bench: Bench,
+) -> None:
     async def deploy_1(run: Run) -> str:
         await bench.bake(run, MINUTE)
         return "by 1"
@@ -370,7 +380,9 @@ async def test_a_result_that_is_none_of_what_was_declared_blocks_the_run(bench: 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
     await bench.settle()
-    assert bench.stuck == [("shop-1", '"build" returned str, which is not what it is declared to return')]
+    assert bench.stuck == [
+        ("shop-1", '"build" returned str, which is not what it is declared to return')
+    ]
 
 
 async def test_a_step_that_does_not_declare_what_it_returns_is_refused(bench: Bench) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.engine.simulated import Crash, MemoryJournal, SimulatedEngine, VirtualClock
 from bot.ports.engine import Later, Run
 
@@ -74,7 +74,9 @@ async def writes(*, approved: bool) -> int:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("approved", [True, False])
-async def test_a_crash_at_any_write_changes_nothing_about_the_end(moment: str, *, approved: bool) -> None:
+async def test_a_crash_at_any_write_changes_nothing_about_the_end(
+    moment: str, *, approved: bool
+) -> None:
     points = await writes(approved=approved)
     assert points == (5 if approved else 3)
     for point in range(1, points + 1):

@@ -1,4 +1,6 @@
-"""What the journal engine promises beside the conformance suite: timers, outages, closing, and 10,000 parked runs."""
+"""What the journal engine promises beside the conformance suite: timers, outages,
+closing, and 10,000 parked runs.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pytest
 from sqlalchemy import insert
 
 from bot.engine.journal import JournalEngine
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.engine.simulated import MemoryJournal
 from bot.ports.engine import Run
 from bot.ports.time import Json
@@ -127,7 +129,9 @@ async def test_a_journal_that_cannot_be_written_is_no_failure_of_the_step() -> N
             raise
 
     registry.add("deploy", 1, deploy)
-    engine = JournalEngine(journal, registry, WallClock(), on_stuck=lambda run, _: stuck.append(run.id), rest=0.01)
+    engine = JournalEngine(
+        journal, registry, WallClock(), on_stuck=lambda run, _: stuck.append(run.id), rest=0.01
+    )
     await engine.open()
     await engine.start("deploy", "shop-1")
 
@@ -169,10 +173,20 @@ async def test_closing_finishes_the_step_under_way_and_begins_no_other(database:
 
 async def test_ten_thousand_parked_runs_are_rows_and_nothing_else(database: Database) -> None:
     rows: list[dict[str, Json]] = [
-        {"id": f"shop-{n}", "name": "deploy", "version": 1, "args": [], "state": "waiting", "wake_at": None,
-         "wakes": 0, "attempts": 0, "faults": 0, "error": ""}
+        {
+            "id": f"shop-{n}",
+            "name": "deploy",
+            "version": 1,
+            "args": [],
+            "state": "waiting",
+            "wake_at": None,
+            "wakes": 0,
+            "attempts": 0,
+            "faults": 0,
+            "error": "",
+        }
         for n in range(10_000)
-    ]  # fmt: skip
+    ]
     async with database.writer.begin() as connection:
         await connection.execute(insert(RunbookRow), rows)
     registry = Registry()

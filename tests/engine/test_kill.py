@@ -18,7 +18,11 @@ BOT = Path(__file__).with_name("bot_that_dies.py")
 async def start(folder: Path) -> asyncio.subprocess.Process:
     root = Path(__file__).parents[2]
     return await asyncio.create_subprocess_exec(
-        sys.executable, str(BOT), str(folder), stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(root)}
+        sys.executable,
+        str(BOT),
+        str(folder),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
     )
 
 
@@ -52,4 +56,8 @@ async def test_a_killed_bot_goes_on_where_it_was_and_does_nothing_twice(tmp_path
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/gonogo.db")
     names = list(await database.journal.entries("shop-1"))
     await database.close()
-    assert names == [entry for n in range(8) for entry in (f"start {n}", f"finished {n}", f"since when {n}", f"baked {n}")]
+    assert names == [
+        entry
+        for n in range(8)
+        for entry in (f"start {n}", f"finished {n}", f"since when {n}", f"baked {n}")
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.engine.registry import Registry, digest
+from bot.engine.released import Registry, digest
 from bot.ports.engine import Run
 
 

@@ -1,4 +1,6 @@
-"""Strangers who each send half a request and stay: ``python flood.py PORT HOW_MANY ADDRESSES``. Whoever is turned away comes again."""
+"""Strangers who each send half a request and stay: ``python flood.py PORT HOW_MANY ADDRESSES``.
+Whoever is turned away comes again.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ async def stay(port: int, source: str, tried: asyncio.Semaphore) -> None:
     """Be one of them."""
     while True:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", port, local_addr=(source, 0)
+            )
             writer.write(HALF)
             tried.release()
             await reader.read()
@@ -26,7 +30,10 @@ async def stay(port: int, source: str, tried: asyncio.Semaphore) -> None:
 async def flood(port: int, number: int, addresses: int) -> None:
     """Be all of them, and say so once each has come."""
     tried = asyncio.Semaphore(0)
-    tasks = [asyncio.create_task(stay(port, f"127.0.7.{1 + each % addresses}", tried)) for each in range(number)]
+    tasks = [
+        asyncio.create_task(stay(port, f"127.0.7.{1 + each % addresses}", tried))
+        for each in range(number)
+    ]
     for _ in tasks:
         await tried.acquire()
     sys.stdout.write("all have come\n")
@@ -36,5 +43,7 @@ async def flood(port: int, number: int, addresses: int) -> None:
 
 if __name__ == "__main__":
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else 65536, hard))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else 65536, hard)
+    )
     asyncio.run(flood(*map(int, sys.argv[1:4])))

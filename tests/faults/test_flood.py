@@ -1,4 +1,6 @@
-"""The real bot with few descriptors, while more strangers than it has send half a request each: commands and rollbacks go on."""
+"""The real bot with few descriptors, while more strangers than it has send half a request each:
+commands and rollbacks go on.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ class Attack:
 
 
 SMALL = Attack(400, 40, 400)
-LARGE = [Attack(1100, addresses, 1024, socket_mode=mode) for addresses in (1, 200) for mode in (False, True)]
+LARGE = [
+    Attack(1100, addresses, 1024, socket_mode=mode)
+    for addresses in (1, 200)
+    for mode in (False, True)
+]
 
 
 class Limited:
@@ -53,7 +59,8 @@ class Limited:
         """Start it and wait until it says where it listens."""
         self._process = await asyncio.create_subprocess_exec(
             "sh", "-c", f'ulimit -n {self._descriptors}; exec "$0" -m bot run', sys.executable,
-            env=self._environment, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+            env=self._environment, stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         up = asyncio.Event()
         self._reading = asyncio.create_task(self._listen(up))
@@ -80,7 +87,9 @@ async def flooded(url: str, attack: Attack) -> AsyncIterator[None]:
     """Let the strangers come, and stay."""
     port = url.rpartition(":")[2]
     arguments = (port, str(attack.strangers), str(attack.addresses))
-    strangers = await asyncio.create_subprocess_exec(sys.executable, str(FLOOD), *arguments, stdout=asyncio.subprocess.PIPE)
+    strangers = await asyncio.create_subprocess_exec(
+        sys.executable, str(FLOOD), *arguments, stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert strangers.stdout is not None
         async with asyncio.timeout(60):
@@ -93,7 +102,9 @@ async def flooded(url: str, attack: Attack) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """How long people waited in the flood: the 99th percentile of their questions, and a rollback until its run began. In seconds."""
+    """How long people waited in the flood: the 99th percentile of their questions, and a rollback
+    until its run began. In seconds.
+    """
 
     question: float
     rollback: float
@@ -122,7 +133,10 @@ async def play(folder: Path, attack: Attack) -> Took:
             started = time.monotonic() - clicked
             seconds, lines = time.monotonic() - began, bot.said - before
         assert lines <= 20_000 * (1 + seconds), f"{lines:,} bytes of log in {seconds:.0f} s"
-        print(f"{attack}: p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[-2] * 1000:.0f} ms, rollback {started:.2f} s, {lines:,} B")  # noqa: T201
+        print(  # noqa: T201
+            f"{attack}: p50 {waits[len(waits) // 2] * 1000:.0f} ms, p99 {waits[-2] * 1000:.0f} "
+            f"ms, rollback {started:.2f} s, {lines:,} B"
+        )
         return Took(waits[-2], started)
 
 
@@ -134,15 +148,20 @@ async def _timed(world: World) -> float:
 
 @pytest.mark.case("trust-1")
 @pytest.mark.timeout(120)
-async def test_strangers_who_send_half_a_request_hold_up_no_command_and_no_rollback(tmp_path: Path) -> None:
-    await play(tmp_path, SMALL)  # how long that takes on a busy machine is for `make hostile` to say
+async def test_strangers_who_send_half_a_request_hold_up_no_command_and_no_rollback(
+    tmp_path: Path,
+) -> None:
+    # how long that takes on a busy machine is for `make hostile` to say
+    await play(tmp_path, SMALL)
 
 
 @pytest.mark.hostile
 @pytest.mark.case("trust-1")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("attack", LARGE, ids=str)
-async def test_eleven_hundred_strangers_and_a_limit_of_1024_hold_up_nothing(tmp_path: Path, attack: Attack) -> None:
+async def test_eleven_hundred_strangers_and_a_limit_of_1024_hold_up_nothing(
+    tmp_path: Path, attack: Attack
+) -> None:
     took = await play(tmp_path, attack)
     assert took.question <= 1, f"p99 {took.question:.2f} s"
     assert took.rollback <= 2, f"the rollback began after {took.rollback:.2f} s"

@@ -1,4 +1,6 @@
-"""The real bot as a real process, killed with -9 at any moment of a deployment and of a rollback, and started again."""
+"""The real bot as a real process, killed with -9 at any moment of a deployment and of a
+rollback, and started again.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ class Process:
     """The bot in a process of its own."""
 
     def __init__(self, world: World, folder: Path) -> None:
-        self._environment = {**os.environ, **environment_of(world.slack, folder), "GONOGO_LISTEN": "127.0.0.1:0"}
+        self._environment = {
+            **os.environ,
+            **environment_of(world.slack, folder),
+            "GONOGO_LISTEN": "127.0.0.1:0",
+        }
         self._folder = folder
         self._world = world
         self._process: asyncio.subprocess.Process | None = None
@@ -31,13 +37,21 @@ class Process:
     async def start(self) -> None:
         """Start it and wait until it says where it listens."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "run", env=self._environment, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+            sys.executable,
+            "-m",
+            "bot",
+            "run",
+            env=self._environment,
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
         )
         assert self._process.stderr is not None
         async with asyncio.timeout(PATIENCE):
             while line := (await self._process.stderr.readline()).decode():
                 if '"url": "' in line and "is up" in line:
-                    self._world.slack.call_at(line.split('"url": "')[1].split('"')[0] + "/slack/events")
+                    self._world.slack.call_at(
+                        line.split('"url": "')[1].split('"')[0] + "/slack/events"
+                    )
                     break
         self._reading = asyncio.create_task(self._process.stderr.read())
 
@@ -75,7 +89,11 @@ async def play(folder: Path, times: int, seed: int) -> None:
         await world.clear("v1.1.0")
         await kills(process, times, chance)
         card = await world.card("storefront v1.1.0 → production", "live and healthy", seconds=120)
-        cards = [m for m in world.slack.state.channels[CHANNEL].messages if m["text"].startswith("*storefront v1.1.0 → production* ·")]
+        cards = [
+            m
+            for m in world.slack.state.channels[CHANNEL].messages
+            if m["text"].startswith("*storefront v1.1.0 → production* ·")
+        ]
         assert len(cards) == 1, "one card, however often the bot died"
         await world.clicks(BO, card, "roll_back")
         await kills(process, times, chance)
@@ -92,5 +110,7 @@ async def test_a_bot_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None
 @pytest.mark.faults
 @pytest.mark.timeout(1100)
 @pytest.mark.parametrize("seed", [2, 3])
-async def test_a_bot_that_is_killed_again_and_again_goes_on_where_it_was(tmp_path: Path, seed: int) -> None:
+async def test_a_bot_that_is_killed_again_and_again_goes_on_where_it_was(
+    tmp_path: Path, seed: int
+) -> None:
     await play(tmp_path, 11, seed=seed)

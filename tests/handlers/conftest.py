@@ -1,4 +1,6 @@
-"""The Slack door on a real socket: guard, Bolt and listeners, with an inbox in memory and dialogs that only note that they were opened."""
+"""The Slack door on a real socket: guard, Bolt and listeners, with an inbox in memory and dialogs
+that only note that they were opened.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ from bot.ports.work import LeftOver
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.slack.ours import Ours
 from handlers.slack import buttons, deploy, home, mention, rollback
-from handlers.slack.guard import Guard, events_route
-from handlers.slack.reception import Reception, bolt_app
-from handlers.web.figures import Figures, metrics_route
+from handlers.slack.intake import SlackIntake, bolt_app
+from handlers.slack.verification import Verifier, events_route
+from handlers.web.telemetry import Telemetry, metrics_route
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 TEAM, APP = "T1", "A1"
@@ -89,13 +91,32 @@ class NotedForms:
     async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         self.opened.append(("narrow", str(view.get("id")), service, str(person)))
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:  # noqa: ARG002 - the form's signature
+    async def tick(
+        self,
+        trigger: str,
+        deployment: str,
+        person: Person,
+        *,
+        channel: str,
+        shown: str = "",  # noqa: ARG002 - the form's signature
+    ) -> None:
         self.opened.append(("tick", trigger, deployment, str(person), channel))
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:  # noqa: ARG002 - the form's signature
+    async def reason(
+        self,
+        trigger: str,
+        action: Action,
+        deployment: str,
+        person: Person,
+        *,
+        channel: str,
+        shown: str = "",  # noqa: ARG002 - the form's signature
+    ) -> None:
         self.opened.append((action, trigger, deployment, str(person), channel))
 
-    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def show(
+        self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str
+    ) -> None:
         self.opened.append((action, trigger, deployment, str(person), channel))
 
     async def home(self, person: Person) -> None:
@@ -106,7 +127,10 @@ def catalog() -> Catalog:
     """Give a catalog with two services."""
     fake = ProviderChoice("none")
     environments = {name: EnvironmentPolicy(name, "rolling") for name in ("staging", "production")}
-    services = {name: Service(name, fake, fake, fake, environments) for name in ("storefront", "payload-api")}
+    services = {
+        name: Service(name, fake, fake, fake, environments)
+        for name in ("storefront", "payload-api")
+    }
     return Catalog(TEAM, {}, {}, services, {})
 
 
@@ -132,13 +156,15 @@ class Door:
     session: aiohttp.ClientSession
     inbox: Memory
     forms: NotedForms
-    reception: Reception
+    intake: SlackIntake
     nudged: list[Intent]
     slack: Workspace
     count: int = field(default=0)
 
     async def post(self, body: bytes, headers: Mapping[str, str] | list[tuple[str, str]]) -> Reply:
-        async with self.session.post(f"{self.url}/slack/events", data=io.BytesIO(body), headers=headers) as response:
+        async with self.session.post(
+            f"{self.url}/slack/events", data=io.BytesIO(body), headers=headers
+        ) as response:
             return Reply(response.status, await response.text(), response.content_type)
 
     async def signed(self, body: bytes, content_type: str = FORM, **how: Any) -> Reply:
@@ -154,10 +180,16 @@ class Door:
         return await self.form(payload=json.dumps({"trigger_id": self._trigger(), **payload}))
 
     async def event(self, event: Mapping[str, Any]) -> Reply:
-        whole = {"type": "event_callback", "team_id": TEAM, "api_app_id": APP, "event_id": "Ev1", "event": event}
+        whole = {
+            "type": "event_callback",
+            "team_id": TEAM,
+            "api_app_id": APP,
+            "event_id": "Ev1",
+            "event": event,
+        }
         return await self.signed(json.dumps(whole).encode(), JSON)
 
-    async def figures(self) -> str:
+    async def telemetry(self) -> str:
         async with self.session.get(f"{self.url}/metrics") as response:
             return await response.text()
 
@@ -180,7 +212,8 @@ def signature(body: bytes, *, secret: bytes = SECRET, age: int = 0) -> dict[str,
 def slash(trigger: str, text: str, command: str = "/deploy") -> dict[str, str]:
     """Write a slash command as Slack does."""
     return {
-        "team_id": TEAM, "api_app_id": APP, "channel_id": "C1", "user_id": "UANA", "user_name": "ana", "command": command, "text": text,
+        "team_id": TEAM, "api_app_id": APP, "channel_id": "C1",
+        "user_id": "UANA", "user_name": "ana", "command": command, "text": text,
         "trigger_id": trigger, "response_url": "https://hooks.slack.com/commands/1",
     }  # fmt: skip
 
@@ -188,20 +221,46 @@ def slash(trigger: str, text: str, command: str = "/deploy") -> dict[str, str]:
 def click(action: str, deployment: str = "storefront-42", *, team: str = TEAM) -> dict[str, Any]:
     """Write a click on a card."""
     return {
-        "type": "block_actions", "team": {"id": TEAM}, "api_app_id": APP, "channel": {"id": "C1"},
-        "user": {"id": "UANA", "team_id": team, "name": "cy"}, "message": {"ts": "1.0", "thread_ts": "0.9"},
-        "actions": [{"type": "button", "block_id": "b", "action_id": f"gonogo.{action}", "value": deployment}],
-    }  # fmt: skip
+        "type": "block_actions",
+        "team": {"id": TEAM},
+        "api_app_id": APP,
+        "channel": {"id": "C1"},
+        "user": {"id": "UANA", "team_id": team, "name": "cy"},
+        "message": {"ts": "1.0", "thread_ts": "0.9"},
+        "actions": [
+            {
+                "type": "button",
+                "block_id": "b",
+                "action_id": f"gonogo.{action}",
+                "value": deployment,
+            }
+        ],
+    }
 
 
 def submission(
-    callback: str, values: Mapping[str, Any], *, metadata: str = '{"deployment":"storefront-42","channel":"C1"}'
+    callback: str,
+    values: Mapping[str, Any],
+    *,
+    metadata: str = '{"deployment":"storefront-42","channel":"C1"}',
 ) -> dict[str, Any]:
     """Write a dialog that was sent off."""
     state = {field: {"gonogo.value": element} for field, element in values.items()}
-    view: dict[str, Any] = {"id": "V1", "type": "modal", "callback_id": callback, "private_metadata": metadata, "state": {"values": state}}
+    view: dict[str, Any] = {
+        "id": "V1",
+        "type": "modal",
+        "callback_id": callback,
+        "private_metadata": metadata,
+        "state": {"values": state},
+    }
     view["blocks"] = [{"type": "input", "block_id": field} for field in values]
-    return {"type": "view_submission", "team": {"id": TEAM}, "api_app_id": APP, "user": {"id": "UANA", "team_id": TEAM}, "view": view}
+    return {
+        "type": "view_submission",
+        "team": {"id": TEAM},
+        "api_app_id": APP,
+        "user": {"id": "UANA", "team_id": TEAM},
+        "view": view,
+    }
 
 
 @pytest.fixture
@@ -214,21 +273,30 @@ async def door() -> AsyncIterator[Door]:
 
     slack = Workspace(users=[User("UANA", "ana")], channels=[Channel("C1", "deploys")])
     await slack.start()
-    reception = Reception(catalog=catalog(), inbox=inbox, nudge=nudge, forms=forms, clock=StillClock(), patience=0.2)
+    intake = SlackIntake(
+        catalog=catalog(),
+        inbox=inbox,
+        nudge=nudge,
+        forms=forms,
+        clock=StillClock(),
+        ack_timeout=0.2,
+    )
     client = AsyncWebClient(token=slack.token, base_url=slack.api_url)
     app = bolt_app(client, token=slack.token, team=TEAM, bot_user="UBOT", bot="B1")
     for verb in (deploy, rollback, home, mention, buttons):
-        verb.register(app, reception)
-    reception.serve(app, client)
-    figures = Figures()
+        verb.register(app, intake)
+    intake.serve(app, client)
+    telemetry = Telemetry()
     application = web.Application(client_max_size=64 * 1024)
-    guard = Guard([SECRET, BEFORE], Ours(TEAM, APP, "E1"), StillClock())
-    application.add_routes([events_route(guard, reception, figures), metrics_route(figures)])
+    verifier = Verifier([SECRET, BEFORE], Ours(TEAM, APP, "E1"), StillClock())
+    application.add_routes([events_route(verifier, intake, telemetry), metrics_route(telemetry)])
     server = TestServer(application)
     await server.start_server()
     async with aiohttp.ClientSession() as session:
-        yield Door(str(server.make_url("")).rstrip("/"), session, inbox, forms, reception, nudged, slack)
+        yield Door(
+            str(server.make_url("")).rstrip("/"), session, inbox, forms, intake, nudged, slack
+        )
     inbox.is_quick.set()
-    await reception.close()
+    await intake.close()
     await slack.close()
     await server.close()

@@ -7,7 +7,7 @@ import logging
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.slack.reception import bolt_app
+from handlers.slack.intake import bolt_app
 
 
 def test_bolt_is_given_one_token_and_warns_of_none(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,6 @@
-"""What the doors say about themselves: bounded log lines, bounded series, bounded bodies, and a health that can be believed."""
+"""What the doors say about themselves: bounded log lines, bounded series, bounded bodies, and a
+health that can be believed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from handlers.slack.guard import is_ssl_check
+from handlers.slack.verification import is_ssl_check
 from handlers.web.bodies import Turned, read_body
 from handlers.web.health import health_routes
 from tests.handlers.conftest import APP, FORM, JSON, TEAM
@@ -32,22 +34,25 @@ async def test_a_flood_of_garbage_is_counted_but_not_logged_line_by_line(door: D
         seconds = clock.time() - began
     said = [line for line in lines if line["event"] == "turned away"]
     assert 1 <= len(said) <= 1 + int(seconds)
-    assert 'gonogo_rejected_requests_total{reason="unsigned"} 40.0' in await door.figures()
+    assert 'gonogo_rejected_requests_total{reason="unsigned"} 40.0' in await door.telemetry()
 
 
 async def test_an_ack_is_counted_and_timed_by_its_kind(door: Door) -> None:
     await door.command("status")
-    figures = await door.figures()
-    assert 'gonogo_slack_requests_total{kind="/deploy",outcome="acked"} 1.0' in figures
-    assert 'gonogo_ack_seconds_count{kind="/deploy"} 1.0' in figures
-    assert "gonogo_event_loop_lag_seconds" in figures
+    telemetry = await door.telemetry()
+    assert 'gonogo_slack_requests_total{kind="/deploy",outcome="acked"} 1.0' in telemetry
+    assert 'gonogo_ack_seconds_count{kind="/deploy"} 1.0' in telemetry
+    assert "gonogo_event_loop_lag_seconds" in telemetry
 
 
 async def test_a_kind_that_slack_does_not_have_makes_no_series(door: Door) -> None:
-    await door.signed(json.dumps({"type": "made_up_by_a_stranger", "team_id": TEAM, "api_app_id": APP}).encode(), JSON)
-    figures = await door.figures()
-    assert 'kind="other"' in figures
-    assert "made_up" not in figures
+    await door.signed(
+        json.dumps({"type": "made_up_by_a_stranger", "team_id": TEAM, "api_app_id": APP}).encode(),
+        JSON,
+    )
+    telemetry = await door.telemetry()
+    assert 'kind="other"' in telemetry
+    assert "made_up" not in telemetry
 
 
 async def test_slacks_look_at_the_certificate_may_carry_its_token(door: Door) -> None:
@@ -57,7 +62,13 @@ async def test_slacks_look_at_the_certificate_may_carry_its_token(door: Door) ->
 
 
 @pytest.mark.parametrize(
-    "body", [b"ssl_check=1&text=status", b"token=abc&ssl_check=1", b"ssl_check=1&token=" + b"a" * 300, b"ssl_check=10"]
+    "body",
+    [
+        b"ssl_check=1&text=status",
+        b"token=abc&ssl_check=1",
+        b"ssl_check=1&token=" + b"a" * 300,
+        b"ssl_check=10",
+    ],
 )
 def test_nothing_else_is_taken_for_a_look_at_the_certificate(body: bytes) -> None:
     assert not is_ssl_check(body)
@@ -109,7 +120,9 @@ async def test_a_body_is_read_whole_however_it_comes(reader: Reader) -> None:
     assert await reader.sends(_pieces(b"01234", b"56789")) == (200, b"0123456789")
 
 
-async def test_a_body_that_is_too_large_is_turned_away_with_or_without_a_length(reader: Reader) -> None:
+async def test_a_body_that_is_too_large_is_turned_away_with_or_without_a_length(
+    reader: Reader,
+) -> None:
     assert await reader.sends(b"0123456789a") == (413, b"")
     assert await reader.sends(_pieces(b"01234", b"56789a")) == (413, b"")
 
@@ -123,13 +136,19 @@ async def test_a_compressed_body_is_not_unpacked(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(("problem", "status"), [("", 200), ("the engine has stopped", 503)])
-async def test_health_tells_of_the_engine_and_how_late_the_loop_is(problem: str, status: int) -> None:
+async def test_health_tells_of_the_engine_and_how_late_the_loop_is(
+    problem: str, status: int
+) -> None:
     async def engine() -> str:
         return problem
 
     application = web.Application()
     application.add_routes(health_routes({}, alive={"engine": engine}))
-    async with TestServer(application) as server, aiohttp.ClientSession() as session, session.get(server.make_url("/healthz")) as response:
+    async with (
+        TestServer(application) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.make_url("/healthz")) as response,
+    ):
         told = await response.json()
     assert response.status == status
     assert told["problems"] == ({"engine": problem} if problem else {})

@@ -40,24 +40,39 @@ async def _due() -> tuple[str, ...]:
     return ("storefront-7",)
 
 
-def clockwork(now: datetime, starts: Starts, *, timezone: str = "Europe/Berlin", morning: str = "09:00") -> Clockwork:
-    return Clockwork(Catalog("T1", {}, {}, {}, {}, (), timezone, morning), Clock(now), starts.start, _due, timedelta(hours=1))
+def clockwork(
+    now: datetime, starts: Starts, *, timezone: str = "Europe/Berlin", morning: str = "09:00"
+) -> Clockwork:
+    return Clockwork(
+        Catalog("T1", {}, {}, {}, {}, (), timezone, morning),
+        Clock(now),
+        starts.start,
+        _due,
+        timedelta(hours=1),
+    )
 
 
 @pytest.mark.parametrize(
     ("now", "slot"),
     [
-        (datetime(2026, 11, 21, 7, 59, tzinfo=UTC), None), (datetime(2026, 11, 21, 8, 0, tzinfo=UTC), "2026-11-21T09:00:00+01:00"),
-        (datetime(2026, 11, 21, 19, 59, tzinfo=UTC), "2026-11-21T09:00:00+01:00"), (datetime(2026, 11, 21, 20, 1, tzinfo=UTC), None),
-        (datetime(2026, 7, 1, 7, 0, tzinfo=UTC), "2026-07-01T09:00:00+02:00"), (datetime(2026, 7, 1, 6, 59, tzinfo=UTC), None),
+        (datetime(2026, 11, 21, 7, 59, tzinfo=UTC), None),
+        (datetime(2026, 11, 21, 8, 0, tzinfo=UTC), "2026-11-21T09:00:00+01:00"),
+        (datetime(2026, 11, 21, 19, 59, tzinfo=UTC), "2026-11-21T09:00:00+01:00"),
+        (datetime(2026, 11, 21, 20, 1, tzinfo=UTC), None),
+        (datetime(2026, 7, 1, 7, 0, tzinfo=UTC), "2026-07-01T09:00:00+02:00"),
+        (datetime(2026, 7, 1, 6, 59, tzinfo=UTC), None),
     ],
 )  # fmt: skip
-def test_the_last_morning_is_reckoned_in_the_teams_own_time(now: datetime, slot: str | None) -> None:
+def test_the_last_morning_is_reckoned_in_the_teams_own_time(
+    now: datetime, slot: str | None
+) -> None:
     found = clockwork(now, Starts()).last_slot(now)
     assert (found.isoformat() if found else None) == slot
 
 
-@pytest.mark.parametrize("day", [datetime(2026, 3, 29, 5, tzinfo=UTC), datetime(2026, 10, 25, 5, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "day", [datetime(2026, 3, 29, 5, tzinfo=UTC), datetime(2026, 10, 25, 5, tzinfo=UTC)]
+)
 def test_when_the_clocks_change_a_morning_happens_once(day: datetime) -> None:
     found = clockwork(day, Starts(), morning="02:30").last_slot(day)
     assert found is not None
@@ -70,7 +85,14 @@ async def test_what_nobody_needs_any_more_is_forgotten_by_the_clocks_own_time() 
     async def tidy(at: datetime) -> None:
         tidied.append(at)
 
-    clock = Clockwork(Catalog("T1", {}, {}, {}, {}), Clock(now), Starts().start, _due, timedelta(hours=1), tidy=tidy)
+    clock = Clockwork(
+        Catalog("T1", {}, {}, {}, {}),
+        Clock(now),
+        Starts().start,
+        _due,
+        timedelta(hours=1),
+        tidy=tidy,
+    )
     await clock.tidy()
     assert tidied == [now]
     await clockwork(now, Starts()).tidy()  # nothing to tidy is nothing
@@ -86,7 +108,12 @@ async def test_a_missed_slot_is_caught_up_once_also_by_a_second_process() -> Non
 
 
 async def test_what_the_clock_has_begun_is_done_before_it_stops() -> None:
-    now, begun, goes_on, said = datetime(2026, 11, 21, 3, tzinfo=UTC), asyncio.Event(), asyncio.Event(), list[str]()
+    now, begun, goes_on, said = (
+        datetime(2026, 11, 21, 3, tzinfo=UTC),
+        asyncio.Event(),
+        asyncio.Event(),
+        list[str](),
+    )
 
     async def due() -> tuple[str, ...]:
         if said:
@@ -95,7 +122,9 @@ async def test_what_the_clock_has_begun_is_done_before_it_stops() -> None:
         said.append("looked")
         return ()
 
-    clock = Clockwork(Catalog("T1", {}, {}, {}, {}), Clock(now), Starts().start, due, timedelta(seconds=1))
+    clock = Clockwork(
+        Catalog("T1", {}, {}, {}, {}), Clock(now), Starts().start, due, timedelta(seconds=1)
+    )
     await clock.open()
     await asyncio.wait_for(begun.wait(), 10)
     closing = asyncio.create_task(clock.close())

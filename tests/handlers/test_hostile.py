@@ -1,4 +1,6 @@
-"""Hostile requests at the Slack door, each with the wanted answer (bare Bolt 1.30 gives another one to 20 of the first 53)."""
+"""Hostile requests at the Slack door, each with the wanted answer (bare Bolt 1.30 gives another
+one to 20 of the first 53).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,11 @@ def stamped(stamp: str) -> tuple[bytes, dict[str, str]]:
 
 
 def with_signature(text: str) -> tuple[bytes, dict[str, str]]:
-    return GOOD, {"Content-Type": FORM, "X-Slack-Request-Timestamp": STAMP, "X-Slack-Signature": text}
+    return GOOD, {
+        "Content-Type": FORM,
+        "X-Slack-Request-Timestamp": STAMP,
+        "X-Slack-Signature": text,
+    }
 
 
 def unsigned(body: bytes, content_type: str = FORM) -> tuple[bytes, dict[str, str]]:
@@ -37,7 +43,9 @@ def unsigned(body: bytes, content_type: str = FORM) -> tuple[bytes, dict[str, st
 
 
 def payload(value: object) -> tuple[bytes, dict[str, str]]:
-    return signed(urlencode({"payload": value if isinstance(value, str) else json.dumps(value)}).encode())
+    return signed(
+        urlencode({"payload": value if isinstance(value, str) else json.dumps(value)}).encode()
+    )
 
 
 def foreign(**fields: str) -> tuple[bytes, dict[str, str]]:
@@ -46,7 +54,10 @@ def foreign(**fields: str) -> tuple[bytes, dict[str, str]]:
 
 TURNED_AWAY = {
     "no signature headers": (unsigned(GOOD), 401),
-    "no timestamp": ((GOOD, {"Content-Type": FORM, "X-Slack-Signature": signature(GOOD)["X-Slack-Signature"]}), 401),
+    "no timestamp": (
+        (GOOD, {"Content-Type": FORM, "X-Slack-Signature": signature(GOOD)["X-Slack-Signature"]}),
+        401,
+    ),
     "no signature": ((GOOD, {"Content-Type": FORM, "X-Slack-Request-Timestamp": STAMP}), 401),
     "another secret": (signed(GOOD, secret=b"somebody-elses-secret"), 401),
     "an empty secret": (signed(GOOD, secret=b""), 401),
@@ -64,22 +75,43 @@ TURNED_AWAY = {
     "a signature with bytes that are no ASCII": (with_signature("v0=\u00ff\u00fe"), 401),
     "an empty signature": (with_signature(""), 401),
     "a signature of 7000 characters": (with_signature("v0=" + "a" * 7000), 401),
-    "an upper-case signature": (with_signature(signature(GOOD)["X-Slack-Signature"].upper().replace("V0", "v0")), 401),
-    "a v1 signature": (with_signature(signature(GOOD)["X-Slack-Signature"].replace("v0=", "v1=")), 401),
-    "a signature without its version": (with_signature(signature(GOOD)["X-Slack-Signature"].removeprefix("v0=")), 401),
+    "an upper-case signature": (
+        with_signature(signature(GOOD)["X-Slack-Signature"].upper().replace("V0", "v0")),
+        401,
+    ),
+    "a v1 signature": (
+        with_signature(signature(GOOD)["X-Slack-Signature"].replace("v0=", "v1=")),
+        401,
+    ),
+    "a signature without its version": (
+        with_signature(signature(GOOD)["X-Slack-Signature"].removeprefix("v0=")),
+        401,
+    ),
     "a signature cut short": (with_signature(signature(GOOD)["X-Slack-Signature"][:-1]), 401),
-    "bytes that differ in percent-encoding only": ((GOOD.replace(b"%2F", b"%2f"), {"Content-Type": FORM, **signature(GOOD)}), 401),
+    ("bytes that differ in percent-encoding only"): (
+        (GOOD.replace(b"%2F", b"%2f"), {"Content-Type": FORM, **signature(GOOD)}),
+        401,
+    ),
     "an added byte": ((GOOD + b"&", {"Content-Type": FORM, **signature(GOOD)}), 401),
-    "another body under a good signature": ((GOOD.replace(b"status", b"locks"), {"Content-Type": FORM, **signature(GOOD)}), 401),
+    "another body under a good signature": (
+        (GOOD.replace(b"status", b"locks"), {"Content-Type": FORM, **signature(GOOD)}),
+        401,
+    ),
     "unsigned JSON that is none": (unsigned(b"{not json", JSON), 401),
     "an unsigned payload that is no JSON": (unsigned(b"payload=notjson"), 401),
     "unsigned deep JSON": (unsigned(b"[" * 60_000, JSON), 401),
     "unsigned bytes that are no UTF-8": (unsigned(b"\xff\xfe\xfd", JSON), 401),
     "an unsigned evil charset": (unsigned(b"{}", "application/json; charset=evil"), 401),
-    "an unsigned url_verification": (unsigned(b'{"type":"url_verification","challenge":"x"}', JSON), 401),
+    "an unsigned url_verification": (
+        unsigned((b'{"type":"url_verification","challenge":"x"}'), JSON),
+        401,
+    ),
     "an unsigned empty body": (unsigned(b""), 401),
     "an unsigned command behind an ssl_check": (unsigned(b"ssl_check=1&" + GOOD), 401),
-    "a compressed body": ((gzip.compress(GOOD), {**signed(gzip.compress(GOOD))[1], "Content-Encoding": "gzip"}), 415),
+    "a compressed body": (
+        (gzip.compress(GOOD), {**signed(gzip.compress(GOOD))[1], "Content-Encoding": "gzip"}),
+        415,
+    ),
     "two megabytes": (unsigned(b"x" * 2_000_000), 413),
     "80,000 form fields": (unsigned(b"&".join(b"a%d=1" % n for n in range(80_000))), 413),
     "100,000 brackets": (unsigned(b"[" * 100_000, JSON), 413),
@@ -96,7 +128,10 @@ TURNED_AWAY = {
     "a signed payload without a type": (payload({"team": {"id": TEAM}}), 400),
     "a signed click on nothing": (payload({**click("approve"), "actions": []}), 400),
     "signed deep JSON": (signed(b'{"type":' + b"[" * 30_000 + b"]" * 30_000 + b"}", JSON), 400),
-    "signed JSON that is too deep": (signed(b'{"type":"x","a":' + b"[" * 40 + b"]" * 40 + b"}", JSON), 400),
+    "signed JSON that is too deep": (
+        signed(b'{"type":"x","a":' + b"[" * 40 + b"]" * 40 + b"}", JSON),
+        400,
+    ),
     "a signed form with a field twice": (signed(GOOD + b"&text=locks"), 400),
     "a signed form with 1,000 fields": (signed(b"&".join(b"a%d=1" % n for n in range(1000))), 400),
     "a signed form that is none": (signed(b"just words"), 400),
@@ -109,25 +144,47 @@ TURNED_AWAY = {
     "another app's command": (foreign(api_app_id="A2"), 403),
     "another workspace's click": (payload({**click("approve"), "team": {"id": "T2"}}), 403),
     "another app's click": (payload({**click("approve"), "api_app_id": "A2"}), 403),
-    "another organisation's click": (payload({**click("approve", team="E9"), "team": None, "enterprise": {"id": "E9"}}), 403),
-    "another workspace's click, organised": (payload({**click("approve"), "team": {"id": "T2"}, "enterprise": {"id": "E9"}}), 403),
+    "another organisation's click": (
+        payload({**click("approve", team="E9"), "team": None, "enterprise": {"id": "E9"}}),
+        403,
+    ),
+    "another workspace's click, organised": (
+        payload({**click("approve"), "team": {"id": "T2"}, "enterprise": {"id": "E9"}}),
+        403,
+    ),
     "another workspace's event": (
-        signed(json.dumps({"type": "event_callback", "team_id": "T2", "api_app_id": APP, "event": {"type": "x"}}).encode(), JSON), 403,
+        signed(
+            json.dumps(
+                {
+                    "type": "event_callback",
+                    "team_id": "T2",
+                    "api_app_id": APP,
+                    "event": {"type": "x"},
+                }
+            ).encode(),
+            JSON,
+        ),
+        403,
     ),
     "a click without any workspace": (payload({**click("approve", team=""), "team": None}), 403),
-    "a click without an app": (payload({name: value for name, value in click("approve").items() if name != "api_app_id"}), 403),
+    "a click without an app": (
+        payload({name: value for name, value in click("approve").items() if name != "api_app_id"}),
+        403,
+    ),
     "a workspace that is a list": (payload({**click("approve"), "team_id": ["T1"]}), 403),
     "a workspace that is an object": (payload({**click("approve"), "team": {"id": {}}}), 403),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TURNED_AWAY)
-async def test_what_is_hostile_is_turned_away_with_an_empty_answer_and_stores_nothing(door: Door, name: str) -> None:
+async def test_what_is_hostile_is_turned_away_with_an_empty_answer_and_stores_nothing(
+    door: Door, name: str
+) -> None:
     (body, headers), wanted = TURNED_AWAY[name]
     reply = await door.post(body, headers)
     assert (reply.status, reply.text) == (wanted, "")
     assert door.accepted == []
-    assert "gonogo_rejected_requests_total{" in await door.figures()
+    assert "gonogo_rejected_requests_total{" in await door.telemetry()
 
 
 def test_there_are_more_cases_than_bolt_was_measured_with() -> None:
@@ -135,7 +192,9 @@ def test_there_are_more_cases_than_bolt_was_measured_with() -> None:
 
 
 @pytest.mark.parametrize("header", ["X-Slack-Signature", "X-Slack-Request-Timestamp"])
-async def test_a_header_that_comes_twice_is_turned_away_whichever_is_right(door: Door, header: str) -> None:
+async def test_a_header_that_comes_twice_is_turned_away_whichever_is_right(
+    door: Door, header: str
+) -> None:
     good = list(signature(GOOD).items())
     for both in ([*good, (header, "v0=0")], [(header, "v0=0"), *good]):
         assert (await door.post(GOOD, [("Content-Type", FORM), *both])).status == 400
@@ -163,7 +222,9 @@ async def test_the_same_signed_bytes_again_are_the_same_command(door: Door) -> N
     assert len(door.accepted) == len(door.nudged) == 1
 
 
-async def test_a_signed_url_verification_is_answered_with_the_challenge_as_plain_text(door: Door) -> None:
+async def test_a_signed_url_verification_is_answered_with_the_challenge_as_plain_text(
+    door: Door,
+) -> None:
     reply = await door.signed(b'{"type":"url_verification","challenge":"<b>3eZb</b>"}', JSON)
     assert (reply.status, reply.text, reply.content_type) == (200, "<b>3eZb</b>", "text/plain")
 
@@ -171,10 +232,17 @@ async def test_a_signed_url_verification_is_answered_with_the_challenge_as_plain
 async def test_slacks_look_at_the_certificate_is_answered_with_nothing(door: Door) -> None:
     reply = await door.post(b"ssl_check=1", {"Content-Type": FORM})
     assert (reply.status, reply.text) == (200, "")
-    assert "gonogo_rejected_requests_total{" not in await door.figures()
+    assert "gonogo_rejected_requests_total{" not in await door.telemetry()
 
 
-@pytest.mark.parametrize("text", ["payload-api v1 to staging", "storefront payload to staging", "storefront payload={} to staging"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "payload-api v1 to staging",
+        "storefront payload to staging",
+        "storefront payload={} to staging",
+    ],
+)
 async def test_the_word_payload_is_a_word_like_any_other(door: Door, text: str) -> None:
     reply = await door.command(text)
     assert reply.status == 200
@@ -205,11 +273,19 @@ async def test_an_answer_address_of_somebody_else_is_not_called_at_the_door(door
         port = elsewhere.sockets[0].getsockname()[1]
         await door.form(**{**slash("t1", "status"), "response_url": f"http://127.0.0.1:{port}/"})
         await door.form(**{**slash("t2", "nonsense"), "response_url": f"http://127.0.0.1:{port}/"})
-        await door.reception.close()
+        await door.intake.close()
     assert called == 0
 
 
-@pytest.mark.parametrize("text", ["storefront \U0001f680 to staging", "status \x00", "lock all staging because \u202eturned", "x" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "storefront \U0001f680 to staging",
+        "status \x00",
+        "lock all staging because \u202eturned",
+        "x" * 5000,
+    ],
+)
 async def test_strange_text_is_stored_or_refused_but_never_a_fault(door: Door, text: str) -> None:
     reply = await door.command(text)
     assert reply.status == 200
@@ -227,20 +303,30 @@ async def _raw(door: Door, head: str, body: bytes = b"") -> tuple[int, float]:
 
 
 async def test_a_request_of_two_lengths_is_turned_away(door: Door) -> None:
-    status, _ = await _raw(door, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n")
+    status, _ = await _raw(
+        door, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"
+    )
     assert status == 400
 
 
 async def test_chunks_without_end_are_cut_at_the_cap(door: Door) -> None:
-    status, _ = await _raw(door, "Transfer-Encoding: chunked\r\n", b"".join(b"4000\r\n" + b"x" * 0x4000 + b"\r\n" for _ in range(5)))
+    status, _ = await _raw(
+        door,
+        "Transfer-Encoding: chunked\r\n",
+        b"".join(b"4000\r\n" + b"x" * 0x4000 + b"\r\n" for _ in range(5)),
+    )
     assert status == 413
 
 
 async def test_slow_strangers_are_sent_away_after_five_seconds_and_stop_nobody(door: Door) -> None:
-    strangers = [asyncio.create_task(_raw(door, "Content-Length: 1000\r\n", b"text")) for _ in range(50)]
+    strangers = [
+        asyncio.create_task(_raw(door, "Content-Length: 1000\r\n", b"text")) for _ in range(50)
+    ]
     await asyncio.sleep(0)
     assert (await door.command("status")).status == 200
-    assert not any(stranger.done() for stranger in strangers), "answered before the strangers are sent away"
+    assert not any(stranger.done() for stranger in strangers), (
+        "answered before the strangers are sent away"
+    )
     for status, seconds in await asyncio.gather(*strangers):
         assert status == 408
         assert 4.5 < seconds < 30
@@ -251,4 +337,6 @@ async def test_garbage_costs_next_to_nothing(door: Door) -> None:
     began = time.process_time()
     for _ in range(100):
         assert (await door.post(body, headers)).status == 401
-    assert time.process_time() - began < 8, "about 2 ms for each, with the client in it, on a quiet machine"
+    assert time.process_time() - began < 8, (
+        "about 2 ms for each, with the client in it, on a quiet machine"
+    )

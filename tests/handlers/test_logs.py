@@ -26,7 +26,9 @@ logging.getLogger("slack_bolt").info("a whole body")
 
 
 def test_every_line_is_json_and_holds_no_secret() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True
+    )
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["event"] for line in lines] == ["asked", "got … and …", "a task failed"]
     assert [line["level"] for line in lines] == ["info", "warning", "error"]

@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import IntegrationError
 from bot.ports.ci import CIProvider, RunHint
-from handlers.web.figures import Figures, metrics_route
 from handlers.web.health import health_routes
+from handlers.web.telemetry import Telemetry, metrics_route
 from handlers.webhooks.ci import ci_route
 
 
@@ -48,8 +48,15 @@ class Site:
         self.problem = ""
         self.worry = ""
 
-    async def notice(self, body: bytes | AsyncIterator[bytes], secret: str = "one", provider: str = "fake") -> int:  # noqa: S107
-        async with self.session.post(f"{self.url}/webhooks/ci/{provider}", data=body, headers={"X-Secret": secret}) as response:
+    async def notice(
+        self,
+        body: bytes | AsyncIterator[bytes],
+        secret: str = "one",  # noqa: S107
+        provider: str = "fake",
+    ) -> int:
+        async with self.session.post(
+            f"{self.url}/webhooks/ci/{provider}", data=body, headers={"X-Secret": secret}
+        ) as response:
             assert await response.text() == ""
             return response.status
 
@@ -85,10 +92,19 @@ async def site() -> AsyncIterator[Site]:
                 await asyncio.Event().wait()
             return site.problem
 
-        figures = Figures()
+        telemetry = Telemetry()
         application = web.Application()
-        application.add_routes([ci_route(lambda name: providers if name == "fake" else [], wake, figures), metrics_route(figures)])
-        application.add_routes(health_routes({"database": ask}, worrying={"audit log": worries}, known={"database": known}))
+        application.add_routes(
+            [
+                ci_route(lambda name: providers if name == "fake" else [], wake, telemetry),
+                metrics_route(telemetry),
+            ]
+        )
+        application.add_routes(
+            health_routes(
+                {"database": ask}, worrying={"audit log": worries}, known={"database": known}
+            )
+        )
         server = TestServer(application)
         await server.start_server()
         site.url = str(server.make_url("")).rstrip("/")
@@ -99,11 +115,15 @@ async def site() -> AsyncIterator[Site]:
 @pytest.mark.parametrize(
     ("body", "secret", "provider", "status"),
     [
-        (b"{7}", "one", "fake", 202), (b"{8}", "two", "fake", 202), (b"{unknown}", "one", "fake", 202), (b"{7}", "three", "fake", 401),
-        (b"{7", "two", "fake", 400), (b"{7}", "one", "nobody", 404), (b"{oops}", "one", "fake", 400),
+        (b"{7}", "one", "fake", 202), (b"{8}", "two", "fake", 202),
+        (b"{unknown}", "one", "fake", 202), (b"{7}", "three", "fake", 401),
+        (b"{7", "two", "fake", 400), (b"{7}", "one", "nobody", 404),
+        (b"{oops}", "one", "fake", 400),
     ],
 )  # fmt: skip
-async def test_a_notice_is_verified_first_and_only_wakes(site: Site, body: bytes, secret: str, provider: str, status: int) -> None:
+async def test_a_notice_is_verified_first_and_only_wakes(
+    site: Site, body: bytes, secret: str, provider: str, status: int
+) -> None:
     assert await site.notice(body, secret, provider) == status
     assert site.woken == ([body.decode().strip("{}")] if status == 202 else [])
     assert "nobody" not in (await site.get("/metrics"))[1], "a name from outside makes no series"
@@ -131,9 +151,16 @@ async def test_health_says_that_the_process_lives(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("problem", "said"),
-    [("", "ready"), ("is read-only", "is read-only"), ("raises", "OSError"), ("hangs", "no answer within 2 s")],
+    [
+        ("", "ready"),
+        ("is read-only", "is read-only"),
+        ("raises", "OSError"),
+        ("hangs", "no answer within 2 s"),
+    ],
 )
-async def test_readiness_says_what_is_wrong_and_no_secrets(site: Site, problem: str, said: str) -> None:
+async def test_readiness_says_what_is_wrong_and_no_secrets(
+    site: Site, problem: str, said: str
+) -> None:
     site.problem = problem
     status, text = await site.get("/readyz")
     assert status == (503 if problem else 200)
@@ -154,7 +181,12 @@ async def test_a_worry_is_named_and_leaves_the_bot_within_reach_of_a_rollback(si
     site.worry = "it does not hold at entry 2"
     status, text = await site.get("/readyz")
     assert status == 200
-    assert json.loads(text) == {"status": "ready", "problems": {}, "worries": {"audit log": "it does not hold at entry 2"}, "known": KNOWN}
+    assert json.loads(text) == {
+        "status": "ready",
+        "problems": {},
+        "worries": {"audit log": "it does not hold at entry 2"},
+        "known": KNOWN,
+    }
 
 
 async def test_figures_are_for_prometheus(site: Site) -> None:

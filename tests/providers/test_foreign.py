@@ -1,4 +1,6 @@
-"""YAML and XML from outside: read within limits, in bounded time, and never with a parser's own error."""
+"""YAML and XML from outside: read within limits, in bounded time, and never
+with a parser's own error.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from bot.domain.limits import JUNIT, PIPELINE, Fault, Unreadable
 from bot.foreign import beside, json_beside, read_xml, read_yaml
 
 TEN = "[x, x, x, x, x, x, x, x, x, x]"
-LAUGHS = f"a: &a {TEN}\nb: &b {TEN.replace('x', '*a')}\nc: &c {TEN.replace('x', '*b')}\nd: {TEN.replace('x', '*c')}\n"
+LAUGHS = (
+    f"a: &a {TEN}\nb: &b {TEN.replace('x', '*a')}\nc: &c {TEN.replace('x', '*b')}\nd: "
+    f"{TEN.replace('x', '*c')}\n"
+)
 PATIENCE = 2.0
 """Seconds of CPU that any of these may take, on a busy machine; 0.2 on a quiet one."""
 
@@ -54,9 +59,13 @@ def test_yaml_that_is_too_much_or_none_is_refused_in_a_moment(text: str, why: Fa
 
 
 def test_yaml_of_everyday_is_read() -> None:
-    text = "base: &base {image: python}\ntest:\n  <<: *base\n  run: |\n    if [[ -n $X ]]; then echo '[[['; fi\n"
+    text = (
+        "base: &base {image: python}\ntest:\n  <<: *base\n  run: |\n    if [[ -n $X "
+        "]]; then echo '[[['; fi\n"
+    )
     assert read_yaml(text, PIPELINE) == {
-        "base": {"image": "python"}, "test": {"image": "python", "run": "if [[ -n $X ]]; then echo '[[['; fi\n"},
+        "base": {"image": "python"},
+        "test": {"image": "python", "run": "if [[ -n $X ]]; then echo '[[['; fi\n"},
     }  # fmt: skip
     assert read_yaml('a: "\\ud800"', PIPELINE) == {"a": "\ufffd"}
 
@@ -85,7 +94,9 @@ def test_xml_that_is_too_much_or_none_is_refused_in_a_moment(body: bytes, why: F
 
 
 def test_a_report_of_twenty_thousand_tests_is_read() -> None:
-    root = read_xml(b"<testsuite>" + b'<testcase name="x" time="1"/>' * 20_000 + b"</testsuite>", JUNIT)
+    root = read_xml(
+        b"<testsuite>" + b'<testcase name="x" time="1"/>' * 20_000 + b"</testsuite>", JUNIT
+    )
     assert len(list(root.iter("testcase"))) == 20_000
 
 

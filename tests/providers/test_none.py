@@ -1,4 +1,6 @@
-"""The provider `none` of metrics and on-call: the same contract as any other, with nothing in it."""
+"""The provider `none` of metrics and on-call: the same contract as any
+other, with nothing in it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 async def test_a_service_without_metrics_has_no_numbers_and_is_never_said_to_be_healthy() -> None:
     source: MetricsSource = NoMetrics()
     await source.open()
-    assert await source.observe(SHOP, PRODUCTION, Window(NOW - timedelta(hours=1), NOW), Cohort()) == {}
+    assert (
+        await source.observe(SHOP, PRODUCTION, Window(NOW - timedelta(hours=1), NOW), Cohort())
+        == {}
+    )
     assert overall(()) is Verdict.NO_DATA
     await source.close()
 

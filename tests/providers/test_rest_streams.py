@@ -1,4 +1,6 @@
-"""The REST client where an answer is no document: streams of events, redirects that are meant, and JSON-RPC's way to say no."""
+"""The REST client where an answer is no document: streams of events, redirects that are meant, and
+JSON-RPC's way to say no.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.providers.rest import Budget, Hosts, RestClient, RestError
+from bot.providers.rest import Budget, RateLimits, RestClient, RestError
 
 SECRET = "a-secret-word"
 
@@ -35,32 +37,60 @@ async def logs_in(request: web.Request) -> web.StreamResponse:
 
 
 async def refuses(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"error": {"code": -32602, "message": {"environment": f"no {SECRET}", "percent": "no number"}}}, status=400)
+    return web.json_response(
+        {
+            "error": {
+                "code": -32602,
+                "message": {"environment": f"no {SECRET}", "percent": "no number"},
+            }
+        },
+        status=400,
+    )
 
 
 async def forbids(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"jsonrpc": "2.0", "error": {"code": -32600, "message": "you need a role"}}, status=403)
+    return web.json_response(
+        {"jsonrpc": "2.0", "error": {"code": -32600, "message": "you need a role"}}, status=403
+    )
 
 
 @pytest.fixture
 async def rest() -> AsyncIterator[RestClient]:
     app = web.Application()
-    for path, scene in (("/stream/{how}", streams), ("/login", logs_in), ("/refuses", refuses), ("/forbids", forbids)):
+    for path, scene in (
+        ("/stream/{how}", streams),
+        ("/login", logs_in),
+        ("/refuses", refuses),
+        ("/forbids", forbids),
+    ):
         app.router.add_route("*", path, scene)
     server = TestServer(app, shutdown_timeout=0.05)
     await server.start_server()
-    budget = Budget(timeout=10.0, tries=2, patience=0.1, first_pause=0.01)
+    budget = Budget(timeout=10.0, tries=2, longest_wait=0.1, first_pause=0.01)
     async with aiohttp.ClientSession() as session:
-        yield RestClient(session, str(server.make_url("")), vendor="Vendor", hosts=Hosts(), secrets=(SECRET,), budget=budget)
+        yield RestClient(
+            session,
+            str(server.make_url("")),
+            vendor="Vendor",
+            rate_limits=RateLimits(),
+            secrets=(SECRET,),
+            budget=budget,
+        )
     await server.close()
 
 
 async def test_a_stream_is_given_line_by_line_until_it_ends(rest: RestClient) -> None:
-    assert [line async for line in rest.listen("/stream/whole", silence=5)] == ["event: one", "data: {}", ""]
+    assert [line async for line in rest.listen("/stream/whole", silence=5)] == [
+        "event: one",
+        "data: {}",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("how", ["silent", "torn", "endless"])
-async def test_a_stream_that_breaks_off_says_so_and_may_be_tried_again(rest: RestClient, how: str) -> None:
+async def test_a_stream_that_breaks_off_says_so_and_may_be_tried_again(
+    rest: RestClient, how: str
+) -> None:
     lines = []
     with pytest.raises(RestError) as caught:
         lines += [line async for line in rest.listen(f"/stream/{how}", silence=0.1)]
@@ -70,11 +100,15 @@ async def test_a_stream_that_breaks_off_says_so_and_may_be_tried_again(rest: Res
 async def test_a_stream_that_is_refused_has_its_status(rest: RestClient) -> None:
     with pytest.raises(RestError) as caught:
         _ = [line async for line in rest.listen("/forbids", silence=1)]
-    assert (caught.value.status, caught.value.retry, "you need a role" in str(caught.value)) == (403, False, True)
+    assert (caught.value.status, caught.value.retry, "you need a role" in str(caught.value)) == (
+        403,
+        False,
+        True,
+    )
 
 
 async def test_a_host_that_wants_to_be_left_alone_is_not_listened_to(rest: RestClient) -> None:
-    rest._hosts.leave_alone(rest._host, 30)
+    rest._rate_limits.leave_alone(rest._host, 30)
     with pytest.raises(RestError, match="left alone") as caught:
         _ = [line async for line in rest.listen("/stream/whole", silence=1)]
     assert caught.value.retry
@@ -94,7 +128,9 @@ async def test_a_stream_can_be_left_at_any_time(rest: RestClient) -> None:
         await task
 
 
-async def test_a_redirect_is_an_answer_only_where_it_is_meant_and_never_followed(rest: RestClient) -> None:
+async def test_a_redirect_is_an_answer_only_where_it_is_meant_and_never_followed(
+    rest: RestClient,
+) -> None:
     reply = await rest.get("/login", headers={"Authorization": "Basic x"}, text=True, moves=True)
     assert (reply.status, reply.headers["set-cookie"]) == (302, "S=1; Path=/")
     with pytest.raises(RestError) as caught:

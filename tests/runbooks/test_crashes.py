@@ -1,4 +1,6 @@
-"""The released runbooks on a real store, in virtual time: the process dies at every write, and the end is the same."""
+"""The released runbooks on a real store, in virtual time: the process dies at every write,
+and the end is the same.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState
-from bot.engine.registry import Registry, digest
+from bot.engine.released import Registry, digest
 from bot.engine.simulated import Crash, SimulatedEngine, VirtualClock
 from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.ports.engine import RunRecord
@@ -41,22 +43,26 @@ from bot.ports.metrics import Cohort, Window
 from bot.ports.people import Profile, Shift
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Place
+from bot.registry import released
 from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen, watch
 from bot.services import use_cases
-from bot.services.house import House, Pace
+from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.services.stuck import stuck
 from bot.storage.database import Database, open_database
-from bot.wiring import released
 
-PACE = Pace(review=timedelta(minutes=1), run=timedelta(minutes=1), hold=timedelta(minutes=10))
+INTERVALS = PollIntervals(
+    review=timedelta(minutes=1), run=timedelta(minutes=1), hold=timedelta(minutes=10)
+)
 ANA = Person("T1", "UANA")
 OLD, NEW = "a" * 40, "b" * 40
 
 
 @dataclass
 class ScriptedCI:
-    """A CI whose runs succeed at the second look; a second start with the same correlation is an error here, not a courtesy."""
+    """A CI whose runs succeed at the second look; a second start with the same correlation is an
+    error here, not a courtesy.
+    """
 
     runs: dict[str, StartRequest] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
@@ -116,7 +122,9 @@ class Steady:
 
     async def close(self) -> None: ...
 
-    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+    async def observe(
+        self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort
+    ) -> Mapping[str, Observed]:
         assert window.end > window.start or cohort.commit, (service.name, environment.name)
         return {"errors": Observed(1, 1000, requests=1000)}
 
@@ -150,7 +158,14 @@ POLICY = EnvironmentPolicy(
     "production",
     "canary",
     gates=tuple(
-        AutomaticGate(kind) for kind in (GateKind.TESTS, GateKind.ROLLBACK, GateKind.UNLOCKED, GateKind.UNFROZEN, GateKind.ON_CALL)
+        AutomaticGate(kind)
+        for kind in (
+            GateKind.TESTS,
+            GateKind.ROLLBACK,
+            GateKind.UNLOCKED,
+            GateKind.UNFROZEN,
+            GateKind.ON_CALL,
+        )
     ),
 )
 CATALOG = Catalog(
@@ -168,19 +183,27 @@ CATALOG = Catalog(
             channel="C1",
         )
     },
-    strategies={"canary": Strategy("canary", "canary", (StrategyStep(5, timedelta(minutes=10)), StrategyStep(100, timedelta(minutes=5))))},
+    strategies={
+        "canary": Strategy(
+            "canary",
+            "canary",
+            (StrategyStep(5, timedelta(minutes=10)), StrategyStep(100, timedelta(minutes=5))),
+        )
+    },
 )
 
 
 @dataclass
 class Simulation:
-    house: House
+    context: Context
     engine: SimulatedEngine
     database: Database
     ci: ScriptedCI
 
     async def asks(self, key: str, command: Command) -> None:
-        await use_cases.carry_out(self.house, Intent(key, command, ANA, Place("C1"), self.house.now()))
+        await use_cases.carry_out(
+            self.context, Intent(key, command, ANA, Place("C1"), self.context.now())
+        )
 
     async def plays(self) -> None:
         """Play until nothing is due, over a crash if there is one."""
@@ -198,16 +221,26 @@ class Simulation:
 
 
 @asynccontextmanager
-async def simulation(folder: Path, failing: frozenset[str] = frozenset()) -> AsyncIterator[Simulation]:
+async def simulation(
+    folder: Path, failing: frozenset[str] = frozenset()
+) -> AsyncIterator[Simulation]:
     database = await open_database(f"sqlite+aiosqlite:///{folder / 'simulated.db'}")
     clock, ci = VirtualClock(), ScriptedCI(failing=failing)
-    house = House(CATALOG, database.store, clock, {"shop": Providers(ci, Steady(), OnCall())}, People(CATALOG, Members()), Quiet(), PACE)
-    registry: Registry = released(lambda: house)
+    context = Context(
+        CATALOG,
+        database.store,
+        clock,
+        {"shop": Providers(ci, Steady(), OnCall())},
+        People(CATALOG, Members()),
+        Quiet(),
+        INTERVALS,
+    )
+    registry: Registry = released(lambda: context)
     database.store.newest_version = registry.newest
     async with database.store.transaction() as tx:
         await tx.set_live(Live("shop", "production", OLD, "v1", clock.now(), "", ANA, clock.now()))
     try:
-        yield Simulation(house, SimulatedEngine(database.journal, registry, clock), database, ci)
+        yield Simulation(context, SimulatedEngine(database.journal, registry, clock), database, ci)
     finally:
         await database.close()
 
@@ -225,10 +258,17 @@ async def test_a_deployment_ends_the_same_wherever_the_process_dies(tmp_path: Pa
     (tmp_path / "whole").mkdir()
     state, runs, writes = await deployed(tmp_path / "whole", None)
     assert state is State.VERIFIED
-    assert runs == ["shop-1:canary-5", "shop-1:canary-5:smoke", "shop-1:canary-100", "shop-1:canary-100:smoke"]
+    assert runs == [
+        "shop-1:canary-5",
+        "shop-1:canary-5:smoke",
+        "shop-1:canary-100",
+        "shop-1:canary-100:smoke",
+    ]
     for crash in range(1, writes + 1):
         (tmp_path / str(crash)).mkdir()
-        assert (await deployed(tmp_path / str(crash), crash))[:2] == (State.VERIFIED, runs), f"died at write {crash}"
+        assert (await deployed(tmp_path / str(crash), crash))[:2] == (State.VERIFIED, runs), (
+            f"died at write {crash}"
+        )
 
 
 async def rolled_back(folder: Path, crash: int | None) -> tuple[State, list[str], int]:
@@ -258,7 +298,9 @@ async def test_a_rollback_ends_the_same_wherever_the_process_dies(tmp_path: Path
     assert runs == ["shop-2:rollback", "shop-2:rollback:smoke"]
     for crash in range(1, writes + 1):
         (tmp_path / str(crash)).mkdir()
-        assert (await rolled_back(tmp_path / str(crash), crash))[:2] == (state, runs), f"died at write {crash}"
+        assert (await rolled_back(tmp_path / str(crash), crash))[:2] == (state, runs), (
+            f"died at write {crash}"
+        )
 
 
 async def test_a_failed_step_stops_and_leaves_the_decision_to_the_lead(tmp_path: Path) -> None:
@@ -285,10 +327,18 @@ async def test_a_failed_rollback_says_so_and_can_be_tried_again(tmp_path: Path) 
 async def test_a_runbook_that_cannot_go_on_raises_the_alarm(tmp_path: Path) -> None:
     async with simulation(tmp_path) as world:
         await world.asks("k1", Deploy("shop", "production", "v2"))
-        await stuck(world.house, RunRecord("shop-1", "deploy", 1, ("shop-1",), 0), "the disk is full")
-        await stuck(world.house, RunRecord("morning@now", "morning", 1, ("now",), 0), "nobody's deployment")
+        await stuck(
+            world.context, RunRecord("shop-1", "deploy", 1, ("shop-1",), 0), "the disk is full"
+        )
+        await stuck(
+            world.context,
+            RunRecord("morning@now", "morning", 1, ("now",), 0),
+            "nobody's deployment",
+        )
         said = await world.database.postings.outbox()
-        assert [(message.template, message.to, message.facts["why"]) for message in said] == [("stuck", "channel", "the disk is full")]
+        assert [(message.template, message.to, message.facts["why"]) for message in said] == [
+            ("stuck", "channel", "the disk is full")
+        ]
 
 
 RELEASED = {
@@ -307,4 +357,6 @@ RELEASED = {
 @pytest.mark.parametrize("name", RELEASED)
 def test_a_released_runbook_is_frozen(name: str) -> None:
     expected, functions = RELEASED[name]
-    assert digest(*functions) == expected, f"{name} is released: add the next version beside it instead of editing it"
+    assert digest(*functions) == expected, (
+        f"{name} is released: add the next version beside it instead of editing it"
+    )

@@ -48,8 +48,13 @@ async def test_a_bot_that_ends_three_times_within_a_minute_is_not_started_again(
         await started[-1].wait()
         return started[-1]
 
-    why = await kept_alive(await program("raise SystemExit(3)"), start, said.append, now=Clock(29.9).read)
-    assert why == "The bot ended 3 times within a minute, the last time with exit code 75; it is not started again."
+    why = await kept_alive(
+        await program("raise SystemExit(3)"), start, said.append, now=Clock(29.9).read
+    )
+    assert why == (
+        "The bot ended 3 times within a minute, the last time with exit code 75; "
+        "it is not started again."
+    )
     assert (len(started), said) == (2, []), "it never got ready, so nobody is told that it did"
 
 
@@ -64,13 +69,16 @@ async def test_a_bot_that_ends_now_and_then_is_started_again_each_time() -> None
         return started[-1]
 
     said: list[str] = []
-    living = asyncio.create_task(kept_alive(await program(""), start, said.append, now=Clock(30.0).read))
+    living = asyncio.create_task(
+        kept_alive(await program(""), start, said.append, now=Clock(30.0).read)
+    )
     await asyncio.wait_for(enough.wait(), PATIENCE)
     living.cancel()
     await asyncio.gather(living, return_exceptions=True)
     await started[-1].wait()
     assert said[0] == (
-        f"The bot ended with exit code 0 and was started again, as process {started[0].pid}, on the same database: nothing is lost."
+        f"The bot ended with exit code 0 and was started again, as process {started[0].pid}, on "
+        "the same database: nothing is lost."
     )
 
 
@@ -78,7 +86,8 @@ async def test_a_bot_that_ends_now_and_then_is_started_again_each_time() -> None
 async def demo() -> AsyncIterator[Process]:
     """Run the demo as a person does; stop it as a person does."""
     running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "demo", "--port", "0", "--no-browser", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        sys.executable, "-m", "bot", "demo", "--port", "0", "--no-browser",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )  # fmt: skip
     yield running
     if running.returncode is None:
@@ -113,7 +122,15 @@ async def test_kill_9_of_the_bot_ends_neither_the_demo_nor_what_is_under_way(dem
         await player.says(ANA, "/deploy", "storefront v1.1.0 to production")
         asked = await player.card(ANA, "storefront v1.1.0 → production", "not ready")
         os.kill(bot, signal.SIGKILL)
-        again = int(await line(demo, r"The bot ended by signal 9 and was started again, as process (\d+), on the same database"))
+        again = int(
+            await line(
+                demo,
+                (
+                    r"The bot ended by signal 9 and was started again, as process "
+                    r"(\d+), on the same database"
+                ),
+            )
+        )
         assert again != bot
         await player.clicks(BO, asked, ACKNOWLEDGE)
 

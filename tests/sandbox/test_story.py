@@ -32,7 +32,10 @@ async def slack() -> AsyncIterator[Workspace]:
 
 async def test_a_port_that_is_taken_is_one_sentence(slack: Workspace) -> None:
     port = int(slack.url.rpartition(":")[2])
-    with pytest.raises(GonogoError, match=f"Port {port} of 127.0.0.1 cannot be used: address already in use. Give another one"):
+    with pytest.raises(
+        GonogoError,
+        match=f"Port {port} of 127.0.0.1 cannot be used: address already in use. Give another one",
+    ):
         await demo(port=port, play=False, browser=False)
 
 
@@ -40,7 +43,9 @@ def lines(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-async def test_a_bot_that_does_nothing_fails_the_story_with_what_was_missing(slack: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_bot_that_does_nothing_fails_the_story_with_what_was_missing(
+    slack: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert await play_story(slack.url, CHANNEL, patience=0.4, warm_up=0) == 1
     said = lines(capsys.readouterr().out)
     assert said[-1]["event"] == "failed"
@@ -53,16 +58,22 @@ async def test_a_workspace_that_is_gone_fails_the_story(capsys: pytest.CaptureFi
 
 
 async def test_a_button_that_is_not_there_cannot_be_pressed(slack: Workspace) -> None:
-    message = slack.state.post(slack.state.channels[CHANNEL], {"user": slack.state.bot, "text": "bare", "blocks": []})
+    message = slack.state.post(
+        slack.state.channels[CHANNEL], {"user": slack.state.bot, "text": "bare", "blocks": []}
+    )
     with pytest.raises(StoryError, match=r"no button gonogo\.roll_back"):
         button(message, "gonogo.roll_back")
 
 
 async def test_each_person_sees_only_what_they_may(slack: Workspace) -> None:
-    slack.state.whisper(CHANNEL, DI, {"user": slack.state.bot, "text": "Only bo can roll this back.", "blocks": []})
+    slack.state.whisper(
+        CHANNEL, DI, {"user": slack.state.bot, "text": "Only bo can roll this back.", "blocks": []}
+    )
     async with aiohttp.ClientSession() as session:
         player = Player(session, slack.url, CHANNEL)
-        assert [post["text"] for post in (await player.state(DI))["messages"][CHANNEL]] == ["Only bo can roll this back."]
+        assert [post["text"] for post in (await player.state(DI))["messages"][CHANNEL]] == [
+            "Only bo can roll this back."
+        ]
         assert (await player.state(ANA))["messages"][CHANNEL] == []
 
 

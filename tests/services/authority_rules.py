@@ -1,4 +1,6 @@
-"""The rules of authority as one table: who may do what, and in which states it can be done at all."""
+"""The rules of authority as one table: who may do what, and in which
+states it can be done at all.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ MAY_DEPLOY = frozenset({Who.DEVELOPER, Who.REQUESTER, Who.LEAD, Who.OPERATOR})
 MAY_LOOK = MAY_DEPLOY | {Who.VIEWER}
 MAY_LOCK = frozenset({Who.RELEASE_MANAGER, Who.OPERATOR})
 MAY_HAND_OVER = MAY_LOCK
-ITS_LEAD, ON_CALL, APPROVER = frozenset({Who.LEAD}), frozenset({Who.ON_CALL}), frozenset({Who.APPROVER})
+ITS_LEAD, ON_CALL, APPROVER = (
+    frozenset({Who.LEAD}),
+    frozenset({Who.ON_CALL}),
+    frozenset({Who.APPROVER}),
+)
 
 EVER = frozenset(State)
 LED = EVER - OVER | {State.VERIFIED, State.ACCEPTED, State.FAILED}
@@ -22,7 +28,9 @@ MOVING = frozenset({State.ROLLING_OUT, State.WATCHING})
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may, and in which states it can be done at all; ``standing`` may too, where the environment stands on the deployment."""
+    """Who may, and in which states it can be done at all; ``standing`` may too, where the
+    environment stands on the deployment.
+    """
 
     who: frozenset[Who]
     when: frozenset[State] = EVER
@@ -31,7 +39,9 @@ class Rule:
     """Whether it only asks: nothing changes, whoever asks."""
 
     def allows(self, who: Who, state: State) -> bool:
-        return state in self.when and (who in self.who or (who in self.standing and state in CAN_ROLL_BACK))
+        return state in self.when and (
+            who in self.who or (who in self.standing and state in CAN_ROLL_BACK)
+        )
 
 
 RULES: Mapping[str, Rule] = {

@@ -1,4 +1,6 @@
-"""A place for each state a deployment can be in, all in one database, and everybody who could come to a door."""
+"""A place for each state a deployment can be in, all in one database, and everybody
+who could come to a door.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,11 @@ from bot.engine.simulated import VirtualClock
 from bot.ports.people import Profile
 from bot.ports.providers import Providers
 from bot.ports.store import NewDeployment, Store, Transaction
-from bot.services.house import House
+from bot.registry import released
+from bot.services.context import Context
 from bot.services.people import TERMINAL, People
 from bot.slack.directory import profile_of
 from bot.storage.database import Database, open_database
-from bot.wiring import released
 from tests.services.conftest import CATALOG, COMMITS, Quiet, ToldCI, ToldNumbers, ToldRota
 
 if TYPE_CHECKING:
@@ -55,7 +57,9 @@ LOG = {"audit", "audit_head"}
 
 
 class Who(StrEnum):
-    """Each has one thing that could give a right, and nothing else; but whoever asks, and whoever leads, may deploy."""
+    """Each has one thing that could give a right, and nothing else; but whoever asks, and
+    whoever leads, may deploy.
+    """
 
     REQUESTER = "who asked for it"
     LEAD = "its lead"
@@ -82,7 +86,8 @@ PEOPLE: Mapping[Who, Person] = {
 }
 OUTSIDERS = frozenset({Who.GUEST, Who.DEACTIVATED, Who.BOT, Who.STRANGER, Who.GONOGO})
 _ACCOUNTS: Mapping[Who, Mapping[str, bool]] = {
-    Who.GUEST: {"is_restricted": True}, Who.DEACTIVATED: {"deleted": True}, Who.BOT: {"is_bot": True},
+    Who.GUEST: {"is_restricted": True},
+    Who.DEACTIVATED: {"deleted": True}, Who.BOT: {"is_bot": True},
 }  # fmt: skip
 
 
@@ -99,8 +104,10 @@ ROLES = {
     "support": Role("support", _everywhere(Who.OWNER)),
 }
 PERMISSIONS = {
-    Permission.DEPLOY: frozenset({"developer"}), Permission.VIEW: frozenset({"developer", "viewer"}),
-    Permission.LOCK: frozenset({"release_manager"}), Permission.HAND_OVER: frozenset({"release_manager"}),
+    Permission.DEPLOY: frozenset({"developer"}),
+    Permission.VIEW: frozenset({"developer", "viewer"}),
+    Permission.LOCK: frozenset({"release_manager"}),
+    Permission.HAND_OVER: frozenset({"release_manager"}),
 }  # fmt: skip
 
 
@@ -124,7 +131,11 @@ class Told(ToldCI):
     """A CI that knows one version more."""
 
     async def resolve(self, ref: str) -> Any:
-        return replace(await super().resolve("v1"), commit=BAD, version="v4") if ref == "v4" else await super().resolve(ref)
+        return (
+            replace(await super().resolve("v1"), commit=BAD, version="v4")
+            if ref == "v4"
+            else await super().resolve(ref)
+        )
 
 
 def service_of(state: State) -> str:
@@ -135,12 +146,18 @@ def service_of(state: State) -> str:
 def _catalog() -> Catalog:
     none = ProviderChoice("none")
     production = EnvironmentPolicy(
-        "production", "canary", gates=(AutomaticGate(GateKind.ON_CALL), AutomaticGate(GateKind.STAGED)),
-        checklist=(ChecklistItem("support", "support briefed", "support"),), approvals=(ApprovalRule("approver"),), after="staging",
-        automatic_rollback=AutomaticRollback.COUNTDOWN, countdown=timedelta(minutes=5), plan_by=("release_manager",),
+        "production", "canary",
+        gates=(AutomaticGate(GateKind.ON_CALL), AutomaticGate(GateKind.STAGED)),
+        checklist=(ChecklistItem("support", "support briefed", "support"),),
+        approvals=(ApprovalRule("approver"),), after="staging",
+        automatic_rollback=AutomaticRollback.COUNTDOWN,
+        countdown=timedelta(minutes=5), plan_by=("release_manager",),
     )  # fmt: skip
     places = {"staging": EnvironmentPolicy("staging", "rolling"), "production": production}
-    services = {service_of(state): Service(service_of(state), none, none, none, places, channel="C1") for state in State}
+    services = {
+        service_of(state): Service(service_of(state), none, none, none, places, channel="C1")
+        for state in State
+    }
     return replace(CATALOG, team=TEAM, roles=ROLES, permissions=PERMISSIONS, services=services)
 
 
@@ -180,7 +197,7 @@ class Undoing:
 class World:
     """One database with a deployment in each state."""
 
-    house: House
+    context: Context
     database: Database
     path: Path
     deployments: Mapping[State, Deployment]
@@ -188,13 +205,22 @@ class World:
     def contents(self, *, apart_from: set[str] = LOG) -> dict[str, list[Any]]:
         """Read every row of every table."""
         with closing(connect(self.path)) as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables if name not in apart_from}  # noqa: S608 - our own names
+            tables = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table'"
+                )
+            ]
+            return {
+                name: connection.execute(f'SELECT * FROM "{name}"').fetchall()  # noqa: S608 - our own names
+                for name in tables
+                if name not in apart_from
+            }
 
-    def undoing(self) -> tuple[House, Undoing]:
+    def undoing(self) -> tuple[Context, Undoing]:
         """Give a house whose acts are taken back."""
-        undoing = Undoing(self.house.store)
-        return replace(self.house, store=undoing), undoing
+        undoing = Undoing(self.context.store)
+        return replace(self.context, store=undoing), undoing
 
 
 def path_to(state: State) -> list[State]:
@@ -203,7 +229,9 @@ def path_to(state: State) -> list[State]:
     for way in ways:
         if way[-1] is state:
             return way[1:]
-        ways += [[*way, following] for following in sorted(TRANSITIONS[way[-1]]) if following not in way]
+        ways += [
+            [*way, following] for following in sorted(TRANSITIONS[way[-1]]) if following not in way
+        ]
     raise AssertionError(f"nothing leads to {state}")
 
 
@@ -213,29 +241,50 @@ async def world(path: Path) -> AsyncIterator[World]:
     database = await open_database(f"sqlite+aiosqlite:///{path}")
     catalog, clock = _catalog(), VirtualClock()
     providers = Providers(Told(), ToldNumbers(), ToldRota(PEOPLE[Who.ON_CALL]))
-    house = House(catalog, database.store, clock, dict.fromkeys(catalog.services, providers), People(catalog, Members()), Quiet())
-    database.store.newest_version = released(lambda: house).newest
+    context = Context(
+        catalog,
+        database.store,
+        clock,
+        dict.fromkeys(catalog.services, providers),
+        People(catalog, Members()),
+        Quiet(),
+    )
+    database.store.newest_version = released(lambda: context).newest
     try:
-        yield World(house, database, path, {state: await _found(house, state) or await _built(house, state) for state in State})
+        yield World(
+            context,
+            database,
+            path,
+            {
+                state: await _found(context, state) or await _built(context, state)
+                for state in State
+            },
+        )
     finally:
         await database.close()
 
 
-async def _found(house: House, state: State) -> Deployment | None:
-    async with house.store.reading() as reader:
+async def _found(context: Context, state: State) -> Deployment | None:
+    async with context.store.reading() as reader:
         return await reader.deployment(f"{service_of(state)}-1")
 
 
-async def _built(house: House, state: State) -> Deployment:
-    service, now = service_of(state), house.now()
-    async with house.store.transaction() as tx:
+async def _built(context: Context, state: State) -> Deployment:
+    service, now = service_of(state), context.now()
+    async with context.store.transaction() as tx:
         for environment in ("staging", "production"):
-            await tx.set_live(Live(service, environment, COMMITS["v1"], "v1", now, "", PEOPLE[Who.REQUESTER], now))
-        await tx.put_in_quarantine(service, BAD, reason="it forgets carts", by=PEOPLE[Who.RELEASE_MANAGER], at=now)
+            await tx.set_live(
+                Live(service, environment, COMMITS["v1"], "v1", now, "", PEOPLE[Who.REQUESTER], now)
+            )
+        await tx.put_in_quarantine(
+            service, BAD, reason="it forgets carts", by=PEOPLE[Who.RELEASE_MANAGER], at=now
+        )
         deployment = await tx.add_deployment(
             NewDeployment(
-                kind=Kind.FORWARD, service=service, environment="production", ref="v2", strategy="canary",
-                requested_by=PEOPLE[Who.REQUESTER], at=now, lead=PEOPLE[Who.LEAD], channel="C1", version="v2", commit=COMMITS["v2"],
+                kind=Kind.FORWARD, service=service,
+                environment="production", ref="v2", strategy="canary",
+                requested_by=PEOPLE[Who.REQUESTER], at=now, lead=PEOPLE[Who.LEAD],
+                channel="C1", version="v2", commit=COMMITS["v2"],
                 base_commit=COMMITS["v1"], base_version="v1",
             )
         )  # fmt: skip
@@ -245,7 +294,7 @@ async def _built(house: House, state: State) -> Deployment:
                 assert await tx.claim(service, "production", deployment.id)
             if reached is State.ROLLING_OUT:
                 await tx.set_started(deployment.id, now)
-        await _furnish(tx, deployment, state, house)
+        await _furnish(tx, deployment, state, context)
         found = await tx.deployment(deployment.id)
     assert found is not None
     assert found.state is state
@@ -253,37 +302,86 @@ async def _built(house: House, state: State) -> Deployment:
 
 
 async def _watched_there(tx: Transaction, service: str, now: datetime) -> None:
-    """Have something watched there that nobody leads: a deployment that waits can be let go before that has ended."""
+    """Have something watched there that nobody leads: a deployment that waits can be let
+    go before that has ended.
+    """
     before = await tx.add_deployment(
         NewDeployment(
-            kind=Kind.FORWARD, service=service, environment="production", ref="v1", strategy="canary",
-            requested_by=PEOPLE[Who.DEVELOPER], at=now, channel="C1", version="v1", commit=COMMITS["v1"],
+            kind=Kind.FORWARD, service=service,
+            environment="production", ref="v1", strategy="canary",
+            requested_by=PEOPLE[Who.DEVELOPER], at=now,
+            channel="C1", version="v1", commit=COMMITS["v1"],
         )
     )  # fmt: skip
     for reached in path_to(State.WATCHING):
         assert await tx.move(before.id, reached, at=now)
 
 
-async def _furnish(tx: Transaction, deployment: Deployment, state: State, house: House) -> None:
-    """Put there whatever any verb could be about, so that nothing but a right or a state can refuse it."""
-    it, service, now = deployment.id, deployment.service, house.now()
+async def _furnish(tx: Transaction, deployment: Deployment, state: State, context: Context) -> None:
+    """Put there whatever any verb could be about, so that nothing but a right
+    or a state can refuse it.
+    """
+    it, service, now = deployment.id, deployment.service, context.now()
     stage = Stage("approve", RunState.WAITING, passable=True)
-    running = StepState.SMOKE if state is State.ROLLING_OUT else StepState.RUNNING  # a lock does not keep the gate of a smoke test
-    await tx.save_steps(it, [Step(0, "canary-5", 5, timedelta(minutes=5), running, "run", stages=(stage,), started_at=now)])
+    # a lock does not keep the gate of a smoke test
+    running = StepState.SMOKE if state is State.ROLLING_OUT else StepState.RUNNING
+    await tx.save_steps(
+        it,
+        [
+            Step(
+                0,
+                "canary-5",
+                5,
+                timedelta(minutes=5),
+                running,
+                "run",
+                stages=(stage,),
+                started_at=now,
+            )
+        ],
+    )
     await tx.save_trouble(it, Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 9.0),)))
     over = state in WAITING  # what waits comes with a migration; what can be rolled back does not
-    way = Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION if over else Passage.FREE, "migrations/7.sql" if over else "")
+    way = Way(
+        COMMITS["v2"],
+        COMMITS["v1"],
+        Passage.MIGRATION if over else Passage.FREE,
+        "migrations/7.sql" if over else "",
+    )
     await tx.save_way_back(it, way)
-    await tx.add_lock(Lock(service, "production", "v2 was rolled back", PEOPLE[Who.LEAD], now, deployment=it))
+    await tx.add_lock(
+        Lock(service, "production", "v2 was rolled back", PEOPLE[Who.LEAD], now, deployment=it)
+    )
     if state is State.FAILED:  # there alone nobody knows what is live
         await tx.cast_doubt(service, "production", Doubt(Unclear.FAILED, "shop-1 failed", now, it))
     if state in {State.GATED, State.AWAITING_APPROVAL}:
         await _watched_there(tx, service, now)
     if state is State.GATED:  # the watch is all that keeps it
-        await tx.save_review(it, Review(now, (Gate(WATCHED, "no watch under way", GateState.OPEN, "the one before is being watched"),)))
+        await tx.save_review(
+            it,
+            Review(
+                now,
+                (
+                    Gate(
+                        WATCHED,
+                        "no watch under way",
+                        GateState.OPEN,
+                        "the one before is being watched",
+                    ),
+                ),
+            ),
+        )
     if state in {State.ROLLING_OUT, State.WATCHING}:
         await tx.set_countdown(it, now + timedelta(minutes=5))
     if state in {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.SUPERSEDED}:
-        await tx.set_live(Live(service, "production", deployment.commit, "v2", now, it, deployment.requested_by))
-    if state not in {State.QUEUED, State.GATED, State.AWAITING_APPROVAL, State.ROLLING_OUT, State.ROLLING_BACK}:
+        await tx.set_live(
+            Live(service, "production", deployment.commit, "v2", now, it, deployment.requested_by)
+        )
+    if state not in {
+        State.QUEUED,
+        State.GATED,
+        State.AWAITING_APPROVAL,
+        State.ROLLING_OUT,
+        State.ROLLING_BACK,
+    }:
         await tx.release(it)

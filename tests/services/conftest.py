@@ -1,6 +1,8 @@
-"""A team at work: real storage, real runbooks in virtual time, a CI, numbers and a rota that do as they are told.
+"""A team at work: real storage, real runbooks in virtual time, a CI, numbers and a rota
+that do as they are told.
 
-What a command answers is read as the person would read it; what was said in the meantime is drawn at the end of every test.
+What a command answers is read as the person would read it; what was said in the meantime is drawn
+at the end of every test.
 """
 
 from __future__ import annotations
@@ -55,15 +57,15 @@ from bot.ports.metrics import Cohort, Window
 from bot.ports.people import Profile, Shift
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Message, Place
+from bot.registry import released
 from bot.services import board, use_cases
-from bot.services.house import House, Pace
+from bot.services.context import Context, PollIntervals
 from bot.services.outside import all_outside
 from bot.services.people import People
 from bot.slack import speech
 from bot.slack.cards import deployment_card
 from bot.slack.render import Words
 from bot.storage.database import Database, open_database
-from bot.wiring import released
 from handlers.slack.buttons import AT_ONCE
 from tests.services.promised import missing
 
@@ -87,8 +89,10 @@ PRODUCTION = EnvironmentPolicy(
     plan_by=("release_manager",),
 )
 SHOP = Service(
-    "shop", ProviderChoice("scripted"), ProviderChoice("told"), ProviderChoice("told"), {"staging": STAGING, "production": PRODUCTION},
-    (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"),), channel="C1", migrations=path_patterns(["migrations/*"]),
+    "shop", ProviderChoice("scripted"), ProviderChoice("told"),
+    ProviderChoice("told"), {"staging": STAGING, "production": PRODUCTION},
+    (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"),),
+    channel="C1", migrations=path_patterns(["migrations/*"]),
 )  # fmt: skip
 CATALOG = Catalog(
     team="T1",
@@ -98,15 +102,19 @@ CATALOG = Catalog(
         "support": Role("support", frozenset({PEOPLE["cy"]})),
     },
     permissions={
-        Permission.DEPLOY: frozenset({"developer"}), Permission.VIEW: frozenset({"developer"}),
-        Permission.LOCK: frozenset({"release_manager"}), Permission.HAND_OVER: frozenset({"release_manager"}),
+        Permission.DEPLOY: frozenset({"developer"}),
+        Permission.VIEW: frozenset({"developer"}),
+        Permission.LOCK: frozenset({"release_manager"}),
+        Permission.HAND_OVER: frozenset({"release_manager"}),
     },
     services={"shop": SHOP},
     strategies={
         "rolling": Strategy("rolling", "rolling", (StrategyStep(100),)),
-        "canary": Strategy("canary", "canary", (StrategyStep(5, 10 * MINUTE), StrategyStep(100, 5 * MINUTE))),
+        "canary": Strategy(
+            "canary", "canary", (StrategyStep(5, 10 * MINUTE), StrategyStep(100, 5 * MINUTE))
+        ),
     },
-)  # fmt: skip
+)
 
 
 def unmarked(correlation: str) -> str:
@@ -116,12 +124,16 @@ def unmarked(correlation: str) -> str:
 
 @dataclass
 class ToldCI:
-    """A CI that does as it is told; ``ends`` says how the runs of an action end, by default well."""
+    """A CI that does as it is told; ``ends`` says how the runs of an
+    action end, by default well.
+    """
 
     runs: dict[str, StartRequest] = field(default_factory=dict)
     ends: dict[str, RunState] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
-    changes: Changes = field(default_factory=lambda: Changes((Change("b" * 40, "faster basket", "cy"),), 1, ("cy",)))
+    changes: Changes = field(
+        default_factory=lambda: Changes((Change("b" * 40, "faster basket", "cy"),), 1, ("cy",))
+    )
     quality_state: QualityState = QualityState.GREEN
     frozen: tuple[Freeze, ...] = ()
     unreadable: str = ""
@@ -146,7 +158,9 @@ class ToldCI:
     slow: asyncio.Event | None = None
     """What a comparison waits for."""
     parted: dict[str, Changes] = field(default_factory=dict)
-    """What comparisons say of versions that have parted, by the first letters of the commits: ``b c``."""
+    """What comparisons say of versions that have parted, by the first letters
+    of the commits: ``b c``.
+    """
     means: Resolved = field(default_factory=lambda: Resolved("", ""))
     """What the provider says of a ref, but for the commit and the version."""
     may_open: bool = True
@@ -163,7 +177,9 @@ class ToldCI:
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens once while we wait for the answer to a look."""
     during: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
-    """What happens once while we wait for the answer to a question, by the beginning of the question: ``quality``, ``find shop-3``."""
+    """What happens once while we wait for the answer to a question, by the beginning of the
+    question: ``quality``, ``find shop-3``.
+    """
 
     async def _waits(self, question: str) -> None:
         for beginning in [each for each in self.during if question.startswith(each)]:
@@ -194,7 +210,8 @@ class ToldCI:
             return Changes()
         if f"{base[0]} {head[0]}" in self.parted:
             return self.parted[f"{base[0]} {head[0]}"]
-        return self.changes if base < head else replace(self.changes, backwards=True)  # the commits' first letters are their order
+        # the commits' first letters are their order
+        return self.changes if base < head else replace(self.changes, backwards=True)
 
     async def quality(self, commit: str) -> Quality:
         await self._waits(f"quality {commit[0]}")
@@ -204,7 +221,9 @@ class ToldCI:
         state = self.once_started if self.once_started and mine in self.runs else self.quality_state
         since = BEGAN if state is QualityState.RUNNING else None
         url = "https://ci.example.com/7"
-        return Quality(state, f"212 tests of {commit[:7]}", url, startable, since=since, has_run=self.has_run)
+        return Quality(
+            state, f"212 tests of {commit[:7]}", url, startable, since=since, has_run=self.has_run
+        )
 
     async def test_again(self, commit: str) -> CIRun:
         self._answers()
@@ -247,20 +266,36 @@ class ToldCI:
         await self._waits(f"look {run}")
         self._may(f"look {run}")
         if run not in self.runs:
-            raise IntegrationError(f'There is no run "{run}".', vendor="the CI", status=404, retry=False)
+            raise IntegrationError(
+                f'There is no run "{run}".', vendor="the CI", status=404, retry=False
+            )
         if self.meanwhile is not None:
             happens, self.meanwhile = self.meanwhile, None
             await happens()
         self._answers()
         if run in self.lost:
             return CIRun(run, RunState.LOST)
-        if self.stages and self.runs[run].environment == "production" and run not in self.opened + self.cancelled:
+        if (
+            self.stages
+            and self.runs[run].environment == "production"
+            and run not in self.opened + self.cancelled
+        ):
             waits = self.asks_back or any(stage.passable for stage in self.stages)
-            return CIRun(run, RunState.WAITING if waits else RunState.RUNNING, stages=self.stages, asks_back=self.asks_back)
+            return CIRun(
+                run,
+                RunState.WAITING if waits else RunState.RUNNING,
+                stages=self.stages,
+                asks_back=self.asks_back,
+            )
         state = self.ends.get(self.runs[run].action, RunState.SUCCEEDED)
         unread = self.unread.get(self.runs[run].action, "") if state is RunState.SUCCEEDED else ""
         said = "" if state.is_final else "smoke stage"
-        return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence=said, unread=unread)
+        return CIRun(
+            run,
+            RunState.CANCELLED if run in self.cancelled else state,
+            sentence=said,
+            unread=unread,
+        )
 
     async def cancel(self, run: str) -> None:
         self._may(f"cancel {run}")
@@ -270,7 +305,9 @@ class ToldCI:
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
         assert environment == self.runs[run].environment
         if not self.may_open:
-            raise IntegrationError("Only maintainers may play this job.", vendor="the CI", status=403, retry=False)
+            raise IntegrationError(
+                "Only maintainers may play this job.", vendor="the CI", status=403, retry=False
+            )
         self.asked_to_open.append(run)
         if self.answer_to_open_is_lost:
             raise IntegrationError("the answer was lost", vendor="the CI")
@@ -284,7 +321,9 @@ class ToldCI:
 
 @dataclass
 class ToldNumbers:
-    """Numbers of the new version, as told; of the old one, good, as long as nothing else was told of a time."""
+    """Numbers of the new version, as told; of the old one, good, as long as nothing
+    else was told of a time.
+    """
 
     new: Observed | None = GOOD
     besides: dict[str, Observed] = field(default_factory=dict)
@@ -294,7 +333,9 @@ class ToldNumbers:
     breaks: Exception | None = None
     """What every question ends with, instead of an answer."""
     since: list[tuple[datetime, Observed | None]] = field(default_factory=list)
-    """What everything else had in windows that ended after a time; the last one that fits counts."""
+    """What everything else had in windows that ended after a time; the
+    last one that fits counts.
+    """
     windows: list[Window] = field(default_factory=list)
     """The times about which somebody asked for the new version's numbers."""
 
@@ -302,7 +343,9 @@ class ToldNumbers:
 
     async def close(self) -> None: ...
 
-    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+    async def observe(
+        self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort
+    ) -> Mapping[str, Observed]:
         assert environment.name in service.environments
         assert window.end >= window.start
         if self.breaks is not None:
@@ -329,7 +372,11 @@ class ToldRota:
             await happens()
         if self.away:
             raise IntegrationError("no answer", vendor="the rota")
-        return Shift(self.person, at + timedelta(hours=8), f'rota "{service.name}"') if self.person else None
+        return (
+            Shift(self.person, at + timedelta(hours=8), f'rota "{service.name}"')
+            if self.person
+            else None
+        )
 
 
 @dataclass
@@ -360,7 +407,12 @@ class Workspace:
             return Profile(person, person.user, is_member=False, why_not="is deactivated")
         guest = person not in PEOPLE.values()
         name = person.user if guest else person.user.removeprefix("U").lower()
-        return Profile(person, name, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
+        return Profile(
+            person,
+            name,
+            is_member=not guest,
+            why_not="is a guest of this workspace" if guest else "",
+        )
 
     async def members(self, group: str, **_: bool) -> frozenset[Person]:
         if not self.readable:
@@ -381,7 +433,7 @@ class Quiet:
 class Team:
     """People who say things, and the time that passes."""
 
-    house: House
+    context: Context
     engine: SimulatedEngine
     database: Database
     ci: ToldCI
@@ -393,16 +445,24 @@ class Team:
     blocked: list[tuple[RunRecord, str]] = field(default_factory=list)
     """The runbooks that cannot go on without a person, and why."""
 
-    async def says(self, name: str, command: Command, *, key: str = "", person: Person | None = None) -> str:
+    async def says(
+        self, name: str, command: Command, *, key: str = "", person: Person | None = None
+    ) -> str:
         """Have somebody say something; returns what they alone read, empty for nothing."""
         who = person or PEOPLE[name]
-        intent = Intent(key or f"key {next(self.keys)}", command, who, Place("C2"), self.house.now())
-        answer = await use_cases.carry_out(self.house, intent)
+        intent = Intent(
+            key or f"key {next(self.keys)}", command, who, Place("C2"), self.context.now()
+        )
+        answer = await use_cases.carry_out(self.context, intent)
         assert answer is None or not missing(answer)
-        return readable("\n".join(text_of(speech.answer(answer, self.words).blocks))) if answer else ""
+        return (
+            readable("\n".join(text_of(speech.answer(answer, self.words).blocks))) if answer else ""
+        )
 
     async def rolls_back(self, name: str, command: RollBack) -> str:
-        """Have somebody type a rollback and press the button of the dialog that answers it; returns what they read then."""
+        """Have somebody type a rollback and press the button of the dialog that answers it;
+        returns what they read then.
+        """
         key = f"key {next(self.keys)}"
         await self.says(name, command, key=key)
         async with self.database.store.reading() as reader:
@@ -410,8 +470,11 @@ class Team:
         assert dialog is not None
         return await self.says(name, pressed(dialog.offers[0]))
 
-    async def says_live(self, name: str, command: SayLive, *, is_gone: bool = True) -> tuple[str, str]:
-        """Have somebody type what is live and press the button of the dialog; returns what the dialog showed and what they read then.
+    async def says_live(
+        self, name: str, command: SayLive, *, is_gone: bool = True
+    ) -> tuple[str, str]:
+        """Have somebody type what is live and press the button of the dialog; returns what the
+        dialog showed and what they read then.
 
         Nothing else gets requests at that moment, unless it is not ``is_gone``.
         """
@@ -429,7 +492,7 @@ class Team:
 
     async def passes(self, time: timedelta = timedelta(0)) -> None:
         """Let time pass, and everything happen that falls due."""
-        until = self.house.now() + time
+        until = self.context.now() + time
         await self.engine.run_until_idle(horizon=time)
         self.engine.clock.at = max(until, self.engine.clock.at)
 
@@ -462,7 +525,7 @@ class Team:
         return found
 
     async def card(self, id: str) -> Card:
-        card = await board.card_of(self.house, id)
+        card = await board.card_of(self.context, id)
         assert card is not None
         return card
 
@@ -472,7 +535,11 @@ class Team:
 
     async def said(self, template: str = "") -> list[str]:
         """Read what was said in threads, in channels and to people."""
-        return [self.reads(message) for message in await self.outbox() if template in {"", message.template}]
+        return [
+            self.reads(message)
+            for message in await self.outbox()
+            if template in {"", message.template}
+        ]
 
     async def said_to(self, to: str) -> list[str]:
         return [message.template for message in await self.outbox() if message.to == to]
@@ -482,7 +549,9 @@ class Team:
 
     def reads(self, message: Message) -> str:
         """Read a message as people do."""
-        return readable("\n".join(text_of(speech.message(message, self.words, card_channel="C1").blocks)))
+        return readable(
+            "\n".join(text_of(speech.message(message, self.words, card_channel="C1").blocks))
+        )
 
     async def audited(self, id: str) -> list[str]:
         async with self.database.store.reading() as reader:
@@ -512,32 +581,77 @@ def readable(text: str) -> str:
 
 @asynccontextmanager
 async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
-    """A team with v1 verified in staging and in production; ``production`` changes how production is deployed to."""
-    shop = replace(SHOP, environments={"staging": STAGING, "production": replace(PRODUCTION, **production)})
+    """A team with v1 verified in staging and in production; ``production`` changes how
+    production is deployed to.
+    """
+    shop = replace(
+        SHOP, environments={"staging": STAGING, "production": replace(PRODUCTION, **production)}
+    )
     catalog = replace(CATALOG, roles=dict(CATALOG.roles), services={"shop": shop})
     database = await open_database(f"sqlite+aiosqlite:///{folder / 'team.db'}")
-    clock, ci, numbers, rota, workspace = VirtualClock(), ToldCI(), ToldNumbers(), ToldRota(), Workspace()
+    clock, ci, numbers, rota, workspace = (
+        VirtualClock(),
+        ToldCI(),
+        ToldNumbers(),
+        ToldRota(),
+        Workspace(),
+    )
     providers = {"shop": all_outside(Providers(ci, numbers, rota))}
-    house = House(catalog, database.store, clock, providers, People(catalog, workspace), Quiet(), Pace(MINUTE, MINUTE, MINUTE))
-    registry = released(lambda: house)
+    context = Context(
+        catalog,
+        database.store,
+        clock,
+        providers,
+        People(catalog, workspace),
+        Quiet(),
+        PollIntervals(MINUTE, MINUTE, MINUTE),
+    )
+    registry = released(lambda: context)
     database.store.newest_version = registry.newest
     async with database.store.transaction() as tx:
         for environment in SHOP.environments:
-            await tx.set_live(Live("shop", environment, COMMITS["v1"], "v1", clock.now(), "", PEOPLE["ana"], clock.now()))
+            await tx.set_live(
+                Live(
+                    "shop",
+                    environment,
+                    COMMITS["v1"],
+                    "v1",
+                    clock.now(),
+                    "",
+                    PEOPLE["ana"],
+                    clock.now(),
+                )
+            )
     blocked: list[tuple[RunRecord, str]] = []
-    engine = SimulatedEngine(database.journal, registry, clock, on_stuck=lambda run, why: blocked.append((run, why)))
-    team = Team(house, engine, database, ci, numbers, rota, workspace, Words(now=clock.now), blocked=blocked)
+    engine = SimulatedEngine(
+        database.journal, registry, clock, on_stuck=lambda run, why: blocked.append((run, why))
+    )
+    team = Team(
+        context,
+        engine,
+        database,
+        ci,
+        numbers,
+        rota,
+        workspace,
+        Words(now=clock.now),
+        blocked=blocked,
+    )
     try:
         yield team
         assert all(await team.said()), "everything that was said can be drawn"
-        assert not [name for message in await team.outbox() for name in missing(message)], "what templates promise is there"
+        assert not [name for message in await team.outbox() for name in missing(message)], (
+            "what templates promise is there"
+        )
     finally:
         await database.close()
 
 
 @pytest.fixture
 async def team(tmp_path: Path) -> AsyncIterator[Team]:
-    """Give a team whose production has every gate, one checklist item, one approval and a countdown."""
+    """Give a team whose production has every gate, one checklist item, one
+    approval and a countdown.
+    """
     async with working(tmp_path) as found:
         yield found
 
@@ -551,7 +665,9 @@ def team_with(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Team]
 @pytest.fixture
 async def swift(tmp_path: Path) -> AsyncIterator[Team]:
     """Give a team whose production needs no gates and is watched for a minute."""
-    async with working(tmp_path, gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=MINUTE) as team:
+    async with working(
+        tmp_path, gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=MINUTE
+    ) as team:
         yield team
 
 

@@ -1,4 +1,6 @@
-"""Describes one deployment in each state: its card, its line on the board, its history, and what becomes of all that asks about it."""
+"""Describes one deployment in each state: its card, its line on the board, its history, and what
+becomes of all that asks about it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from bot.domain.deployment import Deployment
 from bot.ports.talk import Answer, Intent, Message, Place
 from bot.ports.time import Json
 from bot.services import board, endings, overview, summaries, timely
-from bot.services.standing import cards_due
+from bot.services.status_line import cards_due
 from bot.slack import speech
 from bot.slack.cards import deployment_card
 from bot.slack.render import Words
@@ -24,21 +26,29 @@ async def described(world: World) -> list[str]:
     """Write down everything that is shown of each deployment, in the order of the states."""
     lines: list[str] = []
     for state, deployment in world.deployments.items():
-        lines += [f"{state}:", *await _shown(world, deployment), *await _asked(world, deployment), ""]
+        lines += [
+            f"{state}:",
+            *await _shown(world, deployment),
+            *await _asked(world, deployment),
+            "",
+        ]
     return lines
 
 
 async def _shown(world: World, deployment: Deployment) -> list[str]:
-    house, words = world.house, Words(now=world.house.clock.now)
-    card = await board.card_of(house, deployment.id)
+    context, words = world.context, Words(now=world.context.clock.now)
+    card = await board.card_of(context, deployment.id)
     assert card is not None
-    due = (await cards_due(house, [deployment.id]))[deployment.id]
-    intent = Intent("asked", Status(), PEOPLE[Who.DEVELOPER], Place("C2"), house.now())
-    status = await overview.status(house, intent, Status(deployment.service))
-    history = await board.history(house, intent, History(deployment.service, "production"))
+    due = (await cards_due(context, [deployment.id]))[deployment.id]
+    intent = Intent("asked", Status(), PEOPLE[Who.DEVELOPER], Place("C2"), context.now())
+    status = await overview.status(context, intent, Status(deployment.service))
+    history = await board.history(context, intent, History(deployment.service, "production"))
     return [
         *_indented("card", text_of(deployment_card(card, words).blocks)),
-        f"  [{', '.join(card.actions)}], on an alarm [{', '.join(card.decisions)}], drawn as {due.urgency.name.lower()} of {due.card}",
+        (
+            f"  [{', '.join(card.actions)}], on an alarm [{', '.join(card.decisions)}], drawn as "
+            f"{due.urgency.name.lower()} of {due.card}"
+        ),
         *_indented("board", _said(status, words)),
         *_indented("history", _said(history, words)),
     ]
@@ -53,36 +63,72 @@ def _indented(what: str, texts: list[str]) -> list[str]:
 
 
 async def _asked(world: World, deployment: Deployment) -> list[str]:
-    """Say what becomes of each message that asks for something, and whether it would still be said."""
+    """Say what becomes of each message that asks for something, and
+    whether it would still be said.
+    """
     lines = []
     for message in _messages(world, deployment):
-        ended, now = await endings.ended(world.house, message), await timely.still_true(world.house, message)
-        told = "not said any more" if now is None else "said" if now == message else f"said with {_changed(message, now)}"
+        ended, now = (
+            await endings.ended(world.context, message),
+            await timely.still_true(world.context, message),
+        )
+        told = (
+            "not said any more"
+            if now is None
+            else "said"
+            if now == message
+            else f"said with {_changed(message, now)}"
+        )
         end = f"{ended.sentence}{'' if ended.is_final else ' (for now)'}" if ended else "it asks"
         lines.append(f"  {_named(message)}: {told}; {end}")
-    async with world.house.store.reading() as reader:
+    async with world.context.store.reading() as reader:
         facts = await summaries.facts_of_summary(reader, deployment)
     return [*lines, f"  summary: {facts}"]
 
 
 def _changed(before: Message, now: Message) -> str:
-    return " ".join(f"{key}={value or 'nothing'}" for key, value in now.facts.items() if before.facts.get(key, now) != value)
+    return " ".join(
+        f"{key}={value or 'nothing'}"
+        for key, value in now.facts.items()
+        if before.facts.get(key, now) != value
+    )
 
 
 def _named(message: Message) -> str:
-    about = " ".join(f"{key}={value}" for key, value in message.facts.items() if value and key != "snapshot")
+    about = " ".join(
+        f"{key}={value}" for key, value in message.facts.items() if value and key != "snapshot"
+    )
     return f"{message.template} {about}{f' to {message.to}' if '/' in message.to else ''}"
 
 
 def _messages(world: World, deployment: Deployment) -> list[Message]:
-    now, lead, on_call = world.house.now(), str(PEOPLE[Who.LEAD]), str(PEOPLE[Who.ON_CALL])
+    now, lead, on_call = world.context.now(), str(PEOPLE[Who.LEAD]), str(PEOPLE[Who.ON_CALL])
     asks: list[tuple[str, Mapping[str, Json], str]] = [
-        *(("degraded", {"finding": finding, "until": "", "lead": "", "snapshot": {"findings": []}}, "channel") for finding in (1, 2)),
+        *(
+            (
+                "degraded",
+                {"finding": finding, "until": "", "lead": "", "snapshot": {"findings": []}},
+                "channel",
+            )
+            for finding in (1, 2)
+        ),
         ("not_by_itself", {"why": "nobody knows"}, "channel"),
-        *((template, {}, "channel") for template in ("failed", "smoke_failed", "rolling_back", "refused", "quarantined")),
-        *(("stands_still", {"step": step, "why": "a fire", "since": "", "also": []}, "channel") for step in ("canary-5", "canary-100")),
-        *(("acknowledge_request", {"until": until}, on_call) for until in ("", now.isoformat(), (now + HOUR).isoformat())),
+        *(
+            (template, {}, "channel")
+            for template in ("failed", "smoke_failed", "rolling_back", "refused", "quarantined")
+        ),
+        *(
+            ("stands_still", {"step": step, "why": "a fire", "since": "", "also": []}, "channel")
+            for step in ("canary-5", "canary-100")
+        ),
+        *(
+            ("acknowledge_request", {"until": until}, on_call)
+            for until in ("", now.isoformat(), (now + HOUR).isoformat())
+        ),
         *(("ask_lead", {}, to) for to in (lead, on_call)),
         ("approved", {}, "thread"),
     ]
-    return [Message(f"{template}:{to}", template, facts, deployment.id, to=to) for template, facts, to in asks]
+    return [
+        Message(f"{template}:{to}", template, facts, deployment.id, to=to)
+        for template, facts, to in asks
+    ]

@@ -1,4 +1,6 @@
-"""Cards that follow: what a card would show otherwise after somebody has said something is drawn again with it."""
+"""Cards that follow: what a card would show otherwise after somebody has said
+something is drawn again with it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ T = TypeVar("T")
 async def cards_of(team: Team) -> dict[DeploymentId, str]:
     """Draw every card as it is now, but for how long it still takes."""
     async with team.database.store.reading() as reader:
-        ids = [each.id for each in await reader.history("shop", "", limit=100) if each.kind is Kind.FORWARD]
+        ids = [
+            each.id
+            for each in await reader.history("shop", "", limit=100)
+            if each.kind is Kind.FORWARD
+        ]
     return {each: await _drawn(team, each) for each in ids}
 
 
@@ -26,7 +32,9 @@ async def _drawn(team: Team, id: DeploymentId) -> str:
 
 
 async def stale_after(team: Team, happens: Awaitable[Any]) -> dict[DeploymentId, tuple[str, str]]:
-    """Give the cards that something has changed and that nobody was told to draw again: as they were shown, and as they are."""
+    """Give the cards that something has changed and that nobody was told to draw again: as they
+    were shown, and as they are.
+    """
     before, told = await cards_of(team), set[DeploymentId]()
     team.database.store.on_card_changed(told.add)
     await happens
@@ -35,4 +43,8 @@ async def stale_after(team: Team, happens: Awaitable[Any]) -> dict[DeploymentId,
     async with team.database.store.reading() as reader:
         backs = [await reader.deployment(each) for each in told]
     drawn = told | {back.undoes for back in backs if back is not None and back.undoes}
-    return {each: (text, after[each]) for each, text in before.items() if each not in drawn and after[each] != text}
+    return {
+        each: (text, after[each])
+        for each, text in before.items()
+        if each not in drawn and after[each] != text
+    }

@@ -1,4 +1,6 @@
-"""Providers whose calls park until the state machine answers them, and the truth about what runs."""
+"""Providers whose calls park until the state machine answers them, and
+the truth about what runs.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Truth:
     state: RunState = RunState.QUEUED
     has_begun: bool = False
     shows_at: datetime | None = None
-    """From when on the provider's list shows it; a moment behind where its start was not answered."""
+    """From when on the provider's list shows it; a moment behind where
+    its start was not answered.
+    """
     was_seen: bool = False
     """Whether the process that lives now has seen it."""
 
@@ -59,7 +63,11 @@ class Truth:
         if self.state.is_final:
             return
         self.state = to
-        self.has_begun = self.has_begun or to in {RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED}
+        self.has_begun = self.has_begun or to in {
+            RunState.RUNNING,
+            RunState.SUCCEEDED,
+            RunState.FAILED,
+        }
 
 
 @dataclass
@@ -101,7 +109,9 @@ class HeldCI:
         if base == head:
             return Changes()
         files = ("migrations/7.sql",) if self.lies_between(base, head) else ("basket.py",)
-        return Changes((Change(head, "faster basket", "cy"),), 1, ("cy",), files=files, backwards=head < base)
+        return Changes(
+            (Change(head, "faster basket", "cy"),), 1, ("cy",), files=files, backwards=head < base
+        )
 
     async def quality(self, commit: str) -> Quality:
         how = await self._ask("quality", commit[0])
@@ -144,7 +154,10 @@ class HeldCI:
 
     def _begins(self, request: StartRequest) -> Truth:
         """Begin a run. A provider that is asked twice begins two."""
-        name, twins = request.correlation, [run for run in self.runs if run.partition("#")[0] == request.correlation]
+        name, twins = (
+            request.correlation,
+            [run for run in self.runs if run.partition("#")[0] == request.correlation],
+        )
         run = Truth(request, f"{name}#{len(twins) + 1}" if twins else name)
         self.runs[run.run] = run
         return run
@@ -152,7 +165,9 @@ class HeldCI:
     async def look(self, run: str) -> CIRun:
         how = await self._ask("look", run)
         if run not in self.runs:
-            raise IntegrationError(f"there is no run {run}", vendor="the CI", status=404, retry=False)
+            raise IntegrationError(
+                f"there is no run {run}", vendor="the CI", status=404, retry=False
+            )
         states = {How.DONE: RunState.SUCCEEDED, How.FAILED: RunState.FAILED}
         self.runs[run].moves(states.get(how, RunState.RUNNING))
         if how is How.LOST:
@@ -184,7 +199,9 @@ class TurningNumbers:
 
     async def close(self) -> None: ...
 
-    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+    async def observe(
+        self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort
+    ) -> Mapping[str, Observed]:
         assert environment.name in service.environments
         assert window.end >= window.start
         errors = self.new if cohort.commit and not cohort.others else 2
@@ -204,7 +221,9 @@ class HeldRota:
         if how is How.FAILED:
             return None
         return Shift(
-            PEOPLE["di" if how is How.OK and "who" in self.process.holds else "bo"], at + timedelta(hours=8), f'rota "{service.name}"'
+            PEOPLE["di" if how is How.OK and "who" in self.process.holds else "bo"],
+            at + timedelta(hours=8),
+            f'rota "{service.name}"',
         )
 
 

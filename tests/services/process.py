@@ -1,7 +1,9 @@
-"""One process of the bot, as the state machine drives it: every runbook and every command is a task, and each can die anywhere.
+"""One process of the bot, as the state machine drives it: every runbook and every command is a
+task, and each can die anywhere.
 
-Time is virtual for the engine and for the event loop alike, so that ``asyncio.timeout`` ends when the clock is moved. Calls to providers
-are parked until they are answered from outside; the process has come to rest when every task is parked or over.
+Time is virtual for the engine and for the event loop alike, so that ``asyncio.timeout`` ends when
+the clock is moved. Calls to providers are parked until they are answered from outside; the process
+has come to rest when every task is parked or over.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.engine.execution import carry_out
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.engine.simulated import VirtualClock
 from bot.ports.engine import RunRecord
 from bot.ports.reader import Reader
@@ -100,9 +102,13 @@ class Process:
     dies_after: int | None = None
     """At which of the next borders between two acts it dies."""
     arrives: bool = False
-    """Whether a start that was on its way when the process died, or that nobody waited for any more, has been carried out."""
+    """Whether a start that was on its way when the process died, or that nobody waited for any
+    more, has been carried out.
+    """
     frozen: set[asyncio.Task[Any]] = field(default_factory=set)
-    """Runbooks of an earlier process that is not dead: another has taken over while a start of theirs was on its way."""
+    """Runbooks of an earlier process that is not dead: another has taken over while a start
+    of theirs was on its way.
+    """
     due_runs: Callable[[], set[str]] = set
     """Names the runs that are due, as the file says: cheaper than to ask the journal."""
     checked: Callable[[], None] = lambda: None
@@ -112,10 +118,12 @@ class Process:
     faults: list[BaseException] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    # Where it dies ------------------------------------------------------------------------------------------------------------------------
+    # Where it dies ------------------------------------------------------------------------------
 
     def border(self) -> None:
-        """Pass from one act to the next, or die. A task of an earlier life dies at its next border."""
+        """Pass from one act to the next, or die. A task of an earlier life
+        dies at its next border.
+        """
         task = asyncio.current_task()
         life = self.tasks.get(task, None) if task else None
         if life is None or task in self.frozen:
@@ -128,10 +136,12 @@ class Process:
         if life != self.life:
             raise Died
 
-    # Calls that are held ------------------------------------------------------------------------------------------------------------------
+    # Calls that are held ------------------------------------------------------------------------
 
     async def hold(self, kind: str, about: str = "") -> How:
-        """Wait until somebody says how a call is answered. Nobody may hold the database meanwhile."""
+        """Wait until somebody says how a call is answered. Nobody may
+        hold the database meanwhile.
+        """
         task = asyncio.current_task()
         assert task is not None
         if task not in self.tasks:
@@ -158,7 +168,7 @@ class Process:
         if not call.answer.done():
             call.answer.set_result(how)
 
-    # Tasks --------------------------------------------------------------------------------------------------------------------------------
+    # Tasks --------------------------------------------------------------------------------------
 
     def say(self, intent: Intent) -> None:
         """Accept a command: it is stored, and carried out by a task of its own."""
@@ -189,7 +199,11 @@ class Process:
         for run in [run for run, other in self.runs.items() if other is task]:
             del self.runs[run]
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, Died) and (life == self.life or isinstance(error, AssertionError)):
+        if (
+            error is not None
+            and not isinstance(error, Died)
+            and (life == self.life or isinstance(error, AssertionError))
+        ):
             self.faults.append(error)
         self.changed.set()
 
@@ -209,9 +223,13 @@ class Process:
         return any(task not in parked for task in self.tasks)
 
     async def settle(self) -> None:
-        """Go on until every task is parked or over, and nothing is due; after a death, begin anew first."""
+        """Go on until every task is parked or over, and nothing is due; after a
+        death, begin anew first.
+        """
         for rounds in count():
-            assert rounds < RESTLESS, f"it does not come to rest: {sorted(self.runs)}, {sorted(self.inbox)}"
+            assert rounds < RESTLESS, (
+                f"it does not come to rest: {sorted(self.runs)}, {sorted(self.inbox)}"
+            )
             for _ in range(6):  # timers that are due fire, and who was woken comes to its next wait
                 await asyncio.sleep(0)
             self.changed.clear()
@@ -226,8 +244,14 @@ class Process:
             await self.changed.wait()
 
     async def _bury(self) -> None:
-        """Let what is left of an earlier life end: what it waits for is never answered, and it writes nothing any more."""
-        old = [task for task, life in self.tasks.items() if life != self.life and task not in self.frozen]
+        """Let what is left of an earlier life end: what it waits for is never answered, and it
+        writes nothing any more.
+        """
+        old = [
+            task
+            for task, life in self.tasks.items()
+            if life != self.life and task not in self.frozen
+        ]
         for call in [call for call in self.calls if call.task in old]:
             call.task.cancel()
         if old:
@@ -246,7 +270,9 @@ class Process:
         await self.settle()
 
     async def is_taken_over(self) -> None:
-        """Have another process take over. What this one was starting is recorded when it is answered, and nothing after it."""
+        """Have another process take over. What this one was starting is recorded when it is
+        answered, and nothing after it.
+        """
         starting = {call.task for call in self.calls if call.kind == "start"}
         for run in [run for run, task in self.runs.items() if task in starting]:
             self.frozen.add(self.runs.pop(run))
@@ -259,7 +285,9 @@ class Process:
         for moments in count():
             if self.clock.now() >= until:
                 return
-            assert moments < RESTLESS, f"something happens all the time: {sorted(self.runs)}, {self.calls}"
+            assert moments < RESTLESS, (
+                f"something happens all the time: {sorted(self.runs)}, {self.calls}"
+            )
             due = [await self.database.journal.next_due(self.clock.now()), self.loop.next_timer()]
             self.clock.at = max(self.clock.at + TICK, min([until, *(at for at in due if at)]))
             await self.settle()
@@ -274,7 +302,9 @@ class Process:
 
 @dataclass(eq=False)
 class Journal:
-    """The journal of a process that may die before and after every entry; one that was taken over finds the entry of another."""
+    """The journal of a process that may die before and after every entry; one that was taken over
+    finds the entry of another.
+    """
 
     process: Process
 
@@ -293,7 +323,9 @@ class Journal:
         self.process.border()
 
     async def park(self, record: RunRecord, *args: Any, **kwargs: Any) -> None:
-        """Put a run to sleep. What failed for a reason that waiting does not cure is a fault of ours."""
+        """Put a run to sleep. What failed for a reason that waiting does not
+        cure is a fault of ours.
+        """
         self._is_its_own()
         self.process.border()
         assert not kwargs.get("faults"), f"{record.id}: {kwargs.get('error')}"

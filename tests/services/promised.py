@@ -1,4 +1,6 @@
-"""The facts that a template promises to whoever writes their own: each message and each answer has to carry them."""
+"""The facts that a template promises to whoever writes their own: each message and each
+answer has to carry them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ _OF_THE_CARD = {"can_cancel", "can_roll_back", "card_channel", "card_url", "and"
 @cache
 def promised(template: str) -> frozenset[str]:
     """Read the names of the facts out of a template's first line."""
-    told = (TEMPLATES / f"{template}.md.j2").read_text().partition("\n")[0].removeprefix("{# facts:").removesuffix("#}")
+    told = (
+        (TEMPLATES / f"{template}.md.j2")
+        .read_text()
+        .partition("\n")[0]
+        .removeprefix("{# facts:")
+        .removesuffix("#}")
+    )
     while told != (told := _ASIDE.sub("", told)):
         pass
     told = told.partition("; once it is over")[0].partition("; where they are known")[0]
@@ -26,7 +34,13 @@ def promised(template: str) -> frozenset[str]:
 def missing(said: Message | Answer) -> set[str]:
     """Name the promised facts that are not there."""
     if isinstance(said, Answer):
-        return {f"answers/{said.name}: {each}" for each in promised(f"answers/{said.name}") - set(said.facts)}
+        return {
+            f"answers/{said.name}: {each}"
+            for each in promised(f"answers/{said.name}") - set(said.facts)
+        }
     if said.template == LATE_ANSWER:
         return set()
-    return {f"messages/{said.template}: {each}" for each in promised(f"messages/{said.template}") - set(said.facts)}
+    return {
+        f"messages/{said.template}: {each}"
+        for each in promised(f"messages/{said.template}") - set(said.facts)
+    }

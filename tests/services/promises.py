@@ -1,4 +1,6 @@
-"""What must hold after every step, asked of the database file itself, at the very moment, past everything that is tested."""
+"""What must hold after every step, asked of the database file itself, at the very moment, past
+everything that is tested.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,11 @@ class Promises:
     def due_runs(self, now: datetime) -> set[str]:
         """Name the runs that are due."""
         return {
-            row["id"] for row in self.rows("select id from runbook where state = 'waiting' and wake_at <= ?", f"{now:%Y-%m-%d %H:%M:%S.%f}")
+            row["id"]
+            for row in self.rows(
+                "select id from runbook where state = 'waiting' and wake_at <= ?",
+                f"{now:%Y-%m-%d %H:%M:%S.%f}",
+            )
         }
 
     def finding(self, subject: str) -> str:
@@ -82,16 +88,22 @@ class Promises:
         """Give the number of the newest audit entry."""
         return int(self.one("select coalesce(max(n), 0) n from audit")["n"])
 
-    # The moment of a call -----------------------------------------------------------------------------------------------------------------
+    # The moment of a call -----------------------------------------------------------------------
 
     def starting(self, request: StartRequest) -> None:
-        """A run is being started: whoever starts it has the place's newest permit, and nothing keeps it from going."""
+        """A run is being started: whoever starts it has the place's newest permit, and
+        nothing keeps it from going.
+        """
         subject, where = request.inputs["deployment"], request.environment
         holder = self.one("select deployment d from claim where environment = ?", where)
         assert holder is not None, f"{request.correlation} is started without the claim"
-        assert holder["d"] == subject, f"{request.correlation} is started, but {holder['d']} has the place"
+        assert holder["d"] == subject, (
+            f"{request.correlation} is started, but {holder['d']} has the place"
+        )
         found = self.one("select * from deployment where id = ?", subject)
-        assert found["state"] == "rolling out", f"{request.correlation} is started, but {subject} is {found['state']}"
+        assert found["state"] == "rolling out", (
+            f"{request.correlation} is started, but {subject} is {found['state']}"
+        )
         if request.action == "rollback":
             self._goes_back(found)
         else:
@@ -100,14 +112,26 @@ class Promises:
     def _goes_back(self, back: Any) -> None:
         undone = back["undoes"]
         if undone not in self.although:
-            assert not self.ci.lies_between(back["commit"], back["base_commit"]), f"{back['id']} goes back over the migration"
-        assert self.rows("select n from audit where action = 'rollback' and deployment = ?", undone), "it is written down first"
+            assert not self.ci.lies_between(back["commit"], back["base_commit"]), (
+                f"{back['id']} goes back over the migration"
+            )
+        assert self.rows(
+            "select n from audit where action = 'rollback' and deployment = ?", undone
+        ), "it is written down first"
 
     def _goes_forward(self, found: Any, request: StartRequest) -> None:
         subject = found["id"]
-        assert not self.rows("select * from lock where environment = ?", found["environment"]), f"{subject} goes forward while locked"
-        assert not self.rows('select * from quarantine where "commit" = ?', found["commit"]), f"{subject} goes forward in quarantine"
-        strays = self.rows("select run from stray where environment = ? and deployment != ?", found["environment"], subject)
+        assert not self.rows("select * from lock where environment = ?", found["environment"]), (
+            f"{subject} goes forward while locked"
+        )
+        assert not self.rows('select * from quarantine where "commit" = ?', found["commit"]), (
+            f"{subject} goes forward in quarantine"
+        )
+        strays = self.rows(
+            "select run from stray where environment = ? and deployment != ?",
+            found["environment"],
+            subject,
+        )
         assert not strays, f"{subject} goes forward while nobody knows what {strays[0]['run']} does"
         steps = self.rows("select run from step where deployment = ? and run != ''", subject)
         if not steps and request.correlation not in self.ci.runs:
@@ -116,59 +140,97 @@ class Promises:
     def _first_step(self, found: Any) -> None:
         subject, base = found["id"], found["base_commit"]
         live = self.one("select * from live where environment = ?", found["environment"])
-        assert live["commit"] == base, f"{subject} was approved over {base[0]}, and {live['commit'][0]} is live"
+        assert live["commit"] == base, (
+            f"{subject} was approved over {base[0]}, and {live['commit'][0]} is live"
+        )
         if found["commit"] < base:
-            assert not self.ci.lies_between(found["commit"], base), f"{subject} goes forward to before the migration"
+            assert not self.ci.lies_between(found["commit"], base), (
+                f"{subject} goes forward to before the migration"
+            )
         assert self.rows("select n from audit where action = 'go' and deployment = ?", subject), (
             f"{subject} starts before it is written that it goes"
         )
 
-    # The moment of a commit ---------------------------------------------------------------------------------------------------------------
+    # The moment of a commit ---------------------------------------------------------------------
 
     def committed(self) -> None:
         """Something has been decided: at this very moment everything that it needs was so."""
         known = self.states
-        self.states = {row["id"]: row["state"] for row in self.rows("select id, state from deployment")}
+        self.states = {
+            row["id"]: row["state"] for row in self.rows("select id, state from deployment")
+        }
         for row in self.rows("select * from deployment"):
             before = known.get(row["id"])
             if row["kind"] == "forward" and before not in {None, row["state"]}:
                 if row["state"] == "rolling out":
                     self._goes(row)
-                    self._waits_for_watches(row["id"], [other for other, state in known.items() if state == "watching"])
+                    self._waits_for_watches(
+                        row["id"], [other for other, state in known.items() if state == "watching"]
+                    )
                 if row["state"] in {"verified", "accepted"}:
                     self._ends_well(row)
 
     def _goes(self, found: Any) -> None:
         subject, base, where = found["id"], found["base_commit"], found["environment"]
-        assert not self.rows("select * from lock where environment = ?", where), f"{subject} goes while locked"
-        assert not self.rows('select * from quarantine where "commit" = ?', found["commit"]), f"{subject} goes in quarantine"
+        assert not self.rows("select * from lock where environment = ?", where), (
+            f"{subject} goes while locked"
+        )
+        assert not self.rows('select * from quarantine where "commit" = ?', found["commit"]), (
+            f"{subject} goes in quarantine"
+        )
         assert not self.rows("select * from stray"), f"{subject} goes while it is unclear what runs"
         assert not self._doubts(found), f"{subject} goes while it is unclear what runs"
-        assert self.rows("select * from claim where deployment = ?", subject), f"{subject} goes without the claim"
-        assert self.one("select * from live")["commit"] == base, f"{subject} goes over something else than was compared"
-        assert self.rows("select * from mark where deployment = ? and key = 'item:support'", subject), f"{subject} goes unticked"
+        assert self.rows("select * from claim where deployment = ?", subject), (
+            f"{subject} goes without the claim"
+        )
+        assert self.one("select * from live")["commit"] == base, (
+            f"{subject} goes over something else than was compared"
+        )
+        assert self.rows(
+            "select * from mark where deployment = ? and key = 'item:support'", subject
+        ), f"{subject} goes unticked"
         approved = self.rows(
-            'select distinct "by" from decision where deployment = ? and approved and "commit" = ? and base = ? and "by" != ?',
+            (
+                'select distinct "by" from decision where deployment = ? and approved and "commit" '
+                '= ? and base = ? and "by" != ?'
+            ),
             subject, found["commit"], base, found["requested_by"],
         )  # fmt: skip
-        assert len(approved) >= self.approvals, f"{subject} goes over {base[0]} with {len(approved)} approvals of {self.approvals}"
-        assert found["commit"] >= base or not self.ci.lies_between(found["commit"], base), f"{subject} goes back over the migration"
+        assert len(approved) >= self.approvals, (
+            f"{subject} goes over {base[0]} with {len(approved)} approvals of {self.approvals}"
+        )
+        assert found["commit"] >= base or not self.ci.lies_between(found["commit"], base), (
+            f"{subject} goes back over the migration"
+        )
 
     def _waits_for_watches(self, subject: str, watched: Sequence[str]) -> None:
         for other in watched:
-            word = self.rows("select * from mark where deployment = ? and key like ?", subject, f"go now:{other}:%")
+            word = self.rows(
+                "select * from mark where deployment = ? and key like ?",
+                subject,
+                f"go now:{other}:%",
+            )
             assert word, f"{subject} goes while {other} is watched, and nobody has said so"
 
     def _doubts(self, found: Any) -> list[Any]:
         """Give the doubts about a place that a deployment is no answer to."""
-        about = "select * from place where unclear != '' and not (unclear = 'failed' and (deployment = ? or since < ?))"
+        about = (
+            "select * from place where unclear != '' and not (unclear = 'failed' and "
+            "(deployment = ? or since < ?))"
+        )
         return self.rows(about, found["id"], found["requested_at"])
 
     def _ends_well(self, found: Any) -> None:
         subject = found["id"]
-        by_word = self.rows("select * from mark where deployment = ? and key like 'proceed:%'", subject)
-        bad = self.rows('select * from quarantine where "commit" = ?', found["commit"]) or self.rows("select * from stray")
-        assert not bad or by_word, f"{subject} is {found['state']}, in quarantine or while it is unclear what runs"
+        by_word = self.rows(
+            "select * from mark where deployment = ? and key like 'proceed:%'", subject
+        )
+        bad = self.rows(
+            'select * from quarantine where "commit" = ?', found["commit"]
+        ) or self.rows("select * from stray")
+        assert not bad or by_word, (
+            f"{subject} is {found['state']}, in quarantine or while it is unclear what runs"
+        )
 
     def lives_again(self) -> None:
         """A process knows what is stored, and nothing that an earlier one has seen."""
@@ -180,10 +242,13 @@ class Promises:
         if run.startswith("test:"):
             return
         subject = run.partition(":")[0]
-        wished = "select n from audit where deployment = ? and action in ('rollback', 'given up', 'not stopped')"
+        wished = (
+            "select n from audit where deployment = ? and action in ('rollback', "
+            "'given up', 'not stopped')"
+        )
         assert self.rows(wished, subject), f"{run} is stopped before it is written down why"
 
-    # What somebody is told ----------------------------------------------------------------------------------------------------------------
+    # What somebody is told ----------------------------------------------------------------------
 
     def answered(self, intent: Intent, answer: Answer | None) -> None:
         """Somebody has read an answer: it is so."""
@@ -195,37 +260,59 @@ class Promises:
             holds(intent, answer, intent.command)
 
     def _entry_of(self, intent: Intent) -> int:
-        """Give the number of the entry that a command wrote last; the newest before it where it wrote none."""
+        """Give the number of the entry that a command wrote last; the newest
+        before it where it wrote none.
+        """
         since = self.begun_at[intent.key]
-        found = self.one("select max(n) n from audit where n > ? and actor = ?", since, f"{intent.by.team}/{intent.by.user}")
+        found = self.one(
+            "select max(n) n from audit where n > ? and actor = ?",
+            since,
+            f"{intent.by.team}/{intent.by.user}",
+        )
         return int(found["n"] or since)
 
     def _did(self, intent: Intent, action: str, subject: str = "") -> bool:
         since = self.begun_at[intent.key]
         who = f"{intent.by.team}/{intent.by.user}"
-        question = "select n from audit where n > ? and actor = ? and action = ? and outcome = 'done' and deployment like ?"
+        question = (
+            "select n from audit where n > ? and actor = ? and action = ? and outcome = "
+            "'done' and deployment like ?"
+        )
         return bool(self.rows(question, since, who, action, subject or "%"))
 
     def _rolling_back(self, intent: Intent, answer: Answer, command: RollBack) -> None:
         subject = answer.facts["id"]
-        assert self._did(intent, "rollback", subject), f"{intent.by} was told that {subject} is rolled back"
+        assert self._did(intent, "rollback", subject), (
+            f"{intent.by} was told that {subject} is rolled back"
+        )
         if command.although_unknown:
             self.although.add(subject)
         shown = self.shown.get(intent.key)
         if shown is not None:
             target = COMMITS[answer.facts["target"]]
-            assert target == shown.target, f"{shown.target[0]} was shown, and {target[0]} comes back"
+            assert target == shown.target, (
+                f"{shown.target[0]} was shown, and {target[0]} comes back"
+            )
 
     def _approved(self, intent: Intent, answer: Answer, _command: Command) -> None:
         shown = self.shown.get(intent.key)
         subject = answer.facts["id"]
-        bases = [row["base"] for row in self.rows('select base from decision where deployment = ? and "by" = ?', subject, str(intent.by))]
-        assert shown is None or shown.base in bases, f"{intent.by} saw what {subject} changes over {shown and shown.base}"
+        bases = [
+            row["base"]
+            for row in self.rows(
+                'select base from decision where deployment = ? and "by" = ?',
+                subject,
+                str(intent.by),
+            )
+        ]
+        assert shown is None or shown.base in bases, (
+            f"{intent.by} saw what {subject} changes over {shown and shown.base}"
+        )
 
     def _locked(self, intent: Intent, _answer: Answer, _command: Command) -> None:
         assert self._did(intent, "lock"), f"{intent.by} was told that it is locked"
 
-    # After every step ---------------------------------------------------------------------------------------------------------------------
+    # After every step ---------------------------------------------------------------------------
 
     def all_hold(self) -> None:
         """Ask everything that must hold whenever the process has come to rest."""
@@ -237,23 +324,41 @@ class Promises:
         self._written_in_order()
 
     def _one_run_or_unclear(self) -> None:
-        going = [run for run, truth in self.ci.runs.items() if not truth.state.is_final and truth.request.action != "test"]
+        going = [
+            run
+            for run, truth in self.ci.runs.items()
+            if not truth.state.is_final and truth.request.action != "test"
+        ]
         if len(going) < 2:
             return
-        unclear = self.rows("select run from stray") or self.rows("select why from place where unclear != ''")
-        stands_down = self.rows("select id from deployment where kind = 'rollback' and state = 'rolling out'") and not [
-            run for run in going if self.ci.runs[run].request.action == "rollback"
-        ]
-        assert unclear or stands_down, f"{' and '.join(going)} run at once, and it is shown as clear"
+        unclear = self.rows("select run from stray") or self.rows(
+            "select why from place where unclear != ''"
+        )
+        stands_down = self.rows(
+            "select id from deployment where kind = 'rollback' and state = 'rolling out'"
+        ) and not [run for run in going if self.ci.runs[run].request.action == "rollback"]
+        assert unclear or stands_down, (
+            f"{' and '.join(going)} run at once, and it is shown as clear"
+        )
 
     def _nothing_seen_is_forgotten(self) -> None:
-        """A run that somebody of us has seen belongs to a step that is under way, is looked for, or is for people to look at."""
-        followed = "select run from step where json_extract(body, '$.state') in ('running', 'smoke') union select run from stray"
-        untold = "select json_extract(facts, '$.run') run from audit where action = 'given up run untold'"
+        """A run that somebody of us has seen belongs to a step that is under way, is looked for, or
+        is for people to look at.
+        """
+        followed = (
+            "select run from step where json_extract(body, '$.state') in ('running', 'smoke') "
+            "union select run from stray"
+        )
+        untold = (
+            "select json_extract(facts, '$.run') run from audit where "
+            "action = 'given up run untold'"
+        )
         known = {row["run"] for row in self.rows(f"{followed} union {untold}")} - {""}
         for run, truth in self.ci.runs.items():
             ours = truth.was_seen and not truth.state.is_final and truth.request.action != "test"
-            assert not ours or known & {run, truth.request.correlation}, f"{run} was seen to run, and nobody knows of it any more"
+            assert not ours or known & {run, truth.request.correlation}, (
+                f"{run} was seen to run, and nobody knows of it any more"
+            )
 
     def _leads_as_told(self) -> None:
         told: dict[str, str] = {}
@@ -264,27 +369,44 @@ class Promises:
             assert now == lead, f"it was said that {lead} leads {subject}, and {now} does"
 
     def _said(self, template: str) -> list[Any]:
-        bodies = (json.loads(row["body"]) for row in self.rows("select body from outbox order by n"))
+        bodies = (
+            json.loads(row["body"]) for row in self.rows("select body from outbox order by n")
+        )
         return [body for body in bodies if body["template"] == template]
 
     def _worse_is_said(self) -> None:
         worst: dict[str, float] = {}
         for body in self._said("degraded"):
             worst[body["deployment"]] = _errors(body["facts"]["snapshot"]["findings"])
-        for row in self.rows("select id from deployment where state in ('rolling out', 'watching') and kind = 'forward'"):
-            newest = self.one("select * from snapshot where deployment = ? and label != 'baseline' order by at desc limit 1", row["id"])
+        for row in self.rows(
+            "select id from deployment where state in ('rolling out', "
+            "'watching') and kind = 'forward'"
+        ):
+            newest = self.one(
+                (
+                    "select * from snapshot where deployment = ? and label != 'baseline' "
+                    "order by at desc limit 1"
+                ),
+                row["id"],
+            )
             body = json.loads(newest["body"]) if newest else {}
             if body.get("verdict") == "degraded":
                 now = _errors(body["findings"])
-                assert now < 1.5 * worst.get(row["id"], 0.0), f"{row['id']} has {now} errors, and {worst.get(row['id'])} were said"
+                assert now < 1.5 * worst.get(row["id"], 0.0), (
+                    f"{row['id']} has {now} errors, and {worst.get(row['id'])} were said"
+                )
 
     def _written_in_order(self) -> None:
         over: dict[str, set[str]] = {}
-        for row in self.rows("select action, deployment, outcome from audit where deployment != '' order by n"):
+        for row in self.rows(
+            "select action, deployment, outcome from audit where deployment != '' order by n"
+        ):
             subject, action = row["deployment"], row["action"]
             if row["outcome"] != "done":
                 continue
-            assert action not in over.get(subject, ()), f"{subject}: {action} is written down after its end"
+            assert action not in over.get(subject, ()), (
+                f"{subject}: {action} is written down after its end"
+            )
             over.setdefault(subject, set()).update(ENDED_BY.get(action, ()))
 
 

@@ -1,4 +1,6 @@
-"""What happens in the stories: a version that is good, one that is bad, a lead who decides, and what people say of locks and refs."""
+"""What happens in the stories: a version that is good, one that is bad, a lead who decides, and
+what people say of locks and refs.
+"""
 
 from __future__ import annotations
 
@@ -61,15 +63,17 @@ async def a_version_that_is_good(story: Story) -> None:
     await story.looks("shop-2")
     await story.says("ana", Status())
     await story.goes_on(HOUR)
-    await summaries.after_deployment(story.team.house, "shop-2")
-    await summaries.morning(story.team.house, story.team.house.now())
+    await summaries.after_deployment(story.team.context, "shop-2")
+    await summaries.morning(story.team.context, story.team.context.now())
     await story.goes_on()
     await story.looks("shop-2")
     await story.says("ana", History("shop"))
 
 
 async def a_version_that_is_bad(story: Story) -> None:
-    """The numbers are worse, a countdown runs out, the rollback goes by itself; the version is kept out until somebody lets it in again."""
+    """The numbers are worse, a countdown runs out, the rollback goes by itself; the version is kept
+    out until somebody lets it in again.
+    """
     await story.team.rolls_out_v2()
     await story.goes_on()
     story.team.numbers.new = BAD
@@ -97,7 +101,9 @@ async def a_version_that_is_bad(story: Story) -> None:
 
 
 async def a_lead_who_decides(story: Story) -> None:
-    """A countdown is stopped, the lead changes hands, and what goes on with no numbers is accepted on a word."""
+    """A countdown is stopped, the lead changes hands, and what goes on with no
+    numbers is accepted on a word.
+    """
     await story.team.rolls_out_v2()
     await story.goes_on()
     story.team.numbers.new = BAD
@@ -132,7 +138,9 @@ async def a_lead_who_decides(story: Story) -> None:
 
 
 async def a_run_that_fails(story: Story) -> None:
-    """The run fails, the lead goes back by the dialog, and the rollback fails once before it succeeds."""
+    """The run fails, the lead goes back by the dialog, and the rollback fails
+    once before it succeeds.
+    """
     team = story.team
     team.ci.stages = (Stage("build", RunState.SUCCEEDED), Stage("release", RunState.RUNNING))
     await team.rolls_out_v2()
@@ -161,7 +169,9 @@ async def a_run_that_fails(story: Story) -> None:
 
 
 async def a_smoke_test_that_fails(story: Story) -> None:
-    """It goes back by itself; the same commit elsewhere stands still, and so does a gate of the pipeline's own."""
+    """It goes back by itself; the same commit elsewhere stands still, and so does a
+    gate of the pipeline's own.
+    """
     team = story.team
     await team.asks_for_v2()
     await team.clears("shop-2")
@@ -177,7 +187,10 @@ async def a_smoke_test_that_fails(story: Story) -> None:
 async def a_gate_of_the_pipeline(story: Story) -> None:
     """It is opened by those who may, once."""
     team = story.team
-    team.ci.stages = (Stage("build", RunState.SUCCEEDED), Stage("release", RunState.WAITING, passable=True))
+    team.ci.stages = (
+        Stage("build", RunState.SUCCEEDED),
+        Stage("release", RunState.WAITING, passable=True),
+    )
     await team.rolls_out_v2()
     await story.goes_on()
     await story.looks("shop-2")
@@ -190,7 +203,9 @@ async def a_gate_of_the_pipeline(story: Story) -> None:
 
 
 async def what_ends_before_it_begins(story: Story) -> None:
-    """Rejected, cancelled, expired, impossible, queued and needless; tests that have failed are run again."""
+    """Rejected, cancelled, expired, impossible, queued and needless; tests that
+    have failed are run again.
+    """
     team = story.team
     await story.says("ana", Deploy("shop", "production", "v9"))
     await story.says("ana", Deploy("shop", "production", "v1"))

@@ -1,4 +1,6 @@
-"""What happens in the stories in which something stands in the way: runs, providers, approvers, migrations, those who came before."""
+"""What happens in the stories in which something stands in the way: runs, providers, approvers,
+migrations, those who came before.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,14 @@ HOUR = timedelta(hours=1)
 
 
 async def a_run_that_cannot_be_stopped(story: Story) -> None:
-    """The rollback does not wait for it; what runs is unclear until the run has ended and somebody has said what is live."""
+    """The rollback does not wait for it; what runs is unclear until the run has ended and
+    somebody has said what is live.
+    """
     team = story.team
-    team.ci.stages, team.ci.deaf = (Stage("release", RunState.RUNNING, story.team.house.now()),), True
+    team.ci.stages, team.ci.deaf = (
+        (Stage("release", RunState.RUNNING, story.team.context.now()),),
+        True,
+    )
     await team.rolls_out_v2()
     await story.goes_on()
     await story.says("bo", RollBack(deployment="shop-2", reason="carts are lost"))
@@ -57,7 +64,9 @@ async def a_run_that_cannot_be_stopped(story: Story) -> None:
 async def a_provider_that_refuses_and_is_silent(story: Story) -> None:
     """What waits says so, goes on when it is answered, and ends nothing for good."""
     team = story.team
-    refusal = IntegrationError("GitHub answered 401: the token has expired.", vendor="GitHub", status=401, retry=False)
+    refusal = IntegrationError(
+        "GitHub answered 401: the token has expired.", vendor="GitHub", status=401, retry=False
+    )
     team.ci.stages = (Stage("release", RunState.RUNNING),)
     await team.rolls_out_v2()
     await story.goes_on()
@@ -114,7 +123,7 @@ async def nobody_on_call(story: Story) -> None:
     """Without a lead nothing begins; whoever is named leads, and freezes hold it up too."""
     team = story.team
     team.rota.person = None
-    begin = team.house.now()
+    begin = team.context.now()
     team.ci.frozen = (Freeze("production", begin, begin + HOUR, "end of the quarter"),)
     await team.asks_for_v2()
     await story.goes_on()
@@ -138,7 +147,9 @@ async def nobody_on_call(story: Story) -> None:
 async def a_migration_in_between(story: Story) -> None:
     """No button goes back over it; the countdown does not even begin."""
     team = story.team
-    team.ci.changes = replace(team.ci.changes, files=("migrations/7.sql", "app.py"), migrations=("migrations/7.sql",))
+    team.ci.changes = replace(
+        team.ci.changes, files=("migrations/7.sql", "app.py"), migrations=("migrations/7.sql",)
+    )
     await team.asks_for_v2()
     await team.clears("shop-2")
     await story.goes_on(MINUTE)
@@ -157,7 +168,9 @@ async def a_migration_in_between(story: Story) -> None:
 
 
 async def somebody_who_does_not_wait(story: Story) -> None:
-    """The next one goes before the watch of the one before has ended; what nobody verified is no way back."""
+    """The next one goes before the watch of the one before has ended; what nobody
+    verified is no way back.
+    """
     team = story.team
     await team.says("ana", Deploy("shop", "production", "v2"))
     await story.goes_on(MINUTE)
@@ -178,7 +191,9 @@ async def somebody_who_does_not_wait(story: Story) -> None:
 
 
 async def one_after_the_other(story: Story) -> None:
-    """What comes next waits for the watch of what is there; what was replaced cannot be gone back to."""
+    """What comes next waits for the watch of what is there; what was
+    replaced cannot be gone back to.
+    """
     team = story.team
     await team.says("ana", Deploy("shop", "production", "v2"))
     await story.goes_on(MINUTE)
@@ -192,7 +207,7 @@ async def one_after_the_other(story: Story) -> None:
     await story.says("bo", RollBack("shop", "production", ref="v1", reason="both are bad"))
     await story.says("bo", RollBack("shop", "production", ref="v9", reason="both are bad"))
     await story.says("ana", History("shop", "production"))
-    await restoring.notice(team.house, Restored(3, 7, team.house.now() - HOUR), ("C1",))
+    await restoring.notice(team.context, Restored(3, 7, team.context.now() - HOUR), ("C1",))
     await story.goes_on()
     await story.says("ana", Status("shop"))
     await story.says("ana", Deploy("shop", "staging", "v3"))

@@ -1,4 +1,6 @@
-"""A version that was only accepted is said to be wherever it could be gone back to, and nothing calls it ready or verified."""
+"""A version that was only accepted is said to be wherever it could be gone back to, and nothing
+calls it ready or verified.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +16,56 @@ from bot.domain.live import Live
 from bot.slack.cards import rollback_truth
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE, Team
 
-ALONE: dict[str, Any] = {"gates": (AutomaticGate(GateKind.ROLLBACK),), "checklist": (), "after": "", "strategy": "rolling"}
+ALONE: dict[str, Any] = {
+    "gates": (AutomaticGate(GateKind.ROLLBACK),),
+    "checklist": (),
+    "after": "",
+    "strategy": "rolling",
+}
 
 
 async def v1_is_only_accepted(team: Team, how: Acceptance) -> None:
     async with team.database.store.transaction() as tx:
-        live = Live("shop", "production", COMMITS["v1"], "v1", team.house.now(), "", PEOPLE["ana"], None, str(how))
+        live = Live(
+            "shop",
+            "production",
+            COMMITS["v1"],
+            "v1",
+            team.context.now(),
+            "",
+            PEOPLE["ana"],
+            None,
+            str(how),
+        )
         await tx.set_live(live)
 
 
 @pytest.mark.case("card-and-people-2")
 @pytest.mark.parametrize("how", Acceptance)
-async def test_check_card_dialog_and_command_say_that_the_version_to_go_back_to_was_never_verified(team_with: Any, how: Acceptance) -> None:
+async def test_check_card_dialog_and_command_say_that_the_version_to_go_back_to_was_never_verified(
+    team_with: Any, how: Acceptance
+) -> None:
     async with team_with(**ALONE) as team:
         await v1_is_only_accepted(team, how)
         said = await team.says("ana", Check("shop", "production", "v2"))
-        assert f"rollback ready, not verified: v1 was accepted ({how}), never verified; it can be put back" in said
+        assert (
+            f"rollback ready, not verified: v1 was accepted ({how}), never "
+            "verified; it can be put back"
+        ) in said
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
         card = await team.shown("shop-1")
         assert f"Rollback to v1, accepted ({how}), never verified, is possible" in card
         assert "is ready" not in card
-        assert rollback_truth(await team.card("shop-1"), team.words).startswith(f"v1 was never verified, only accepted ({how}).")
+        assert rollback_truth(await team.card("shop-1"), team.words).startswith(
+            f"v1 was never verified, only accepted ({how})."
+        )
 
 
 @pytest.mark.case("card-and-people-2")
-async def test_a_typed_rollback_to_what_was_adopted_says_on_whose_word_it_rests(team_with: Any) -> None:
+async def test_a_typed_rollback_to_what_was_adopted_says_on_whose_word_it_rests(
+    team_with: Any,
+) -> None:
     async with team_with(**{**ALONE, "gates": ()}, approvals=(), watch=MINUTE) as team:
         await v1_is_only_accepted(team, Acceptance.ADOPTED)
         await team.says("ana", Deploy("shop", "production", "v2"))
@@ -51,7 +77,9 @@ async def test_a_typed_rollback_to_what_was_adopted_says_on_whose_word_it_rests(
 
 @pytest.mark.case("card-and-people-2")
 async def test_the_status_says_that_what_is_live_was_accepted_and_how(team_with: Any) -> None:
-    async with team_with(gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=5 * MINUTE) as team:
+    async with team_with(
+        gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=5 * MINUTE
+    ) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(3 * MINUTE)
         team.numbers.new = Observed(0, 3, requests=3)

@@ -21,7 +21,8 @@ Team = Any
 """A team, as ``team_with`` gives it."""
 MINUTE = timedelta(minutes=1)
 OPEN: dict[str, Any] = {
-    "gates": (AutomaticGate(GateKind.TESTS),), "checklist": (ChecklistItem("support", "support briefed", "support"),), "approvals": (),
+    "gates": (AutomaticGate(GateKind.TESTS),),
+    "checklist": (ChecklistItem("support", "support briefed", "support"),), "approvals": (),
     "after": "", "strategy": "rolling",
 }  # fmt: skip
 
@@ -50,19 +51,26 @@ async def test_what_goes_when_the_last_tick_comes_late_goes_by_answers_of_this_m
     team_with: Callable[..., Any], tests: QualityState, *, goes: bool
 ) -> None:
     async with team_with(**OPEN) as team:
-        shop = team.house.catalog.services["shop"]
-        answers = SharedAnswers(team.house.clock)
-        team.house.providers["shop"] = shared(team.house.providers["shop"], shop, answers, team.house.clock, {})
+        shop = team.context.catalog.services["shop"]
+        answers = SharedAnswers(team.context.clock)
+        team.context.providers["shop"] = shared(
+            team.context.providers["shop"], shop, answers, team.context.clock, {}
+        )
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(60 * MINUTE)
         team.ci.quality_state = tests
         async with team.database.store.transaction() as tx:
-            await tx.save_review("shop-1", replace(await tx.review("shop-1"), gates=()))  # so that it has something to write
+            # so that it has something to write
+            await tx.save_review("shop-1", replace(await tx.review("shop-1"), gates=()))
 
         async def ticks() -> None:
             await team.says("cy", Tick("shop-1", ("support",)))
 
-        await approvals.cleared(replace(team.house, store=Meanwhile(team.database.store, ticks)), "shop-1")
-        assert (await team.deployment("shop-1")).state is (State.ROLLING_OUT if goes else State.GATED)
+        await approvals.cleared(
+            replace(team.context, store=Meanwhile(team.database.store, ticks)), "shop-1"
+        )
+        assert (await team.deployment("shop-1")).state is (
+            State.ROLLING_OUT if goes else State.GATED
+        )
         (gate,) = [gate for gate in (await team.card("shop-1")).review.gates if gate.key == "tests"]
         assert str(gate.state) == ("green" if goes else "open")

@@ -15,7 +15,10 @@ from tests.services.conftest import BAD, GOOD, MINUTE, PEOPLE, Team
 from tests.services.test_after_a_word import CANARY
 
 ANEW = Deploy("shop", "production", "v1")
-ONE, TWO = (ApprovalRule("release_manager"),), (ApprovalRule("release_manager"), ApprovalRule("support"))
+ONE, TWO = (
+    (ApprovalRule("release_manager"),),
+    (ApprovalRule("release_manager"), ApprovalRule("support")),
+)
 
 
 async def waits(team: Team) -> None:
@@ -40,11 +43,16 @@ async def is_said(team: Team) -> str:
 
 
 @pytest.mark.case("races-15")
-async def test_what_was_asked_for_before_a_word_goes_once_it_is_asked_for_anew(team_with: Any) -> None:
+async def test_what_was_asked_for_before_a_word_goes_once_it_is_asked_for_anew(
+    team_with: Any,
+) -> None:
     async with team_with(**{**CANARY, "approvals": ONE}) as team:
         await waits(team)
         assert "what waits there already goes once it is asked for anew" in await is_said(team)
-        assert "if this is the answer to it, ask for it anew: /deploy shop v1 to production" in await team.shown("shop-2")
+        assert (
+            "if this is the answer to it, ask for it anew: /deploy shop v1 to production"
+            in await team.shown("shop-2")
+        )
         assert Action.APPROVE not in (await team.card("shop-2")).actions
         said = await team.says("cy", ANEW)
         assert "*shop v1 → production* waits already, as shop-2" in said
@@ -66,7 +74,9 @@ async def test_once_it_is_an_answer_asking_again_is_refused_as_before(team_with:
         assert "shop-2 brings v1 to production already." in await team.says("cy", ANEW)
 
 
-async def test_who_approved_it_before_has_not_seen_what_is_the_matter_and_is_asked_again(team_with: Any) -> None:
+async def test_who_approved_it_before_has_not_seen_what_is_the_matter_and_is_asked_again(
+    team_with: Any,
+) -> None:
     async with team_with(**{**CANARY, "approvals": TWO}) as team:
         await waits(team)
         await team.says("bo", Approve("shop-2"))
@@ -86,6 +96,9 @@ async def test_what_is_quarantined_meanwhile_is_not_asked_for_anew(team_with: An
         await is_said(team)
         await team.says("bo", Quarantine("shop", "v1", "bad"))
         said = await team.says("cy", ANEW)
-        assert "v1 is quarantined: bad. shop-2, which is to bring it to production, does not begin: /deploy cancel shop-2" in said
+        assert (
+            "v1 is quarantined: bad. shop-2, which is to bring it to production, does not "
+            "begin: /deploy cancel shop-2"
+        ) in said
         assert (await team.deployment("shop-2")).state in WAITING
         assert (await team.deployment("shop-2")).asked_anew_at is None

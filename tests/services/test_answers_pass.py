@@ -1,4 +1,6 @@
-"""An answer to a failure queues behind nothing that cannot go before it; a rollback's own gate is opened on its card."""
+"""An answer to a failure queues behind nothing that cannot go before it; a rollback's own
+gate is opened on its card.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from bot.domain.rollout import RunState, Stage
 Team = Any
 """A team, as ``team_with`` gives it."""
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-OPEN: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 10 * MINUTE}
+OPEN: dict[str, Any] = {
+    "gates": (),
+    "checklist": (),
+    "approvals": (),
+    "after": "",
+    "strategy": "rolling",
+    "watch": 10 * MINUTE,
+}
 
 
 async def v2_fails_while_v3_waits(team: Team) -> None:
@@ -29,7 +38,9 @@ async def v2_fails_while_v3_waits(team: Team) -> None:
     team.ci.ends["deploy"] = RunState.SUCCEEDED
 
 
-async def test_an_answer_to_a_failure_passes_what_was_asked_for_before_it_and_that_goes_after_it(team_with: Any) -> None:
+async def test_an_answer_to_a_failure_passes_what_was_asked_for_before_it_and_that_goes_after_it(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN) as team:
         await v2_fails_while_v3_waits(team)
         assert (await team.deployment("shop-2")).state is State.GATED
@@ -49,7 +60,10 @@ async def test_of_two_answers_to_a_failure_the_later_waits_for_the_earlier(team_
         await team.passes(MINUTE)
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(MINUTE)
-        assert [(await team.deployment(f"shop-{number}")).state for number in (3, 4)] == [State.ROLLING_OUT, State.QUEUED]
+        assert [(await team.deployment(f"shop-{number}")).state for number in (3, 4)] == [
+            State.ROLLING_OUT,
+            State.QUEUED,
+        ]
 
 
 async def rolls_back_and_waits(team: Team) -> None:
@@ -62,7 +76,9 @@ async def rolls_back_and_waits(team: Team) -> None:
 
 
 @pytest.mark.parametrize("named", ["shop-1", "shop-2"])
-async def test_whoever_rolls_back_opens_the_gate_of_that_pipeline_too(team_with: Any, named: str) -> None:
+async def test_whoever_rolls_back_opens_the_gate_of_that_pipeline_too(
+    team_with: Any, named: str
+) -> None:
     async with team_with(**OPEN) as team:
         await rolls_back_and_waits(team)
         card = await team.card("shop-1")

@@ -1,4 +1,6 @@
-"""What cannot be carried out for a reason of our own is put aside, audited and said; it holds up neither the others nor the next start."""
+"""What cannot be carried out for a reason of our own is put aside, audited and said; it holds up
+neither the others nor the next start.
+"""
 
 from __future__ import annotations
 
@@ -27,23 +29,31 @@ POISON = [Approve(SURROGATE), Cancel(SURROGATE), RollBack(deployment=SURROGATE)]
 
 async def log_of(team: Team) -> list[tuple[str, str, str, str]]:
     async with team.database.reader.begin() as connection:
-        found = await connection.execute(text("SELECT actor, action, outcome, facts FROM audit ORDER BY n"))
+        found = await connection.execute(
+            text("SELECT actor, action, outcome, facts FROM audit ORDER BY n")
+        )
         return [(row.actor, row.action, row.outcome, row.facts) for row in found]
 
 
 async def stored(team: Team, key: str) -> Any:
     async with team.database.reader.begin() as connection:
-        return (await connection.execute(text("SELECT * FROM inbox WHERE key = :key"), {"key": key})).one()
+        return (
+            await connection.execute(text("SELECT * FROM inbox WHERE key = :key"), {"key": key})
+        ).one()
 
 
 @pytest.mark.case("trust-13")
 @pytest.mark.parametrize("command", POISON, ids=lambda command: command.verb)
-async def test_the_same_mistake_twice_puts_a_command_aside_and_is_in_the_audit_log(team: Team, command: Command) -> None:
+async def test_the_same_mistake_twice_puts_a_command_aside_and_is_in_the_audit_log(
+    team: Team, command: Command
+) -> None:
     async with at_work(team) as room:
         await room.clicks("bo", command)
         await room.until_finished()
         assert room.heard.names() == ["incident"]
-    ((actor, action, outcome, facts),) = [entry for entry in await log_of(team) if entry[2] == "incident"]
+    ((actor, action, outcome, facts),) = [
+        entry for entry in await log_of(team) if entry[2] == "incident"
+    ]
     assert (actor, action, outcome) == (str(PEOPLE["bo"]), command.verb, "incident")
     assert '"why":"UnicodeEncodeError"' in facts
 
@@ -51,10 +61,12 @@ async def test_the_same_mistake_twice_puts_a_command_aside_and_is_in_the_audit_l
 async def test_what_is_put_aside_holds_up_nobody(team: Team) -> None:
     async with at_work(team) as room:
         for number in range(4):
-            poison = Intent(f"poison {number}", Cancel(SURROGATE), PEOPLE["bo"], Place(), team.house.now())
+            poison = Intent(
+                f"poison {number}", Cancel(SURROGATE), PEOPLE["bo"], Place(), team.context.now()
+            )
             await team.database.inbox.accept(poison)
         await room.clicks("bo", Lock("shop", "production", "a test"))
-        room.desk.nudge()
+        room.worker.nudge()
         await room.until_finished()
         assert sorted(room.heard.names()) == ["incident"] * 4 + ["locked"]
 
@@ -74,15 +86,21 @@ async def test_a_full_disk_puts_nothing_aside(team: Team) -> None:
 
 
 async def left_over(team: Team, key: str, command: Command, *, deaths: int) -> None:
-    """Have a command in the inbox that was left over again and again, and that the process did not come back from so often."""
-    await team.database.inbox.accept(Intent(key, command, PEOPLE["bo"], Place(), team.house.now()))
+    """Have a command in the inbox that was left over again and again, and that the process did not
+    come back from so often.
+    """
+    await team.database.inbox.accept(
+        Intent(key, command, PEOPLE["bo"], Place(), team.context.now())
+    )
     for _ in range(SUSPECT):
         await team.database.inbox.left_over()
     for _ in range(deaths):
         await team.database.inbox.begin(key)
 
 
-async def test_a_command_that_the_process_did_not_come_back_from_is_not_carried_out_again(team: Team) -> None:
+async def test_a_command_that_the_process_did_not_come_back_from_is_not_carried_out_again(
+    team: Team,
+) -> None:
     await left_over(team, "deadly", Lock("shop", "production", "a test"), deaths=DEADLY)
     async with at_work(team) as room:
         await room.until_finished()
@@ -93,7 +111,9 @@ async def test_a_command_that_the_process_did_not_come_back_from_is_not_carried_
 
 
 @pytest.mark.parametrize("deaths", [0, DEADLY - 1])
-async def test_a_command_that_only_lay_beside_what_ended_the_process_is_carried_out(team: Team, deaths: int) -> None:
+async def test_a_command_that_only_lay_beside_what_ended_the_process_is_carried_out(
+    team: Team, deaths: int
+) -> None:
     await left_over(team, "innocent", Lock("shop", "production", "a test"), deaths=deaths)
     assert (await stored(team, "innocent")).starts == SUSPECT
     async with at_work(team) as room:
@@ -105,10 +125,15 @@ async def test_a_command_that_only_lay_beside_what_ended_the_process_is_carried_
 
 async def test_what_was_accepted_and_cannot_be_read_is_written_down_and_gone(team: Team) -> None:
     async with team.database.writer.begin() as connection:
-        for key, body in (("a", "[]"), ("b", '{"key": "b", "command": {"verb": "from another age"}}')):
+        for key, body in (
+            ("a", "[]"),
+            ("b", '{"key": "b", "command": {"verb": "from another age"}}'),
+        ):
             at = "2026-01-01 00:00:00.000000"
             values = {"key": key, "at": at, "body": body}
-            await connection.execute(text("INSERT INTO inbox VALUES (:key, :at, 0, :body, 0, 0)"), values)
+            await connection.execute(
+                text("INSERT INTO inbox VALUES (:key, :at, 0, :body, 0, 0)"), values
+            )
     async with at_work(team) as room:
         await room.clicks("bo", Lock("shop", "production", "a test"))
         await room.until_finished()
@@ -123,18 +148,31 @@ async def test_an_answer_that_cannot_be_written_does_not_bring_the_command_back(
         room.heard.broken = True
         await room.clicks("bo", Lock("shop", "production", "a test"))
         await room.until_finished()
-    assert [(entry[1], entry[2]) for entry in await log_of(team) if entry[1] == "lock"] == [("lock", "done"), ("lock", "incident")]
+    assert [(entry[1], entry[2]) for entry in await log_of(team) if entry[1] == "lock"] == [
+        ("lock", "done"),
+        ("lock", "incident"),
+    ]
 
 
 async def test_an_incident_is_known_by_the_first_twelve_signs_of_its_command(team: Team) -> None:
-    intent = Intent("0123456789abcdef", Lock("shop", "production", "a test"), PEOPLE["bo"], Place(), team.house.now())
-    answer = await aside.put_aside(team.house, intent, "KeyError")
+    intent = Intent(
+        "0123456789abcdef",
+        Lock("shop", "production", "a test"),
+        PEOPLE["bo"],
+        Place(),
+        team.context.now(),
+    )
+    answer = await aside.put_aside(team.context, intent, "KeyError")
     assert answer is not None
     assert answer.facts == {"incident": "0123456789ab", "verb": "lock"}
-    await aside.not_answered(team.house, intent, KeyError("a name"))
-    await aside.unread(team.house, LeftOver({}, ("fedcba9876543210",)))
+    await aside.not_answered(team.context, intent, KeyError("a name"))
+    await aside.unread(team.context, LeftOver({}, ("fedcba9876543210",)))
     incidents = [json.loads(entry[3]) for entry in await log_of(team) if entry[2] == "incident"]
-    assert [each["incident"] for each in incidents] == ["0123456789ab", "0123456789ab", "fedcba987654"]
+    assert [each["incident"] for each in incidents] == [
+        "0123456789ab",
+        "0123456789ab",
+        "fedcba987654",
+    ]
     assert [each["why"] for each in incidents] == [
         "KeyError", "its answer could not be given: KeyError", "a stored command cannot be read",
     ]  # fmt: skip

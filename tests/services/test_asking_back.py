@@ -1,4 +1,6 @@
-"""A run that waits for the approval it was started with: the rollout gives it while it may go on, and nobody who only looks does."""
+"""A run that waits for the approval it was started with: the rollout gives it while it may go on,
+and nobody who only looks does.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ async def test_a_rollout_gives_the_approval_that_its_run_was_started_with(guarde
     assert await guarded.said("gate_opened") == []
 
 
-async def test_what_does_not_get_there_is_given_again_and_what_is_refused_stops_nothing(guarded: Team) -> None:
+async def test_what_does_not_get_there_is_given_again_and_what_is_refused_stops_nothing(
+    guarded: Team,
+) -> None:
     guarded.ci.answer_to_open_is_lost = True
     v2 = await guarded.rolls_out_v2()
     assert guarded.ci.opened == []
@@ -51,7 +55,10 @@ async def test_a_lock_between_the_start_and_the_gate_keeps_the_run_there(guarded
     await guarded.rolls_out_v2()
     await guarded.passes(2 * MINUTE)
     assert guarded.ci.asked_to_open == []
-    assert "stands still before 5 %: shop in production is locked: fire." in (await guarded.said("stands_still"))[0]
+    assert (
+        "stands still before 5 %: shop in production is locked: fire."
+        in (await guarded.said("stands_still"))[0]
+    )
     await guarded.says("bo", Unlock("shop", "production"))
     await guarded.passes(2 * MINUTE)
     assert FIRST in guarded.ci.opened
@@ -66,7 +73,9 @@ async def test_a_rollback_while_the_run_is_looked_at_leaves_it_at_its_gate(guard
     assert "shop-3:rollback" in guarded.ci.opened, "the way back is let go on by itself"
 
 
-async def test_a_start_that_nobody_has_answered_is_found_to_be_stopped_and_never_let_go_on(guarded: Team) -> None:
+async def test_a_start_that_nobody_has_answered_is_found_to_be_stopped_and_never_let_go_on(
+    guarded: Team,
+) -> None:
     guarded.ci.unanswered.add(FIRST)
     v2: str = await guarded.asks_for_v2()
     guarded.ci.during[f"start {v2}"] = lambda: _does_not_tell(guarded)
@@ -85,4 +94,6 @@ async def _says(team: Team, command: Any) -> None:
 
 
 async def _does_not_tell(team: Team) -> None:
-    team.ci.refuses[f"find {FIRST}"] = IntegrationError("GitHub does not show the run yet.", vendor="GitHub")
+    team.ci.refuses[f"find {FIRST}"] = IntegrationError(
+        "GitHub does not show the run yet.", vendor="GitHub"
+    )

@@ -1,4 +1,6 @@
-"""The bot watches over its audit log: at the start, every day, and without ever standing in a rollback's way."""
+"""The bot watches over its audit log: at the start, every day, and without ever
+standing in a rollback's way.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Seen(SqlAuditLog):
     def __post_init__(self) -> None:
         super().__init__(self.url, self.keys)
 
-    async def verify(self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False) -> Report:
+    async def verify(
+        self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False
+    ) -> Report:
         self.since.append(since.n if since else 1)
         return await super().verify(heads, since=since, gently=gently)
 
@@ -67,7 +71,11 @@ class Bot:
                 await tx.audit(Entry(self.clock.now(), GONOGO, action, "shop-1"))
 
     async def said(self, template: str) -> list[Message]:
-        return [message for message in await self.database.postings.outbox(50) if message.template == template]
+        return [
+            message
+            for message in await self.database.postings.outbox(50)
+            if message.template == template
+        ]
 
 
 class Machine:
@@ -79,11 +87,15 @@ class Machine:
         self.clock = Hours()
 
     @asynccontextmanager
-    async def bot(self, *keys: Key, channel: str = "C0AUDIT", file: Path | None = None) -> AsyncIterator[Bot]:
+    async def bot(
+        self, *keys: Key, channel: str = "C0AUDIT", file: Path | None = None
+    ) -> AsyncIterator[Bot]:
         database = await open_database(self.url, audit_keys=Keys(keys))
         log, holds = Seen(self.url, Keys(keys)), list[bool]()
         kept = HeadFile(file or self.heads)
-        watch = AuditWatch(database.store, log, Keys(keys), self.clock, ["C0AUDIT"], channel, kept, holds.append)
+        watch = AuditWatch(
+            database.store, log, Keys(keys), self.clock, ["C0AUDIT"], channel, kept, holds.append
+        )
         try:
             yield Bot(database, watch, log, self.clock, holds)
         finally:
@@ -106,7 +118,9 @@ def machine(tmp_path: Path) -> Machine:
 
 
 @pytest.mark.case("trust-8")
-async def test_a_broken_log_at_the_start_is_an_alarm_in_the_channel_and_the_bot_goes_on(machine: Machine) -> None:
+async def test_a_broken_log_at_the_start_is_an_alarm_in_the_channel_and_the_bot_goes_on(
+    machine: Machine,
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes("deploy", "approve", "started")
     await machine.tampers("UPDATE audit SET deployment = 'shop-2' WHERE n = 2")
@@ -122,7 +136,9 @@ async def test_a_broken_log_at_the_start_is_an_alarm_in_the_channel_and_the_bot_
 
 
 @pytest.mark.case("trust-8")
-async def test_a_signed_head_is_kept_every_day_in_the_file_and_in_the_channel(machine: Machine) -> None:
+async def test_a_signed_head_is_kept_every_day_in_the_file_and_in_the_channel(
+    machine: Machine,
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes("deploy")
         await bot.watch.keep()
@@ -147,7 +163,9 @@ async def test_without_a_channel_the_head_is_kept_in_the_file_alone(machine: Mac
 
 
 @pytest.mark.case("trust-8")
-async def test_a_start_verifies_what_came_since_the_last_signed_head_and_the_day_verifies_all(machine: Machine) -> None:
+async def test_a_start_verifies_what_came_since_the_last_signed_head_and_the_day_verifies_all(
+    machine: Machine,
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes("deploy", "approve")
         await bot.watch.keep()
@@ -172,16 +190,24 @@ async def test_a_head_that_somebody_else_signed_shortens_no_verification(machine
 @pytest.mark.case("trust-8")
 @pytest.mark.parametrize(
     ("statement", "agreement"),
-    [("DELETE FROM audit WHERE n > 1", "cut off"), ("UPDATE audit_head SET hash = 'x'", ""), ("DELETE FROM audit", "cut off")],
+    [
+        ("DELETE FROM audit WHERE n > 1", "cut off"),
+        ("UPDATE audit_head SET hash = 'x'", ""),
+        ("DELETE FROM audit", "cut off"),
+    ],
 )
-async def test_a_tail_that_was_cut_off_is_found_at_the_start_by_the_file_of_heads(machine: Machine, statement: str, agreement: str) -> None:
+async def test_a_tail_that_was_cut_off_is_found_at_the_start_by_the_file_of_heads(
+    machine: Machine, statement: str, agreement: str
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes("deploy", "approve")
         await bot.watch.keep()
     await machine.tampers(statement)
     async with machine.bot(KEY) as bot:
         await bot.watch.look()
-        assert [message.facts["agreement"] for message in await bot.said("audit_broken")] == ([agreement] if agreement else [])
+        assert [message.facts["agreement"] for message in await bot.said("audit_broken")] == (
+            [agreement] if agreement else []
+        )
 
 
 async def test_a_broken_log_gets_no_head(machine: Machine) -> None:
@@ -194,7 +220,9 @@ async def test_a_broken_log_gets_no_head(machine: Machine) -> None:
         assert not machine.heads.exists()
 
 
-async def test_a_head_that_cannot_be_written_is_said_and_tried_again(machine: Machine, tmp_path: Path) -> None:
+async def test_a_head_that_cannot_be_written_is_said_and_tried_again(
+    machine: Machine, tmp_path: Path
+) -> None:
     async with machine.bot(KEY, file=tmp_path) as bot:
         await bot.writes("deploy")
         await bot.watch.keep()
@@ -214,7 +242,9 @@ async def test_that_another_key_signs_from_here_on_is_in_the_log_itself(machine:
     assert changes == [{"before": "", "now": KEY.id}, {"before": KEY.id, "now": LATER.id}]
 
 
-async def test_a_log_that_does_not_hold_is_not_said_to_be_signed_with_another_key(machine: Machine) -> None:
+async def test_a_log_that_does_not_hold_is_not_said_to_be_signed_with_another_key(
+    machine: Machine,
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes("deploy", "approve", "started")
     await machine.tampers("UPDATE audit SET deployment = 'shop-2' WHERE n = 2")
@@ -223,14 +253,18 @@ async def test_a_log_that_does_not_hold_is_not_said_to_be_signed_with_another_ke
         assert "audit key" not in [link.action for link in bot.log.links()]
 
 
-async def test_a_watch_begins_by_itself_and_ends_in_the_middle_of_a_verification(machine: Machine) -> None:
+async def test_a_watch_begins_by_itself_and_ends_in_the_middle_of_a_verification(
+    machine: Machine,
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes(*["deploy"] * 2000)
         await bot.watch.open()
     assert bot.holds in ([], [True], [True, True])
 
 
-async def test_a_watch_that_closes_has_a_verification_that_is_under_way_give_up(machine: Machine) -> None:
+async def test_a_watch_that_closes_has_a_verification_that_is_under_way_give_up(
+    machine: Machine,
+) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes(*["deploy"] * 600)
         await bot.watch.close()

@@ -1,7 +1,8 @@
 """Who may do what, when, at which door: every combination, counted from the code's own tables.
 
-One rule for each verb stands below. What the rule does not give is tried on the real services: it is refused with a sentence and changes
-nothing. What it gives is done, and taken back. A verb, an action, a state or a door that is missing here makes a test fail.
+One rule for each verb stands below. What the rule does not give is tried on the real services: it
+is refused with a sentence and changes nothing. What it gives is done, and taken back. A verb, an
+action, a state or a door that is missing here makes a test fail.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tests.services.conftest import COMMITS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bot.services.house import House
+    from bot.services.context import Context
 from bot.services.passing import compared_with, there
 
 TYPED: Mapping[str, str] = {
@@ -66,20 +67,28 @@ def typed(deployment: Deployment) -> list[Command]:
     return found
 
 
-async def clicked(house: House, deployment: Deployment, *, old: bool = False) -> list[Command]:
-    """Give what every button and every dialog about a deployment stands for, as the listeners read it; ``old``: of an older card."""
-    card = await board.card_of(house, deployment.id)
-    async with house.store.reading() as reader:
-        lock = next(lock for lock in await reader.locks(deployment.service, "production") if lock.deployment)
+async def clicked(context: Context, deployment: Deployment, *, old: bool = False) -> list[Command]:
+    """Give what every button and every dialog about a deployment stands for, as the listeners read
+    it; ``old``: of an older card.
+    """
+    card = await board.card_of(context, deployment.id)
+    async with context.store.reading() as reader:
+        lock = next(
+            lock for lock in await reader.locks(deployment.service, "production") if lock.deployment
+        )
     assert card is not None
     found: list[Command] = []
     for action in Action:
         if action in SHOWS:
             continue
-        shown = token(action, Seen(lock=lock.mark) if action is Action.UNLOCK else seen_on(card)) if action in BINDS else ""
+        shown = (
+            token(action, Seen(lock=lock.mark) if action is Action.UNLOCK else seen_on(card))
+            if action in BINDS
+            else ""
+        )
         shown = "00000000" if old else card.gate if action is Action.OPEN_GATE else shown
         if action is Action.SAY_LIVE:
-            found.append(await said_live(house, deployment, old=old))
+            found.append(await said_live(context, deployment, old=old))
         elif action in AT_ONCE:
             found.append(AT_ONCE[action](deployment.id, shown))
         elif action is Action.TICK:
@@ -89,32 +98,43 @@ async def clicked(house: House, deployment: Deployment, *, old: bool = False) ->
     return found
 
 
-async def said_live(house: House, deployment: Deployment, *, old: bool) -> Command:
+async def said_live(context: Context, deployment: Deployment, *, old: bool) -> Command:
     """Give what the button of the dialog stands for that ``/deploy live`` is answered with."""
     said = Resolved(COMMITS["v3"], "v3")
     command = SayLive(deployment.service, "production", "v3", "I looked")
-    async with house.store.reading() as reader:
+    async with context.store.reading() as reader:
         place = (deployment.service, "production")
-        ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
-        passing = await compared_with(house, deployment.service, said.commit, await there(reader, *place, but=said.commit))
+        ground = Ground(
+            "", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place)
+        )
+        passing = await compared_with(
+            context, deployment.service, said.commit, await there(reader, *place, but=said.commit)
+        )
         claim = Claim(*place, said, ground, await reader.live(*place), "", passing, None)
     shown = "00000000" if old else token(Action.SAY_LIVE, claim.seen)
-    return AT_ONCE[Action.SAY_LIVE](f"{command.service}/{command.environment}", f"{shown} {said.commit} {said.version} {command.reason}")
+    return AT_ONCE[Action.SAY_LIVE](
+        f"{command.service}/{command.environment}",
+        f"{shown} {said.commit} {said.version} {command.reason}",
+    )
 
 
 KEYS = itertools.count()
 
 
-async def says(house: House, who: Who, command: Command) -> Answer | None:
-    return await use_cases.carry_out(house, Intent(f"key {next(KEYS)}", command, PEOPLE[who], Place("C2"), house.now()))
+async def says(context: Context, who: Who, command: Command) -> Answer | None:
+    return await use_cases.carry_out(
+        context, Intent(f"key {next(KEYS)}", command, PEOPLE[who], Place("C2"), context.now())
+    )
 
 
-async def is_refused(house: House, who: Who, command: Command) -> bool:
-    answer = await says(house, who, command)
+async def is_refused(context: Context, who: Who, command: Command) -> bool:
+    answer = await says(context, who, command)
     if answer is None or answer.name != "refusal":
         return False
     sentence = str(answer.facts["sentence"])
-    assert who in MEMBERS or sentence.startswith("Go/No-Go takes requests from members of this workspace only"), sentence
+    assert who in MEMBERS or sentence.startswith(
+        "Go/No-Go takes requests from members of this workspace only"
+    ), sentence
     return sentence.endswith((".", "?"))
 
 
@@ -138,30 +158,36 @@ def test_every_state_can_be_reached_and_every_rule_names_states_that_exist() -> 
 
 @pytest.mark.case("trust-4", "structure-5")
 @pytest.mark.parametrize("state", State)
-async def test_whatever_nobody_has_a_right_to_is_refused_with_a_sentence_and_changes_nothing(every: World, state: State) -> None:
+async def test_whatever_nobody_has_a_right_to_is_refused_with_a_sentence_and_changes_nothing(
+    every: World, state: State
+) -> None:
     deployment = every.deployments[state]
-    house, undoing = every.undoing()
-    commands = [*typed(deployment), *await clicked(every.house, deployment)]
-    denied = [(who, each) for each in commands for who in Who if not RULES[each.verb].allows(who, state)]
+    context, undoing = every.undoing()
+    commands = [*typed(deployment), *await clicked(every.context, deployment)]
+    denied = [
+        (who, each) for each in commands for who in Who if not RULES[each.verb].allows(who, state)
+    ]
     for who, each in denied:
         undoing.ended = 0
-        assert await is_refused(house, who, each), (who, each)
+        assert await is_refused(context, who, each), (who, each)
         assert undoing.ended == 1, "the refusal is written down, and nothing else"
     assert len(denied) > 350
 
 
 @pytest.mark.case("trust-4")
 @pytest.mark.parametrize("state", State)
-async def test_whoever_has_the_right_gets_it_done_by_click_and_by_word(every: World, state: State) -> None:
+async def test_whoever_has_the_right_gets_it_done_by_click_and_by_word(
+    every: World, state: State
+) -> None:
     deployment, before = every.deployments[state], every.contents()
-    house, undoing = every.undoing()
-    commands = [*typed(deployment), *await clicked(every.house, deployment)]
+    context, undoing = every.undoing()
+    commands = [*typed(deployment), *await clicked(every.context, deployment)]
     for each in commands:
         rule = RULES[each.verb]
         for who in Who:
             if rule.allows(who, state):
                 undoing.written = 0
-                assert not await is_refused(house, who, each), (who, each)
+                assert not await is_refused(context, who, each), (who, each)
                 is_dialog = (each.verb == "rollback" and not getattr(each, "deployment", "")) or (
                     isinstance(each, SayLive) and not each.shown
                 )
@@ -172,15 +198,17 @@ async def test_whoever_has_the_right_gets_it_done_by_click_and_by_word(every: Wo
 
 @pytest.mark.case("card-and-people-1")
 @pytest.mark.parametrize("state", State)
-async def test_a_click_on_an_older_card_is_refused_to_whoever_has_the_right_too(every: World, state: State) -> None:
+async def test_a_click_on_an_older_card_is_refused_to_whoever_has_the_right_too(
+    every: World, state: State
+) -> None:
     deployment, before = every.deployments[state], every.contents()
     tried = Counter[str]()
-    for each in await clicked(every.house, deployment, old=True):
+    for each in await clicked(every.context, deployment, old=True):
         if each.verb == "ask_lead":  # it asks whoever leads now
             continue
         for who in Who:
             if RULES[each.verb].allows(who, state):
-                assert await is_refused(every.house, who, each), (who, each)
+                assert await is_refused(every.context, who, each), (who, each)
                 tried[each.verb] += 1
     assert every.contents() == before
     assert tried["unlock"]

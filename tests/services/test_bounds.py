@@ -1,4 +1,6 @@
-"""How long anything is waited for and how often it is tried: the numbers that people were promised."""
+"""How long anything is waited for and how often it is tried: the numbers
+that people were promised.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,12 @@ from bot.services import (
     aftermath,
     aside,
     auditing,
+    command_worker,
+    context,
     declarations,
     deployments,
-    desk,
     freezes,
     health,
-    house,
     readiness,
     refusals,
     rollback_steps,
@@ -53,38 +55,61 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 @pytest.mark.parametrize(
     ("room", "name", "promised"),
     [
-        (aftermath, "LOOKED_AFTER", 10 * MINUTE), (auditing, "DAILY", 24 * HOUR), (auditing, "RECENT", 30 * 24 * HOUR),
-        (auditing, "LOOKS", 3600), (declarations, "RECENT", 5 * MINUTE), (declarations, "PATIENCE", 2),
+        (aftermath, "LOOKED_AFTER", 10 * MINUTE),
+        (auditing, "DAILY", 24 * HOUR), (auditing, "RECENT", 30 * 24 * HOUR),
+        (auditing, "LOOKS", 3600), (declarations, "RECENT", 5 * MINUTE),
+        (declarations, "PATIENCE", 2),
         (deployments, "RESOLUTION", 5 * SECOND),
-        (desk, "LONGEST_PAUSE", 15), (desk, "LATER", 5), (freezes, "STALE", HOUR), (refusals, "PATIENCE", 1),
+        (command_worker, "LONGEST_PAUSE", 15), (command_worker, "LATER", 5),
+        (freezes, "STALE", HOUR), (refusals, "PATIENCE", 1),
         (hanging, "AT_LEAST", 5 * MINUTE), (hanging, "UNKNOWN", 10 * MINUTE),
-        (rollback_steps, "STAND_DOWN", 15 * SECOND), (rollback_steps, "SOON", SECOND / 2), (rollouts, "PATIENCE_BACK", 10 * MINUTE),
-        (rollouts, "REFUSES", 15 * SECOND), (rollouts, "BEGINS_WITHIN", 30 * SECOND), (rollouts, "SOON_AFTER", SECOND),
-        (shared, "SILENT", MINUTE), (shared, "OLDER", MINUTE), (shared, "FRESH", 15 * SECOND), (shared, "LONGEST", 15 * MINUTE),
-        (shared, "SOON", 5 * SECOND), (shared, "UNDER_WAY", 30 * SECOND), (strays, "UNANSWERED", 2 * MINUTE),
-        (strays, "REFUSED", 10 * MINUTE), (summaries, "LATEST", 24 * HOUR), (turns, "PATIENCE", 2), (use_cases, "PATIENCE", 1),
-        (use_cases, "MEANT_FOR", 15 * MINUTE), (use_cases, "STOPS_FOR", HOUR), (ways, "COMPARISON", 5 * SECOND),
+        (rollback_steps, "STAND_DOWN", 15 * SECOND),
+        (rollback_steps, "SOON", SECOND / 2), (rollouts, "PATIENCE_BACK", 10 * MINUTE),
+        (rollouts, "REFUSES", 15 * SECOND),
+        (rollouts, "BEGINS_WITHIN", 30 * SECOND), (rollouts, "SOON_AFTER", SECOND),
+        (shared, "SILENT", MINUTE), (shared, "OLDER", MINUTE),
+        (shared, "FRESH", 15 * SECOND), (shared, "LONGEST", 15 * MINUTE),
+        (shared, "SOON", 5 * SECOND), (shared, "UNDER_WAY", 30 * SECOND),
+        (strays, "UNANSWERED", 2 * MINUTE),
+        (strays, "REFUSED", 10 * MINUTE), (summaries, "LATEST", 24 * HOUR),
+        (turns, "PATIENCE", 2), (use_cases, "PATIENCE", 1),
+        (use_cases, "MEANT_FOR", 15 * MINUTE),
+        (use_cases, "STOPS_FOR", HOUR), (ways, "COMPARISON", 5 * SECOND),
     ],
 )  # fmt: skip
-def test_nothing_is_waited_for_longer_or_shorter_than_was_promised(room: Any, name: str, promised: object) -> None:
+def test_nothing_is_waited_for_longer_or_shorter_than_was_promised(
+    room: Any, name: str, promised: object
+) -> None:
     assert getattr(room, name) == promised
 
 
 @pytest.mark.parametrize(
     ("room", "name", "promised"),
     [
-        (aside, "SUSPECT", 2), (aside, "DEADLY", 3), (desk, "TRIES", 5), (desk, "TOLD_AT", 3), (desk, "AT_ONCE", 8),
-        (desk, "ASKED_AT_ONCE", 4), (health, "TREND", 12), (house, "LOOKS", 3), (refusals, "NAMED", 3), (rollouts, "ATTEMPTS", 3),
+        (aside, "SUSPECT", 2), (aside, "DEADLY", 3), (command_worker, "TRIES", 5),
+        (command_worker, "TOLD_AT", 3), (command_worker, "AT_ONCE", 8),
+        (command_worker, "ASKED_AT_ONCE", 4), (health, "TREND", 12),
+        (context, "LOOKS", 3), (refusals, "NAMED", 3), (rollouts, "ATTEMPTS", 3),
         (rollouts, "ATTEMPTS_BACK", 12), (hanging, "TIMES", 2), (shared, "A_MINUTE", 60),
         (shared, "SPARE", 20), (shared, "MOST_REMEMBERED", 20_000), (shared, "MOST_RUNS", 1_000),
     ],
 )  # fmt: skip
-def test_nothing_is_tried_named_or_kept_more_often_or_less_than_was_promised(room: Any, name: str, promised: object) -> None:
+def test_nothing_is_tried_named_or_kept_more_often_or_less_than_was_promised(
+    room: Any, name: str, promised: object
+) -> None:
     assert getattr(room, name) == promised
 
 
 def test_what_stops_something_waits_for_nobody_and_what_takes_it_back_keeps_the_order() -> None:
-    assert set(use_cases.STOPPING) == {RollBack, Cancel, Reject, Lock, Quarantine, StopCountdown, TakeOver}
+    assert set(use_cases.STOPPING) == {
+        RollBack,
+        Cancel,
+        Reject,
+        Lock,
+        Quarantine,
+        StopCountdown,
+        TakeOver,
+    }
     assert {Unlock: Lock, Unquarantine: Quarantine, HandOver: TakeOver} == use_cases.UNDOES
     assert set(use_cases.QUESTIONS) == {Check, Status, History, Locks}
 

@@ -1,4 +1,6 @@
-"""Where no button goes back: whose word is taken, what is let go of, and what is shown of what keeps a deployment."""
+"""Where no button goes back: whose word is taken, what is let go of, and what is shown of
+what keeps a deployment.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,11 @@ Team = Any
 async def by_hand(team: Team) -> Doubt | None:
     async with team.database.store.reading() as reader:
         present = await there(reader, "shop", "production", but=COMMITS["v1"])
-    passing = await compared_with(team.house, "shop", COMMITS["v1"], present)
+    passing = await compared_with(team.context, "shop", COMMITS["v1"], present)
     async with team.database.store.reading() as reader:
-        found: Doubt | None = await declarations.gone_by_hand(team.house, reader, SayLive("shop", "production", "v1", "by hand"), passing)
+        found: Doubt | None = await declarations.gone_by_hand(
+            team.context, reader, SayLive("shop", "production", "v1", "by hand"), passing
+        )
     return found
 
 
@@ -49,7 +53,11 @@ async def test_what_is_live_and_adds_a_migration_is_gone_back_from_by_hand(swift
     goes_over_a_migration(swift)
     found = await by_hand(swift)
     assert found is not None
-    assert (found.kind, found.deployment, found.since) == (Unclear.FAILED, "shop-1", verified.state_since)
+    assert (found.kind, found.deployment, found.since) == (
+        Unclear.FAILED,
+        "shop-1",
+        verified.state_since,
+    )
     await swift.says("bo", Lock("shop", "production", "a sale"))
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes()
@@ -59,7 +67,9 @@ async def test_what_is_live_and_adds_a_migration_is_gone_back_from_by_hand(swift
     assert waiting.deployment == "shop-1"
 
 
-async def test_a_rollout_over_a_migration_is_left_by_hand_once_its_numbers_are_bad(swift: Team) -> None:
+async def test_a_rollout_over_a_migration_is_left_by_hand_once_its_numbers_are_bad(
+    swift: Team,
+) -> None:
     swift.ci.stages = (Stage("release", RunState.RUNNING),)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(MINUTE)
@@ -85,15 +95,38 @@ async def test_a_rollout_over_a_migration_is_left_by_hand_once_its_numbers_are_b
 async def test_what_keeps_a_deployment_is_a_gate_with_everything_that_is_known_of_it(
     team: Team, kind: Obstacle, state: GateState, title: str
 ) -> None:
-    deployment, now = await team.deployment(await team.asks_for_v2()), team.house.now()
+    deployment, now = await team.deployment(await team.asks_for_v2()), team.context.now()
     async with team.database.store.reading() as reader:
-        found = [Hindrance(kind, "a sentence", PEOPLE["bo"], now, now + MINUTE), Hindrance(kind, "a sentence")]
-        gate, nobodys = [await readiness.gate_of(team.house, reader, deployment, each) for each in found]
-    assert (gate.key, gate.title, gate.state, gate.sentence, gate.need) == (str(kind), title, state, "a sentence", Need.REQUIRED)
-    assert (gate.who, gate.by, gate.at, gate.clears_at) == (str(PEOPLE["bo"]), PEOPLE["bo"], now, now + MINUTE)
+        found = [
+            Hindrance(kind, "a sentence", PEOPLE["bo"], now, now + MINUTE),
+            Hindrance(kind, "a sentence"),
+        ]
+        gate, nobodys = [
+            await readiness.gate_of(team.context, reader, deployment, each) for each in found
+        ]
+    assert (gate.key, gate.title, gate.state, gate.sentence, gate.need) == (
+        str(kind),
+        title,
+        state,
+        "a sentence",
+        Need.REQUIRED,
+    )
+    assert (gate.who, gate.by, gate.at, gate.clears_at) == (
+        str(PEOPLE["bo"]),
+        PEOPLE["bo"],
+        now,
+        now + MINUTE,
+    )
     is_gone_back_from = kind is Obstacle.BACKWARDS
-    assert (nobodys.who, nobodys.by, nobodys.at, nobodys.clears_at) == ("release manager" if is_gone_back_from else "", None, None, None)
-    assert nobodys.how == ("/deploy live shop production is REF because TEXT" if is_gone_back_from else "")
+    assert (nobodys.who, nobodys.by, nobodys.at, nobodys.clears_at) == (
+        "release manager" if is_gone_back_from else "",
+        None,
+        None,
+        None,
+    )
+    assert nobodys.how == (
+        "/deploy live shop production is REF because TEXT" if is_gone_back_from else ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,12 +146,22 @@ async def test_what_keeps_a_deployment_is_a_gate_with_everything_that_is_known_o
     ],
 )
 async def test_what_is_let_go_of_when_something_else_is_said_to_be_live(
-    swift: Team, state: State, kind: Kind, commit: str, doubt: tuple[Unclear, int, str] | None, *, leaves: bool
+    swift: Team,
+    state: State,
+    kind: Kind,
+    commit: str,
+    doubt: tuple[Unclear, int, str] | None,
+    *,
+    leaves: bool,
 ) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes()
     shown = replace(await swift.deployment("shop-1"), state=state, kind=kind)
-    told = Doubt(doubt[0], "nobody knows", shown.state_since + doubt[1] * MINUTE, doubt[2]) if doubt else None
+    told = (
+        Doubt(doubt[0], "nobody knows", shown.state_since + doubt[1] * MINUTE, doubt[2])
+        if doubt
+        else None
+    )
     assert is_left(shown, told, COMMITS[commit]) is leaves
 
 
@@ -130,28 +173,45 @@ async def rolls_out_over_a_migration(swift: Team) -> None:
     await swift.passes(MINUTE)
 
 
-async def test_a_rollout_whose_trouble_is_over_is_left_by_hand_no_more_than_one_that_was_never_in_any(swift: Team) -> None:
+async def test_a_rollout_whose_trouble_is_over_is_left_by_hand_no_more_than_one_that_was_never_in_any(
+    swift: Team,
+) -> None:
     await rolls_out_over_a_migration(swift)
     async with swift.database.store.transaction() as tx:
         await tx.save_trouble("shop-1", over(Trouble(1, Sort.DEGRADED, "rolling-100")))
     assert await by_hand(swift) is None
     shown, said = await swift.says_live("bo", SayLive("shop", "production", "v1", "typo"))
     assert (shown, said) == (
-        "shop-1 is under way in shop production; what is live is changing. Wait for its end, or stop it first.", "",
+        (
+            "shop-1 is under way in shop production; what is live is changing. Wait for "
+            "its end, or stop it first."
+        ),
+        "",
     )  # fmt: skip
-    assert "/deploy cancel shop-1" in await swift.says("bo", RollBack("shop", "production", reason="it is slow"))
+    assert "/deploy cancel shop-1" in await swift.says(
+        "bo", RollBack("shop", "production", reason="it is slow")
+    )
     assert (await swift.deployment("shop-1")).state is State.ROLLING_OUT
 
 
 @pytest.mark.parametrize("what", ["finding", "lock", "quarantine"])
-async def test_what_keeps_a_rollout_over_a_migration_opens_the_way_to_say_that_one_has_gone_back(swift: Team, what: str) -> None:
+async def test_what_keeps_a_rollout_over_a_migration_opens_the_way_to_say_that_one_has_gone_back(
+    swift: Team, what: str
+) -> None:
     await rolls_out_over_a_migration(swift)
     if what == "finding":
         async with swift.database.store.transaction() as tx:
             await tx.save_trouble("shop-1", Trouble(1, Sort.DEGRADED, "rolling-100"))
     else:
-        await swift.says("bo", Lock("shop", "production", "a sale") if what == "lock" else Quarantine("shop", "v2", "it leaks"))
-    assert "/deploy live shop production is REF" in await swift.says("bo", RollBack("shop", "production", reason="it is slow"))
+        await swift.says(
+            "bo",
+            Lock("shop", "production", "a sale")
+            if what == "lock"
+            else Quarantine("shop", "v2", "it leaks"),
+        )
+    assert "/deploy live shop production is REF" in await swift.says(
+        "bo", RollBack("shop", "production", reason="it is slow")
+    )
     shown, said = await swift.says_live("bo", SayLive("shop", "production", "v1", "went back"))
     assert "*Your word ends shop-1*, v2, which has 0 % so far. Its" in shown
     assert "run> of 100 % is under way and is given up in the middle." in shown
@@ -172,20 +232,29 @@ async def test_a_word_is_bound_to_the_run_that_its_dialog_named(swift: Team) -> 
     assert "has changed since it was shown to you" in said
 
 
-async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_it_and_its_lead(team: Team) -> None:
+async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_it_and_its_lead(
+    team: Team,
+) -> None:
     await team.asks_for_v2()
     async with team.database.store.reading() as reader:
-        found = await quarantines.where_live(team.house, reader, "shop", COMMITS["v2"])
-        adopted = await quarantines.where_live(team.house, reader, "shop", COMMITS["v1"])
-        nowhere = await quarantines.where_live(team.house, reader, "shop", COMMITS["v3"])
-    assert [(each["environment"], each["deployment"], each["lead"]) for each in found] == [("staging", "shop-1", str(PEOPLE["bo"]))]
-    assert [(each["environment"], each["deployment"], each["lead"]) for each in adopted] == [("production", "", "")]
+        found = await quarantines.where_live(team.context, reader, "shop", COMMITS["v2"])
+        adopted = await quarantines.where_live(team.context, reader, "shop", COMMITS["v1"])
+        nowhere = await quarantines.where_live(team.context, reader, "shop", COMMITS["v3"])
+    assert [(each["environment"], each["deployment"], each["lead"]) for each in found] == [
+        ("staging", "shop-1", str(PEOPLE["bo"]))
+    ]
+    assert [(each["environment"], each["deployment"], each["lead"]) for each in adopted] == [
+        ("production", "", "")
+    ]
     assert nowhere == []
 
 
 async def test_a_second_quarantine_is_refused_with_the_reason_of_the_first(team: Team) -> None:
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
-    assert await team.says("di", Quarantine("shop", "v2", "x")) == "v2 is quarantined already: it leaks"
+    assert (
+        await team.says("di", Quarantine("shop", "v2", "x"))
+        == "v2 is quarantined already: it leaks"
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,15 +269,32 @@ async def test_whoever_says_that_one_went_back_by_hand_reads_what_is_known_of_wh
     swift: Team, accepted: str, proof: str, *, is_verified: bool
 ) -> None:
     goes_over_a_migration(swift)
-    now = swift.house.now()
+    now = swift.context.now()
     async with swift.database.store.transaction() as tx:
-        await tx.set_live(Live("shop", "production", COMMITS["v2"], "v2", now, "", PEOPLE["ana"], now if is_verified else None, accepted))
+        await tx.set_live(
+            Live(
+                "shop",
+                "production",
+                COMMITS["v2"],
+                "v2",
+                now,
+                "",
+                PEOPLE["ana"],
+                now if is_verified else None,
+                accepted,
+            )
+        )
     shown = await swift.says("bo", SayLive("shop", "production", "v1", "typo"))
-    assert f"*Nothing makes it unclear what runs*: v2 is {proof}. But no button goes back over migrations/7.sql" in shown
+    assert (
+        f"*Nothing makes it unclear what runs*: v2 is {proof}. But no button goes "
+        "back over migrations/7.sql"
+    ) in shown
 
 
 @pytest.mark.parametrize("is_unclear", [False, True])
-async def test_what_has_how_many_requests_is_told_only_where_it_is_clear_what_runs(team_with: Any, *, is_unclear: bool) -> None:
+async def test_what_has_how_many_requests_is_told_only_where_it_is_clear_what_runs(
+    team_with: Any, *, is_unclear: bool
+) -> None:
     async with team_with(gates=(), checklist=(), approvals=(), after="") as team:
         goes_over_a_migration(team)
         await team.says("ana", Deploy("shop", "production", "v2"))
@@ -216,6 +302,10 @@ async def test_what_has_how_many_requests_is_told_only_where_it_is_clear_what_ru
         await team.says("bo", Quarantine("shop", "v2", "it leaks"))
         if is_unclear:
             async with team.database.store.transaction() as tx:
-                await tx.cast_doubt("shop", "production", Doubt(Unclear.RESTORED, "it was put back", team.house.now()))
+                await tx.cast_doubt(
+                    "shop",
+                    "production",
+                    Doubt(Unclear.RESTORED, "it was put back", team.context.now()),
+                )
         shown = await team.says("bo", SayLive("shop", "production", "v1", "I looked"))
         assert ("v2 (shop-1) has the others" in shown) is not is_unclear

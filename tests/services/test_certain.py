@@ -35,7 +35,9 @@ async def asked_for_v2(swift: Team) -> None:
     await swift.passes(SECOND)
 
 
-async def test_a_refusal_takes_back_only_its_own_asking_and_not_an_earlier_one_that_nobody_has_answered(swift: Team) -> None:
+async def test_a_refusal_takes_back_only_its_own_asking_and_not_an_earlier_one_that_nobody_has_answered(
+    swift: Team,
+) -> None:
     swift.ci.unanswered.add(RUN)
     swift.ci.hidden.add(RUN)
     await asked_for_v2(swift)
@@ -67,7 +69,9 @@ async def unstoppable(swift: Team) -> None:
     swift.ci.deaf = True
 
 
-async def test_a_run_that_ends_while_the_start_of_what_replaces_it_is_not_answered_may_have_come_after_it(swift: Team) -> None:
+async def test_a_run_that_ends_while_the_start_of_what_replaces_it_is_not_answered_may_have_come_after_it(
+    swift: Team,
+) -> None:
     await unstoppable(swift)
     swift.ci.unanswered.add(BACK)
     swift.ci.hidden.add(BACK)
@@ -88,13 +92,17 @@ async def test_a_run_that_ends_while_the_start_of_what_replaces_it_is_not_answer
 
 
 async def cancelled_after_the_rollback(swift: Team, seen: CIRun) -> None:
-    """Have a run that cannot be stopped be cancelled once the rollback has ended; the provider then shows it like ``seen``."""
+    """Have a run that cannot be stopped be cancelled once the rollback has ended; the provider
+    then shows it like ``seen``.
+    """
     await unstoppable(swift)
     look = swift.ci.look
 
     async def shown(run: str) -> CIRun:
         found: CIRun = await look(run)
-        return replace(found, stages=seen.stages, started_at=seen.started_at) if run == RUN else found
+        return (
+            replace(found, stages=seen.stages, started_at=seen.started_at) if run == RUN else found
+        )
 
     swift.ci.look = shown
     await swift.says("bo", RollBack(deployment="shop-1"))
@@ -115,15 +123,21 @@ async def cancelled_after_the_rollback(swift: Team, seen: CIRun) -> None:
 async def test_a_run_that_was_cancelled_in_its_middle_after_it_was_replaced_leaves_its_place_unclear(
     swift: Team, stages: tuple[Stage, ...], began: datetime | None
 ) -> None:
-    await cancelled_after_the_rollback(swift, CIRun(RUN, RunState.CANCELLED, stages=stages, started_at=began))
+    await cancelled_after_the_rollback(
+        swift, CIRun(RUN, RunState.CANCELLED, stages=stages, started_at=began)
+    )
     assert "has ended only now: cancelled" in await doubt_in(swift)
 
 
-@pytest.mark.parametrize(("stages", "began"), [((), None), ((Stage("deploy", RunState.CANCELLED),), BEGAN)])
+@pytest.mark.parametrize(
+    ("stages", "began"), [((), None), ((Stage("deploy", RunState.CANCELLED),), BEGAN)]
+)
 async def test_a_run_of_which_it_is_certain_that_nothing_began_does_no_harm(
     swift: Team, stages: tuple[Stage, ...], began: datetime | None
 ) -> None:
-    await cancelled_after_the_rollback(swift, CIRun(RUN, RunState.CANCELLED, stages=stages, started_at=began))
+    await cancelled_after_the_rollback(
+        swift, CIRun(RUN, RunState.CANCELLED, stages=stages, started_at=began)
+    )
     assert await doubt_in(swift) == ""
 
 
@@ -146,12 +160,18 @@ async def test_a_rollback_that_was_cancelled_in_its_middle_is_not_started_again_
 
 
 @pytest.mark.parametrize("meanwhile", ["found", "asked again"])
-async def test_a_refusal_takes_back_nothing_that_was_stored_while_it_was_waited_for(swift: Team, meanwhile: str) -> None:
+async def test_a_refusal_takes_back_nothing_that_was_stored_while_it_was_waited_for(
+    swift: Team, meanwhile: str
+) -> None:
     async def stored() -> None:
         async with swift.database.store.transaction() as tx:
             (step,) = await tx.steps("shop-1")
             assert step.asked_at is not None
-            seen = replace(step, run="seen") if meanwhile == "found" else replace(step, asked_at=step.asked_at + SECOND)
+            seen = (
+                replace(step, run="seen")
+                if meanwhile == "found"
+                else replace(step, asked_at=step.asked_at + SECOND)
+            )
             await tx.save_steps("shop-1", [seen])
 
     swift.ci.refuses["start shop-1"] = REFUSES
@@ -173,9 +193,9 @@ async def test_a_start_that_may_still_be_on_its_way_when_it_is_stopped_is_looked
     await asked_for_v2(swift)
     async with swift.database.store.transaction() as tx:
         (step,) = await tx.steps("shop-1")
-        step = replace(step, asked_at=swift.house.now() - ago)
+        step = replace(step, asked_at=swift.context.now() - ago)
         await tx.save_steps("shop-1", [step])
-    await starts.stop(swift.house, await swift.deployment("shop-1"), step)
+    await starts.stop(swift.context, await swift.deployment("shop-1"), step)
     async with swift.database.store.reading() as reader:
         (stored,) = await reader.steps("shop-1")
     assert stored.state is StepState.SKIPPED

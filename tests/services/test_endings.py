@@ -1,4 +1,6 @@
-"""What asks for something says how it ended: every alarm and every request, in each way in which it can end."""
+"""What asks for something says how it ended: every alarm and every request, in each
+way in which it can end.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed, RollBack, StopCountdown
+from bot.domain.commands import (
+    Acknowledge,
+    AskLead,
+    Cancel,
+    HandOver,
+    Proceed,
+    RollBack,
+    StopCountdown,
+)
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
@@ -26,7 +36,11 @@ GOOD, BAD = Observed(2, 1000, requests=1000), Observed(60, 1000, requests=1000)
 
 
 async def said(team: Team, template: str) -> Message:
-    found: Message = next(message for message in await team.database.postings.outbox(500) if message.template == template)
+    found: Message = next(
+        message
+        for message in await team.database.postings.outbox(500)
+        if message.template == template
+    )
     return found
 
 
@@ -35,7 +49,7 @@ async def end_of(team: Team, template: str) -> str:
 
 
 async def end(team: Team, message: Message) -> str:
-    found = await endings.ended(team.house, message)
+    found = await endings.ended(team.context, message)
     return found.sentence if found is not None else ""
 
 
@@ -78,13 +92,17 @@ async def test_an_alarm_offers_what_its_lead_can_decide_bound_to_what_it_shows(t
     assert Action.PROCEED not in (await team.card(v2)).decisions
     team.numbers.new = BAD
     await team.passes(MINUTE)
-    assert "What keeps it now is not what was shown to you: errors 6.0 %" in await team.says("bo", Proceed(v2, "I look", shown))
+    assert "What keeps it now is not what was shown to you: errors 6.0 %" in await team.says(
+        "bo", Proceed(v2, "I look", shown)
+    )
     assert await end(team, alarm) == "Something else was found since; it is said anew."
 
 
 @pytest.mark.case("card-and-people-11", "card-and-people-13")
 @pytest.mark.parametrize(("on_call", "offered"), [("bo", False), ("cy", True), (None, False)])
-async def test_an_alarm_offers_to_take_over_only_where_somebody_else_is_on_call(team: Team, on_call: str | None, *, offered: bool) -> None:
+async def test_an_alarm_offers_to_take_over_only_where_somebody_else_is_on_call(
+    team: Team, on_call: str | None, *, offered: bool
+) -> None:
     v2 = await degraded(team)
     team.rota.person = PEOPLE[on_call] if on_call else None
     assert (Action.TAKE_OVER in (await team.card(v2)).decisions) == offered
@@ -96,17 +114,25 @@ async def test_an_alarm_ends_when_the_numbers_recover(team: Team) -> None:
     await degraded(team)
     team.numbers.new = GOOD
     await team.passes(2 * MINUTE)
-    assert await end_of(team, "degraded") == "The numbers are no longer worse, so it goes on by itself."
+    assert (
+        await end_of(team, "degraded")
+        == "The numbers are no longer worse, so it goes on by itself."
+    )
 
 
 @pytest.mark.case("card-and-people-11")
-async def test_a_request_to_acknowledge_ends_with_the_acknowledgement_or_with_the_deployment(team: Team) -> None:
+async def test_a_request_to_acknowledge_ends_with_the_acknowledgement_or_with_the_deployment(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     assert await end_of(team, "acknowledge_request") == ""
     await team.says("bo", Acknowledge(v2))
     assert await end_of(team, "acknowledge_request") == "You have acknowledged it."
     over = await said(team, "acknowledge_request")
-    ended = speech.message(Message(over.key, over.template, {**over.facts, "end": "You have acknowledged it."}, v2), team.words)
+    ended = speech.message(
+        Message(over.key, over.template, {**over.facts, "end": "You have acknowledged it."}, v2),
+        team.words,
+    )
     assert [block for block in ended.blocks if block["type"] == "actions"] == []
     assert "Please" not in "\n".join(text_of(ended.blocks))
 
@@ -115,7 +141,10 @@ async def test_a_request_to_acknowledge_ends_with_the_acknowledgement_or_with_th
 async def test_a_request_to_acknowledge_ends_when_the_deployment_is_cancelled(team: Team) -> None:
     v2 = await team.asks_for_v2()
     await team.says("ana", Cancel(v2))
-    assert await end_of(team, "acknowledge_request") == "It is cancelled. Nothing is asked of you any more."
+    assert (
+        await end_of(team, "acknowledge_request")
+        == "It is cancelled. Nothing is asked of you any more."
+    )
 
 
 @pytest.mark.case("card-and-people-11")
@@ -128,7 +157,9 @@ async def test_a_lead_who_hands_over_is_asked_nothing_any_more(team: Team) -> No
 
 
 @pytest.mark.case("card-and-people-11")
-async def test_one_rollback_is_one_post_in_the_channel_and_the_rest_is_in_the_thread(team: Team) -> None:
+async def test_one_rollback_is_one_post_in_the_channel_and_the_rest_is_in_the_thread(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     before = await team.said_to("channel")
     await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
@@ -144,11 +175,15 @@ def test_everything_that_asks_can_end(template: str) -> None:
 
 
 @pytest.mark.case("card-and-people-11")
-@pytest.mark.parametrize("state", [State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLED_BACK, State.FAILED])
+@pytest.mark.parametrize(
+    "state", [State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLED_BACK, State.FAILED]
+)
 async def test_an_alarm_about_what_is_over_asks_nobody_any_more(every: Any, state: State) -> None:
     deployment = every.deployments[state]
     for template in sorted(speech.ALARMS - {"failed", "smoke_failed", "stopped"}):
-        alarm = Message("alarm", template, {"step": "canary-100", "why": "a fire"}, deployment.id, to="channel")
+        alarm = Message(
+            "alarm", template, {"step": "canary-100", "why": "a fire"}, deployment.id, to="channel"
+        )
         assert await end(every, alarm) != "", template
 
 
@@ -165,7 +200,9 @@ async def test_what_asks_is_remembered_until_it_has_its_end(team: Team) -> None:
 
 
 async def test_the_alarm_that_the_provider_refuses_asks_until_it_answers_again(team: Team) -> None:
-    refusal = IntegrationError("401: the token has expired", vendor="the CI", status=401, retry=False)
+    refusal = IntegrationError(
+        "401: the token has expired", vendor="the CI", status=401, retry=False
+    )
     team.ci.refuses["look shop-2"] = refusal
     await team.rolls_out_v2(2 * MINUTE)
     assert await end_of(team, "refused") == ""
@@ -174,10 +211,14 @@ async def test_the_alarm_that_the_provider_refuses_asks_until_it_answers_again(t
     assert await end_of(team, "refused") == "The CI provider answers again."
 
 
-async def test_the_alarm_that_the_provider_refuses_a_rollback_asks_until_that_has_ended(team: Team) -> None:
+async def test_the_alarm_that_the_provider_refuses_a_rollback_asks_until_that_has_ended(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(5 * MINUTE)
     team.ci.stages = (Stage("release", RunState.RUNNING),)
-    team.ci.refuses["look"] = IntegrationError("401: the token has expired", vendor="the CI", status=401, retry=False)
+    team.ci.refuses["look"] = IntegrationError(
+        "401: the token has expired", vendor="the CI", status=401, retry=False
+    )
     await team.passes(10 * MINUTE)
     await team.says("bo", RollBack(deployment=v2))
     await team.passes(MINUTE)

@@ -12,11 +12,20 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.changes import Changes
-from bot.domain.commands import COMMANDS, Command, Deploy, DeployFirst, Lock, Proceed, Quarantine, RollBack
+from bot.domain.commands import (
+    COMMANDS,
+    Command,
+    Deploy,
+    DeployFirst,
+    Lock,
+    Proceed,
+    Quarantine,
+    RollBack,
+)
 from bot.domain.deployment import CAN_ROLL_BACK, State
 from bot.domain.errors import Refusal
 from bot.ports.ci import RunHint
-from bot.services import notices, rollbacks, summaries
+from bot.services import rollbacks, summaries, webhooks
 from bot.services.doors import Doors
 from bot.slack import ids
 from tests.services.authority_rules import MAY_DEPLOY, MAY_LOOK, RULES
@@ -35,22 +44,39 @@ MIGRATES = Changes(total=1, files=("migrations/7.sql",), migrations=("migrations
 
 VERB: dict[Action, str] = {
     Action.REJECT: "reject", Action.CONFIRM_PLAN: "confirm_plan",
-    Action.PROCEED: "proceed", Action.STOP_COUNTDOWN: "stop_countdown", Action.TAKE_OVER: "take_over",
+    Action.PROCEED: "proceed", Action.STOP_COUNTDOWN: "stop_countdown",
+    Action.TAKE_OVER: "take_over",
     Action.SAY_WHY: "say_why",
 }  # fmt: skip
 NO_COMMANDS: dict[str, frozenset[str]] = {
     "terminal": frozenset(
-        {"run", "demo", "check-config", "manifest", "schema", "adopt", "doctor", "verify", "verify-audit", "export", "backup"}
+        {
+            "run",
+            "demo",
+            "check-config",
+            "manifest",
+            "schema",
+            "adopt",
+            "doctor",
+            "verify",
+            "verify-audit",
+            "export",
+            "backup",
+        }
     ),
     "timer": frozenset({"summaries", "morning", "tidy"}),
     "webhook": frozenset({"/slack/events", "/webhooks/ci/{provider}"}),
     "rule": frozenset({"health", "rollouts"}),
 }
-"""The doors that no member comes through, counted from the code below; of the terminal's, ``adopt`` alone writes what is live."""
+"""The doors that no member comes through, counted from the code below; of the terminal's, ``adopt``
+alone writes what is live.
+"""
 
 
 def found(pattern: str, *where: str) -> frozenset[str]:
-    text = "\n".join(path.read_text(encoding="utf-8") for name in where for path in sorted(ROOT.glob(name)))
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for name in where for path in sorted(ROOT.glob(name))
+    )
     return frozenset(re.findall(pattern, text, re.DOTALL))
 
 
@@ -61,7 +87,11 @@ def test_every_door_that_is_no_command_is_known() -> None:
         | found(r'\((?:where|parts|verbs), "(verify(?:-audit)?)"\)', "bot/cli.py"),
         "timer": found(r'add_job\([^\n]*?id="(\w+)"', "handlers/schedule/*.py"),
         "webhook": found(r'web\.post\("([^"]+)"', "handlers/**/*.py"),
-        "rule": frozenset(path.stem for path in modules if re.search(r"await (?:rollbacks\.)?by_rule\(", path.read_text(encoding="utf-8"))),
+        "rule": frozenset(
+            path.stem
+            for path in modules
+            if re.search(r"await (?:rollbacks\.)?by_rule\(", path.read_text(encoding="utf-8"))
+        ),
     } == NO_COMMANDS
 
 
@@ -76,8 +106,14 @@ DOORS: dict[str, tuple[frozenset[Who], Callable[[Doors, str, Person], Awaitable[
 
 
 def test_every_form_asks_the_authority() -> None:
-    methods = {name for name, _ in inspect.getmembers(Doors, inspect.isfunction) if not name.startswith("_")}
-    assert methods == {*DOORS, "may_ask", "roles", "refuse"}, "may_ask stands below; roles are one's own; refuse only tells"
+    methods = {
+        name
+        for name, _ in inspect.getmembers(Doors, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    assert methods == {*DOORS, "may_ask", "roles", "refuse"}, (
+        "may_ask stands below; roles are one's own; refuse only tells"
+    )
     assert set(VERB) == set(ids.REASON_FORMS)
     assert set(VERB.values()) <= set(COMMANDS)
 
@@ -94,38 +130,46 @@ async def _opens(door: Awaitable[object]) -> bool:
 @pytest.mark.parametrize("name", DOORS)
 async def test_a_form_opens_for_those_who_may_and_for_nobody_else(every: World, name: str) -> None:
     may, opens = DOORS[name]
-    doors, waiting = Doors(every.house), every.deployments[State.GATED].id
+    doors, waiting = Doors(every.context), every.deployments[State.GATED].id
     assert {who for who in Who if await _opens(opens(doors, waiting, PEOPLE[who]))} == may
 
 
 @pytest.mark.case("trust-4")
 @pytest.mark.parametrize("action", VERB)
-async def test_a_dialog_asks_why_only_those_who_may_give_a_reason(every: World, action: Action) -> None:
-    states = {Action.SAY_WHY: State.ROLLED_BACK} | dict.fromkeys((Action.REJECT, Action.CONFIRM_PLAN), State.AWAITING_APPROVAL)
+async def test_a_dialog_asks_why_only_those_who_may_give_a_reason(
+    every: World, action: Action
+) -> None:
+    states = {Action.SAY_WHY: State.ROLLED_BACK} | dict.fromkeys(
+        (Action.REJECT, Action.CONFIRM_PLAN), State.AWAITING_APPROVAL
+    )
     state = states.get(action, State.ROLLING_OUT)
-    doors, about = Doors(every.house), every.deployments[state].id
+    doors, about = Doors(every.context), every.deployments[state].id
     opened = {who for who in Who if await _opens(doors.may_ask(action, about, PEOPLE[who]))}
     may = {who for who in Who if RULES[VERB[action]].allows(who, state)}
-    assert opened == (may | {Who.LEAD} if action is Action.TAKE_OVER else may), "the lead is told that they lead already"
+    assert opened == (may | {Who.LEAD} if action is Action.TAKE_OVER else may), (
+        "the lead is told that they lead already"
+    )
 
 
 @pytest.mark.parametrize("state", State)
 async def test_a_notice_and_the_clock_change_no_deployment(every: World, state: State) -> None:
     talk = LOG | {"outbox", "runbook", "posting"}
     before, deployment = every.contents(apart_from=talk), every.deployments[state]
-    await notices.wake(every.house.store, every.house.catalog, RunHint("run", commit="b" * 40))
-    await summaries.after_deployment(every.house, deployment.id)
-    await summaries.morning(every.house, every.house.now())
+    await webhooks.wake(every.context.store, every.context.catalog, RunHint("run", commit="b" * 40))
+    await summaries.after_deployment(every.context, deployment.id)
+    await summaries.morning(every.context, every.context.now())
     assert every.contents(apart_from=talk) == before
 
 
 @pytest.mark.case("structure-9")
 @pytest.mark.parametrize("state", State)
-async def test_the_bots_own_rule_goes_back_only_where_a_person_could(every: World, state: State) -> None:
+async def test_the_bots_own_rule_goes_back_only_where_a_person_could(
+    every: World, state: State
+) -> None:
     deployment = every.deployments[state]
     async with every.undoing()[1].transaction() as tx:
         try:
-            held = await rollbacks.by_rule(every.house, tx, deployment, "the smoke test failed")
+            held = await rollbacks.by_rule(every.context, tx, deployment, "the smoke test failed")
         except Refusal as refusal:
             held = str(refusal)
         after = await tx.deployment(deployment.id)
@@ -134,7 +178,7 @@ async def test_the_bots_own_rule_goes_back_only_where_a_person_could(every: Worl
     assert after.state is (state if held else State.ROLLING_BACK)
 
 
-# One rule at every door -------------------------------------------------------------------------------------------------------------------
+# One rule at every door -------------------------------------------------------------------------
 
 FORWARD: dict[str, Callable[[Team], Awaitable[object]]] = {
     "the version": lambda team: team.says("ana", Deploy("shop", "production", "v1")),
@@ -163,9 +207,13 @@ def went_back(team: Team) -> list[str]:
 
 @pytest.mark.case("structure-9", "races-2")
 @pytest.mark.parametrize("command", BACK.values(), ids=BACK)
-async def test_no_word_and_no_click_goes_back_over_a_migration(swift: Team, command: Command) -> None:
+async def test_no_word_and_no_click_goes_back_over_a_migration(
+    swift: Team, command: Command
+) -> None:
     await v2_with_a_migration(swift)
-    assert "A database migration lies between (migrations/7.sql)." in await swift.says("bo", command)
+    assert "A database migration lies between (migrations/7.sql)." in await swift.says(
+        "bo", command
+    )
     await swift.passes(4 * MINUTE)
     assert went_back(swift) == []
 
@@ -184,8 +232,9 @@ async def test_no_request_goes_back_over_a_migration(swift: Team, door: str) -> 
 async def test_no_countdown_goes_back_over_a_migration(team: Team) -> None:
     team.ci.changes = MIGRATES
     v2 = await team.asks_for_v2()
-    async with team.database.store.transaction() as tx:  # the gate would say so before; this is what follows if it is off
-        await tx.move(v2, State.ROLLING_OUT, at=team.house.now())
+    async with team.database.store.transaction() as tx:
+        # the gate would say so before; this is what follows if it is off
+        await tx.move(v2, State.ROLLING_OUT, at=team.context.now())
     await team.passes(MINUTE)
     team.numbers.new = BAD
     await team.passes(30 * MINUTE)
@@ -203,8 +252,14 @@ async def test_a_quarantine_holds_at_every_door(team: Team) -> None:
     for ref in ("v2", COMMITS["v2"]):
         said = await team.says("ana", Deploy("shop", "staging", ref))
         assert "it forgets carts" in said or "I don't know" in said or "there is no" in said
-    for command in (RollBack("shop", "staging", "v2", reason="x"), RollBack("shop", "staging", COMMITS["v2"], reason="x")):
-        assert "v2 is quarantined, so nothing goes back to it: it forgets carts (<@UBO>)." in await team.says("bo", command)
+    for command in (
+        RollBack("shop", "staging", "v2", reason="x"),
+        RollBack("shop", "staging", COMMITS["v2"], reason="x"),
+    ):
+        assert (
+            "v2 is quarantined, so nothing goes back to it: it forgets carts (<@UBO>)."
+            in await team.says("bo", command)
+        )
     assert "it forgets carts" in await team.says("ana", DeployFirst(waits))
     await team.clears(waits)
     await team.passes(10 * MINUTE)

@@ -1,4 +1,6 @@
-"""What failed, or could not be rolled back, and is live all the same, because somebody has looked and said so."""
+"""What failed, or could not be rolled back, and is live all the same, because
+somebody has looked and said so.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from bot.domain.rollout import RunState
 from tests.services.conftest import MINUTE
 
 PLAIN: dict[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
+    "gates": (), "checklist": (), "approvals": (),
+    "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 
@@ -27,7 +30,9 @@ async def _could_not_go_back(team: Any) -> None:
     assert (await team.deployment("shop-1")).state is State.FAILED
 
 
-async def test_the_card_of_what_could_not_be_rolled_back_says_on_whose_word_it_is_live_all_the_same(team_with: Any) -> None:
+async def test_the_card_of_what_could_not_be_rolled_back_says_on_whose_word_it_is_live_all_the_same(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await _could_not_go_back(team)
         assert "production is unclear until" in await team.shown("shop-1")
@@ -40,7 +45,9 @@ async def test_the_card_of_what_could_not_be_rolled_back_says_on_whose_word_it_i
         assert Action.ROLL_BACK in (await team.card("shop-1")).actions
 
 
-async def test_what_comes_to_its_end_after_a_failure_makes_it_clear_again_what_runs(team_with: Any) -> None:
+async def test_what_comes_to_its_end_after_a_failure_makes_it_clear_again_what_runs(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         team.ci.ends["deploy"] = RunState.FAILED
         await team.says("ana", Deploy("shop", "production", "v2"))

@@ -1,4 +1,6 @@
-"""What is said of a rollback that failed, was given up or hung, after that; and while the CI provider is away."""
+"""What is said of a rollback that failed, was given up or hung, after that; and while
+the CI provider is away.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ WORSE_STILL = Observed(990, 1000, requests=1000)
 
 async def _ending(team: Any, template: str = "rollback_hangs") -> str:
     message = next(each for each in await team.outbox() if each.template == template)
-    ending = await ended(team.house, message)
+    ending = await ended(team.context, message)
     return ending.sentence if ending is not None else ""
 
 
@@ -34,7 +36,9 @@ async def _fails(team: Any) -> None:
     assert (await team.deployment("shop-1")).state is State.FAILED
 
 
-async def test_a_card_whose_rollback_was_given_up_shows_the_newest_numbers_with_their_time(team_with: Any) -> None:
+async def test_a_card_whose_rollback_was_given_up_shows_the_newest_numbers_with_their_time(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         team.numbers.new = WORSE_STILL
@@ -47,7 +51,9 @@ async def test_a_card_whose_rollback_was_given_up_shows_the_newest_numbers_with_
         assert "90" not in shown, "nor the older numbers, as if they were of now"
 
 
-async def test_a_card_whose_rollback_failed_at_once_says_of_when_its_numbers_are(team_with: Any) -> None:
+async def test_a_card_whose_rollback_failed_at_once_says_of_when_its_numbers_are(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await _fails(team)
         shown = await team.shown("shop-1")
@@ -55,18 +61,25 @@ async def test_a_card_whose_rollback_failed_at_once_says_of_when_its_numbers_are
         assert shown.index("As of") < shown.index("*worse*")
 
 
-async def test_the_alarm_about_a_rollback_that_hung_says_who_gave_it_up_and_nobody_is_called_for_their_own_act(team_with: Any) -> None:
+async def test_the_alarm_about_a_rollback_that_hung_says_who_gave_it_up_and_nobody_is_called_for_their_own_act(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await gives_up(team)
         await team.passes(MINUTE)
         assert await _ending(team) == "It was given up by <@UBO>."
         (told,) = await team.said("failed")
-        assert told.startswith("What runs in production is unclear, since the rollback of *shop v2 → production* was given up.")
+        assert told.startswith(
+            "What runs in production is unclear, since the rollback of *shop v2 → "
+            "production* was given up."
+        )
         assert "<@UBO>" not in told
 
 
-async def test_the_alarm_about_a_rollback_that_hung_and_failed_says_so_and_its_lead_is_called(team_with: Any) -> None:
+async def test_the_alarm_about_a_rollback_that_hung_and_failed_says_so_and_its_lead_is_called(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         team.ci.ends["rollback"] = RunState.FAILED
@@ -76,7 +89,9 @@ async def test_the_alarm_about_a_rollback_that_hung_and_failed_says_so_and_its_l
         assert "<@UBO>, please act now" in told
 
 
-async def test_the_alarm_about_a_rollback_that_hung_says_whose_word_has_ended_it(team_with: Any) -> None:
+async def test_the_alarm_about_a_rollback_that_hung_says_whose_word_has_ended_it(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
@@ -95,7 +110,9 @@ async def test_the_retrospective_says_once_that_the_rollback_hung(team_with: Any
         assert drafted.count("the rollback took longer than it should") == 1
 
 
-async def test_what_is_watched_again_after_a_failed_rollback_says_that_it_failed_and_on_whose_word_it_is_live(team_with: Any) -> None:
+async def test_what_is_watched_again_after_a_failed_rollback_says_that_it_failed_and_on_whose_word_it_is_live(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         team.ci.ends["rollback"] = RunState.FAILED
         await rolls_back_in_its_watch(team)
@@ -112,12 +129,16 @@ async def test_what_is_watched_again_after_a_failed_rollback_says_that_it_failed
         assert "before that" not in told
 
 
-async def test_who_rolls_back_is_told_in_each_dialog_that_the_same_rollback_failed_before(team_with: Any) -> None:
+async def test_who_rolls_back_is_told_in_each_dialog_that_the_same_rollback_failed_before(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await _fails(team)
         typed = await team.says("bo", RollBack("shop", "production", reason="again"))
         assert "*The same rollback* failed 2026-11-21 02:0" in typed
-        assert "An earlier rollback failed 2026-11-21 02:0" in rollback_truth(await team.card("shop-1"), team.words)
+        assert "An earlier rollback failed 2026-11-21 02:0" in rollback_truth(
+            await team.card("shop-1"), team.words
+        )
 
 
 async def test_who_rolls_back_is_told_that_the_same_rollback_was_given_up(team_with: Any) -> None:
@@ -125,7 +146,9 @@ async def test_who_rolls_back_is_told_that_the_same_rollback_was_given_up(team_w
         await hangs(team)
         await gives_up(team)
         await team.passes(MINUTE)
-        assert "*The same rollback* was given up 2026-11-21 02:1" in await team.says("bo", RollBack("shop", "production", reason="again"))
+        assert "*The same rollback* was given up 2026-11-21 02:1" in await team.says(
+            "bo", RollBack("shop", "production", reason="again")
+        )
 
 
 @pytest.mark.parametrize("is_asked_for", [False, True])
@@ -154,7 +177,9 @@ async def test_a_rollback_while_the_provider_is_away_says_so_from_its_first_seco
         await team.passes(timedelta(seconds=1))
 
 
-async def test_while_the_start_of_a_rollback_gets_no_answer_its_card_says_so_before_that_start_has_failed(team: Team) -> None:
+async def test_while_the_start_of_a_rollback_gets_no_answer_its_card_says_so_before_that_start_has_failed(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     await team.clears(v2)
     team.ci.ends["deploy"] = RunState.RUNNING
@@ -162,17 +187,20 @@ async def test_while_the_start_of_a_rollback_gets_no_answer_its_card_says_so_bef
     team.ci.away = True
     await team.passes(2 * MINUTE)
     await team.says("bo", RollBack(deployment=v2))
-    async with team.house.store.reading() as reader:
+    async with team.context.store.reading() as reader:
         back = await reader.rollback_of(v2)
     assert back is not None
-    await starts.intend(team.house, back.id, 0, StepState.RUNNING)  # it is asked for, and nobody has answered or refused yet
+    # it is asked for, and nobody has answered or refused yet
+    await starts.intend(team.context, back.id, 0, StepState.RUNNING)
     assert "The CI provider has not answered the rollback's start since 02:" in await team.shown(v2)
     team.ci.away = False
     await team.passes(MINUTE)
     assert "has not answered" not in await team.shown(v2)
 
 
-async def test_what_is_well_and_rolled_back_all_the_same_keeps_its_last_numbers_on_the_card(team_with: Any) -> None:
+async def test_what_is_well_and_rolled_back_all_the_same_keeps_its_last_numbers_on_the_card(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(4 * MINUTE)

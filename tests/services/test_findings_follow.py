@@ -1,4 +1,6 @@
-"""One finding follows another: nothing of the one before is forgotten, and nothing goes back for what was not said for its full time."""
+"""One finding follows another: nothing of the one before is forgotten, and nothing goes back for
+what was not said for its full time.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,16 @@ from tests.services.conftest import BAD, GOOD, MINUTE
 
 Team = Any
 ALONE: dict[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "canary", "watch": 10 * MINUTE,
+    "gates": (), "checklist": (), "approvals": (),
+    "after": "", "strategy": "canary", "watch": 10 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 COUNTS = {**ALONE, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 15 * MINUTE}
 TERRIBLE, FEW = Observed(900, 1000, requests=1000), Observed(1, 20, requests=20)
-BOTH = (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"), MetricSpec("crashes", "crashes", MetricKind.RATIO, unit="%"))
+BOTH = (
+    MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"),
+    MetricSpec("crashes", "crashes", MetricKind.RATIO, unit="%"),
+)
 
 
 @pytest.fixture
@@ -34,8 +40,8 @@ def serving_five(team_with: Any) -> Any:
     @asynccontextmanager
     async def begin(**production: Any) -> AsyncIterator[Team]:
         async with team_with(**production) as team:
-            shop = team.house.catalog.services["shop"]
-            team.house.catalog.services["shop"] = replace(shop, metric_specs=BOTH)
+            shop = team.context.catalog.services["shop"]
+            team.context.catalog.services["shop"] = replace(shop, metric_specs=BOTH)
             team.numbers.besides["crashes"] = GOOD
             await team.says("ana", Deploy("shop", "production", "v2"))
             await team.passes(3 * MINUTE)
@@ -48,13 +54,17 @@ def serving_five(team_with: Any) -> Any:
     return begin
 
 
-async def lands(team: Team, errors: Observed, crashes: Observed, time: timedelta = 2 * MINUTE) -> None:
+async def lands(
+    team: Team, errors: Observed, crashes: Observed, time: timedelta = 2 * MINUTE
+) -> None:
     team.ci.ends["deploy"] = RunState.SUCCEEDED
     team.numbers.new, team.numbers.besides["crashes"] = errors, crashes
     await team.passes(time)
 
 
-async def test_a_passing_trouble_of_another_metric_hides_nothing_that_was_worse_and_nobody_decided_about(serving_five: Any) -> None:
+async def test_a_passing_trouble_of_another_metric_hides_nothing_that_was_worse_and_nobody_decided_about(
+    serving_five: Any,
+) -> None:
     async with serving_five(**ALONE) as team:
         await lands(team, FEW, BAD)
         team.numbers.besides["crashes"] = GOOD
@@ -76,14 +86,19 @@ async def test_it_calls_no_countdown_off_either(serving_five: Any) -> None:
         assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
 
 
-async def test_what_is_far_worse_by_now_is_a_finding_of_everything_that_is_not_well_again(team_with: Any) -> None:
+async def test_what_is_far_worse_by_now_is_a_finding_of_everything_that_is_not_well_again(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
-        shop = team.house.catalog.services["shop"]
-        team.house.catalog.services["shop"] = replace(shop, metric_specs=BOTH)
+        shop = team.context.catalog.services["shop"]
+        team.context.catalog.services["shop"] = replace(shop, metric_specs=BOTH)
         team.numbers.besides["crashes"] = GOOD
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(2 * MINUTE)
-        team.numbers.new, team.numbers.besides["crashes"] = TERRIBLE, Observed(20, 1000, requests=1000)
+        team.numbers.new, team.numbers.besides["crashes"] = (
+            TERRIBLE,
+            Observed(20, 1000, requests=1000),
+        )
         await team.passes(MINUTE)
         team.numbers.new, team.numbers.besides["crashes"] = FEW, Observed(300, 1000, requests=1000)
         await team.passes(MINUTE)
@@ -98,7 +113,7 @@ async def test_nothing_goes_back_for_what_was_never_announced(serving_five: Any)
     async with serving_five(**COUNTS) as team:
         first = (await team.deployment("shop-1")).countdown_until
         assert first is not None
-        await team.passes(first - team.house.now() - MINUTE)
+        await team.passes(first - team.context.now() - MINUTE)
         await lands(team, GOOD, BAD, MINUTE)
         *_, alarm = await team.said("degraded")
         assert "crashes 6.0 %" in alarm

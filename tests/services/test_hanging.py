@@ -23,7 +23,8 @@ from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import COMMITS, GOOD, MINUTE, PEOPLE
 
 ALONE: dict[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
+    "gates": (), "checklist": (), "approvals": (),
+    "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 TERRIBLE = Observed(900, 1000, requests=1000)
@@ -45,7 +46,7 @@ def begun(team: Any) -> None:
 
     async def shown(run: str) -> CIRun:
         found: CIRun = await look(run)
-        return replace(found, started_at=team.house.now())
+        return replace(found, started_at=team.context.now())
 
     team.ci.look = shown
 
@@ -57,8 +58,10 @@ async def hangs(team: Any) -> None:
 
 
 async def answered(team: Any, name: str, command: Command) -> Answer:
-    intent = Intent(f"key {next(team.keys)}", command, PEOPLE[name], Place("C2"), team.house.now())
-    answer = await use_cases.carry_out(team.house, intent)
+    intent = Intent(
+        f"key {next(team.keys)}", command, PEOPLE[name], Place("C2"), team.context.now()
+    )
+    answer = await use_cases.carry_out(team.context, intent)
     assert answer is not None
     return answer
 
@@ -97,14 +100,16 @@ async def test_the_alarm_says_how_it_ended(team_with: Any) -> None:
         await team.passes(3 * MINUTE)
         assert (await states(team))[0] is State.ROLLED_BACK
         message = next(each for each in await team.outbox() if each.template == "rollback_hangs")
-        ending = await ended(team.house, message)
+        ending = await ended(team.context, message)
         assert ending is not None
         assert ending.sentence == "It was rolled back to v1 by <@UBO>."
 
 
 async def test_a_rollback_whose_start_is_not_answered_is_said_as_well(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
-        team.ci.refuses["start shop-2:rollback"] = IntegrationError("down", vendor="the CI", status=503, retry=True)
+        team.ci.refuses["start shop-2:rollback"] = IntegrationError(
+            "down", vendor="the CI", status=503, retry=True
+        )
         await rolls_back(team)
         await team.passes(15 * MINUTE)
         assert len(await team.said("rollback_hangs")) == 1
@@ -128,7 +133,9 @@ async def test_its_lead_gives_it_up_and_rolls_back_again(team_with: Any) -> None
         assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
 
 
-async def test_the_rollback_that_follows_at_once_is_not_failed_by_the_one_that_was_given_up(team_with: Any) -> None:
+async def test_the_rollback_that_follows_at_once_is_not_failed_by_the_one_that_was_given_up(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await gives_up(team)
@@ -139,7 +146,9 @@ async def test_the_rollback_that_follows_at_once_is_not_failed_by_the_one_that_w
         assert (await team.deployment("shop-3")).state in {State.VERIFIED, State.ACCEPTED}
 
 
-async def test_the_button_of_the_card_gives_it_up_and_the_older_one_does_not(team_with: Any) -> None:
+async def test_the_button_of_the_card_gives_it_up_and_the_older_one_does_not(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         team.numbers.new = TERRIBLE
@@ -148,7 +157,8 @@ async def test_the_button_of_the_card_gives_it_up_and_the_older_one_does_not(tea
         team.ci.ends["rollback"] = RunState.RUNNING
         await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
         await team.passes(12 * MINUTE)
-        assert await team.says("bo", RollBack(deployment="shop-1", shown=older)) == ""  # a second press of what they have begun
+        # a second press of what they have begun
+        assert await team.says("bo", RollBack(deployment="shop-1", shown=older)) == ""
         assert await states(team) == (State.ROLLING_BACK, State.ROLLING_OUT)
         shown = token(Action.ROLL_BACK, seen_on(await team.card("shop-1")))
         assert "<@UBO>" in await team.says("ana", RollBack(deployment="shop-1", shown=shown))
@@ -170,7 +180,10 @@ async def test_whoever_has_gone_back_by_hand_says_so_while_it_hangs(team_with: A
         await rolls_back(team)
         await team.passes(2 * MINUTE)
         word = SayLive("shop", "production", "v1", "by hand")
-        assert "the channel is told, and then this can be said" in (await team.says_live("bo", word))[0]
+        assert (
+            "the channel is told, and then this can be said"
+            in (await team.says_live("bo", word))[0]
+        )
         await team.passes(10 * MINUTE)
         shown, said = await team.says_live("bo", word)
         assert "It is unclear what runs: shop-2, the rollback of shop-1 to v1, hangs" in shown
@@ -185,12 +198,16 @@ async def test_whoever_has_gone_back_by_hand_says_so_while_it_hangs(team_with: A
 async def test_a_request_for_what_it_puts_back_names_the_way_out(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
-        assert "/rollback shop production because TEXT" in await team.says("ana", Deploy("shop", "production", "v1"))
+        assert "/rollback shop production because TEXT" in await team.says(
+            "ana", Deploy("shop", "production", "v1")
+        )
         assert "/rollback shop production because TEXT" in await team.says("bo", Cancel("shop-2"))
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
-async def test_a_word_that_ends_it_is_not_undone_by_the_end_of_the_run_that_it_gives_up(team_with: Any, *, is_gone: bool) -> None:
+async def test_a_word_that_ends_it_is_not_undone_by_the_end_of_the_run_that_it_gives_up(
+    team_with: Any, *, is_gone: bool
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=is_gone)
@@ -206,7 +223,9 @@ async def test_a_word_that_ends_it_is_not_undone_by_the_end_of_the_run_that_it_g
         assert "unclear" not in await team.says("ana", Status())
 
 
-async def test_a_run_that_goes_on_for_long_after_the_word_that_gave_it_up_makes_its_place_unclear(team_with: Any) -> None:
+async def test_a_run_that_goes_on_for_long_after_the_word_that_gave_it_up_makes_its_place_unclear(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         team.ci.deaf = True
@@ -217,7 +236,9 @@ async def test_a_run_that_goes_on_for_long_after_the_word_that_gave_it_up_makes_
         assert "has ended only now: cancelled" in await team.says("ana", Status())
 
 
-async def test_a_late_end_of_its_run_leaves_the_button_where_a_version_still_gets_requests(team_with: Any) -> None:
+async def test_a_late_end_of_its_run_leaves_the_button_where_a_version_still_gets_requests(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         team.ci.deaf = True
@@ -228,7 +249,9 @@ async def test_a_late_end_of_its_run_leaves_the_button_where_a_version_still_get
         assert Action.ROLL_BACK in (await team.card("shop-1")).actions
 
 
-async def test_an_old_button_that_gave_another_rollback_up_is_answered_with_a_sentence(team_with: Any) -> None:
+async def test_an_old_button_that_gave_another_rollback_up_is_answered_with_a_sentence(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         (offer,) = (await answered(team, "bo", TYPED)).offers
@@ -241,10 +264,15 @@ async def test_an_old_button_that_gave_another_rollback_up_is_answered_with_a_se
         assert (await team.deployment("shop-3")).state is State.ROLLING_OUT
 
 
-async def test_giving_up_promises_to_stop_a_run_only_as_far_as_the_provider_lets_it(team_with: Any) -> None:
+async def test_giving_up_promises_to_stop_a_run_only_as_far_as_the_provider_lets_it(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
-        assert "Its run is stopped as far as the CI provider lets it, and is followed until it has ended." in await gives_up(team)
+        assert (
+            "Its run is stopped as far as the CI provider lets it, and is "
+            "followed until it has ended."
+        ) in await gives_up(team)
 
 
 async def test_giving_up_says_that_no_run_has_been_seen(team_with: Any) -> None:
@@ -253,10 +281,15 @@ async def test_giving_up_says_that_no_run_has_been_seen(team_with: Any) -> None:
         team.ci.refuses["start shop-2:rollback"] = team.ci.refuses["find shop-2:rollback"] = away
         await hangs(team)
         said = await gives_up(team)
-        assert "No run of it has been seen; one that turns up is stopped as far as the CI provider lets it." in said
+        assert (
+            "No run of it has been seen; one that turns up is stopped as far as "
+            "the CI provider lets it."
+        ) in said
 
 
-async def test_the_alarm_about_a_rollback_that_was_given_up_has_ended_also_while_the_next_one_goes_on(team_with: Any) -> None:
+async def test_the_alarm_about_a_rollback_that_was_given_up_has_ended_also_while_the_next_one_goes_on(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         alarm = next(each for each in await team.outbox() if each.template == "rollback_hangs")
@@ -264,6 +297,6 @@ async def test_the_alarm_about_a_rollback_that_was_given_up_has_ended_also_while
         await team.rolls_back("bo", TYPED)
         await team.passes(MINUTE)
         assert (await team.deployment("shop-1")).state is State.ROLLING_BACK
-        ending = await ended(team.house, alarm)
+        ending = await ended(team.context, alarm)
         assert ending is not None
         assert ending.sentence == "It was given up by <@UBO>."

@@ -1,4 +1,6 @@
-"""What a version was proved to be stays so when it has been put back: a wish to have it away is no judgement."""
+"""What a version was proved to be stays so when it has been put back: a wish to have
+it away is no judgement.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ async def verified_after_a_bad_minute(team: Team) -> None:
     assert (await team.deployment("shop-1")).state is State.VERIFIED
 
 
-async def test_a_version_that_was_proved_and_put_back_is_not_quarantined_by_the_wish_to_have_it_away(team_with: Any) -> None:
+async def test_a_version_that_was_proved_and_put_back_is_not_quarantined_by_the_wish_to_have_it_away(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await verified_after_a_bad_minute(team)
         await team.says("cy", Deploy("shop", "production", "v3"))
@@ -40,7 +44,9 @@ async def test_a_version_that_was_proved_and_put_back_is_not_quarantined_by_the_
         assert not await quarantined(team, "v2")
 
 
-async def test_a_version_that_was_proved_once_is_quarantined_when_it_is_worse_the_next_time(team_with: Any) -> None:
+async def test_a_version_that_was_proved_once_is_quarantined_when_it_is_worse_the_next_time(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await verified_after_a_bad_minute(team)
         await team.rolls_back("bo", RollBack("shop", "production", reason="wish"))
@@ -64,12 +70,14 @@ async def test_a_version_that_was_away_says_since_when_it_is_live_again(team_wit
         await team.passes(30 * MINUTE)
         assert "was live" in await team.shown("shop-1")
         await team.rolls_back("bo", RollBack("shop", "production", reason="wish"))
-        back = f"{team.house.now():%H:%M}"
+        back = f"{team.context.now():%H:%M}"
         await team.passes(30 * MINUTE)
         assert f"live again and healthy since {back} UTC" in await team.shown("shop-1")
 
 
-async def test_the_card_of_what_was_replaced_says_on_whose_word_it_is_live_again(team_with: Any) -> None:
+async def test_the_card_of_what_was_replaced_says_on_whose_word_it_is_live_again(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)

@@ -1,4 +1,6 @@
-"""The same version again: whoever asks for it, ticks, approves or checks is told how it ended here the time before."""
+"""The same version again: whoever asks for it, ticks, approves or checks is told how it
+ended here the time before.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,16 @@ async def _rolled_back(team: Team, reason: str) -> str:
 
 
 @pytest.mark.parametrize("reason", ["", "carts are lost"])
-async def test_a_version_that_was_rolled_back_is_said_to_be_the_same(team: Team, reason: str) -> None:
+async def test_a_version_that_was_rolled_back_is_said_to_be_the_same(
+    team: Team, reason: str
+) -> None:
     v2 = await _rolled_back(team, reason)
     at = (await team.deployment(v2)).state_since
     told = f": {reason}" if reason else ""
-    again = f"*The same version* ({v2}) was rolled back here by <@UBO>, {at:%Y-%m-%d %H:%M} UTC, with errors"
+    again = (
+        f"*The same version* ({v2}) was rolled back here by <@UBO>, "
+        f"{at:%Y-%m-%d %H:%M} UTC, with errors"
+    )
     await _is_told(team, again)
     assert f"p &lt; 0.0001){told}" in (await team.said("gates"))[-1] or not reason
 
@@ -63,17 +70,31 @@ async def test_a_version_whose_run_failed_is_said_to_be_the_same(team_with: Team
         failed = await team.deployment("shop-1")
         assert failed.state is State.FAILED
         team.ci.ends.clear()
-        await _is_told(team, f"*The same version* (shop-1) failed here, {failed.state_since:%Y-%m-%d %H:%M} UTC, at 5 %:")
+        await _is_told(
+            team,
+            (
+                "*The same version* (shop-1) failed here, "
+                f"{failed.state_since:%Y-%m-%d %H:%M} UTC, at 5 %:"
+            ),
+        )
 
 
-async def test_a_version_that_was_stopped_is_said_to_be_so_also_once_it_is_known_what_runs(team_with: TeamWith) -> None:
+async def test_a_version_that_was_stopped_is_said_to_be_so_also_once_it_is_known_what_runs(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
         await team.says("bo", SayWhy("shop-1", "carts are lost"))
         await team.says("bo", Unquarantine("shop", "v2", "it was the database"))
         await team.says("bo", Unquarantine("shop", "v1", "it has no holes"))
-        await _is_told(team, "*The same version* (shop-1) was stopped here by <@UBO>, 2026-11-21 02:12 UTC, at 5 %, with errors 6.0 %")
+        await _is_told(
+            team,
+            (
+                "*The same version* (shop-1) was stopped here by <@UBO>, 2026-11-21 02:12 UTC, "
+                "at 5 %, with errors 6.0 %"
+            ),
+        )
 
 
 async def test_a_version_that_did_well_is_called_no_same_version(team_with: Any) -> None:

@@ -1,4 +1,6 @@
-"""Who can be a lead: one rule at every door that makes somebody one, and at every door at which a lead lets something go forward."""
+"""Who can be a lead: one rule at every door that makes somebody one, and at every door at which a
+lead lets something go forward.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,18 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.commands import Command, Deploy, HandOver, OpenGate, Proceed, RollBack, SayLive, StopCountdown, TakeOver, Watch
+from bot.domain.commands import (
+    Command,
+    Deploy,
+    HandOver,
+    OpenGate,
+    Proceed,
+    RollBack,
+    SayLive,
+    StopCountdown,
+    TakeOver,
+    Watch,
+)
 from bot.domain.deployment import State
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
@@ -27,9 +40,11 @@ DI = PEOPLE["di"]
 
 def without_a_role(team: Team, *people: Person) -> None:
     """Take every role from some people."""
-    for name, role in list(team.house.catalog.roles.items()):
+    for name, role in list(team.context.catalog.roles.items()):
         groups = frozenset() if DI in people else role.groups
-        team.house.catalog.roles[name] = replace(role, people=role.people - {*people}, groups=groups)
+        team.context.catalog.roles[name] = replace(
+            role, people=role.people - {*people}, groups=groups
+        )
 
 
 MAKES_A_LEAD: dict[str, Callable[[Team, str], Awaitable[str]]] = {
@@ -43,14 +58,20 @@ MAKES_A_LEAD: dict[str, Callable[[Team, str], Awaitable[str]]] = {
 @pytest.mark.case("races-12", "trust-2")
 @pytest.mark.parametrize("door", MAKES_A_LEAD)
 @pytest.mark.parametrize("right", ["", "a role", "on call"])
-async def test_nobody_without_a_role_or_the_shift_becomes_a_lead_by_any_door(team: Team, door: str, right: str) -> None:
+async def test_nobody_without_a_role_or_the_shift_becomes_a_lead_by_any_door(
+    team: Team, door: str, right: str
+) -> None:
     v2 = await team.rolls_out_v2(MINUTE)
     without_a_role(team, DI)
-    manager = team.house.catalog.roles["release_manager"]
-    team.house.catalog.roles["release_manager"] = replace(manager, people=frozenset({PEOPLE["bo"], PEOPLE["cy"]}))
+    manager = team.context.catalog.roles["release_manager"]
+    team.context.catalog.roles["release_manager"] = replace(
+        manager, people=frozenset({PEOPLE["bo"], PEOPLE["cy"]})
+    )
     if right == "a role":
-        developers = team.house.catalog.roles["developer"]
-        team.house.catalog.roles["developer"] = replace(developers, people=developers.people | {DI})
+        developers = team.context.catalog.roles["developer"]
+        team.context.catalog.roles["developer"] = replace(
+            developers, people=developers.people | {DI}
+        )
     team.rota.person = DI if right == "on call" else PEOPLE["bo"]
     before = {each.id for each in await open_now(team)}
     said = await MAKES_A_LEAD[door](team, v2)
@@ -85,7 +106,11 @@ async def watched(team: Team) -> str:
 async def in_doubt(team: Team) -> str:
     v2 = await watched(team)
     async with team.database.store.transaction() as tx:
-        await tx.cast_doubt("shop", "production", Doubt(Unclear.RESTORED, "the database was put back", team.house.now()))
+        await tx.cast_doubt(
+            "shop",
+            "production",
+            Doubt(Unclear.RESTORED, "the database was put back", team.context.now()),
+        )
     return v2
 
 
@@ -101,16 +126,23 @@ FORWARD: dict[str, tuple[Callable[[Team], Awaitable[str]], Callable[[str], Comma
 
 @pytest.mark.case("trust-2")
 @pytest.mark.parametrize("deed", FORWARD)
-async def test_a_lead_who_has_lost_every_role_lets_nothing_go_forward(team: Team, deed: str) -> None:
+async def test_a_lead_who_has_lost_every_role_lets_nothing_go_forward(
+    team: Team, deed: str
+) -> None:
     prepare, command = FORWARD[deed]
     v2 = await prepare(team)
     without_a_role(team, PEOPLE["bo"])
     team.rota.person = PEOPLE["cy"]
     said = await team.says("bo", command(v2))
-    assert said.startswith("You lead shop v2 → production, but no role of yours may deploy any more, and you are not on call for shop.")
+    assert said.startswith(
+        "You lead shop v2 → production, but no role of yours may deploy any more, and you "
+        "are not on call for shop."
+    )
     assert f"handed over: /deploy lead {v2} @user." in said
     team.rota.person = PEOPLE["bo"]
-    assert "but no role of yours" not in await team.says("bo", command(v2)), "whoever is on call needs no role"
+    assert "but no role of yours" not in await team.says("bo", command(v2)), (
+        "whoever is on call needs no role"
+    )
 
 
 @pytest.mark.case("trust-2")
@@ -120,7 +152,7 @@ async def test_no_dialog_asks_them_why(team: Team, action: Action) -> None:
     without_a_role(team, PEOPLE["bo"])
     team.rota.person = PEOPLE["cy"]
     with pytest.raises(Refusal, match="but no role of yours may deploy any more"):
-        await Doors(team.house).may_ask(action, v2, PEOPLE["bo"])
+        await Doors(team.context).may_ask(action, v2, PEOPLE["bo"])
 
 
 @pytest.mark.case("reliability-1", "trust-2")
@@ -128,6 +160,8 @@ async def test_a_lead_who_has_lost_every_role_still_rolls_back(team: Team) -> No
     v2 = await degraded(team)
     without_a_role(team, PEOPLE["bo"])
     team.rota.person = PEOPLE["cy"]
-    assert "Rolling shop in production back to *v1*." in await team.says("bo", RollBack(deployment=v2, reason="errors"))
+    assert "Rolling shop in production back to *v1*." in await team.says(
+        "bo", RollBack(deployment=v2, reason="errors")
+    )
     await team.passes(2 * MINUTE)
     assert (await team.deployment(v2)).state is State.ROLLED_BACK

@@ -1,4 +1,6 @@
-"""What there is nothing to deploy for, whose turn it is, and what a version before the one that is live is."""
+"""What there is nothing to deploy for, whose turn it is, and what a version before
+the one that is live is.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ Team = Any
 
 async def live(team: Team, version: str, **more: Any) -> None:
     """Have a version live in production."""
-    now = team.house.now()
+    now = team.context.now()
     async with team.database.store.transaction() as tx:
-        await tx.set_live(Live("shop", "production", COMMITS[version], version, now, "", PEOPLE["ana"], **more))
+        await tx.set_live(
+            Live("shop", "production", COMMITS[version], version, now, "", PEOPLE["ana"], **more)
+        )
 
 
 async def is_there(team: Team, version: str) -> bool:
@@ -39,14 +43,18 @@ async def is_there(team: Team, version: str) -> bool:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-async def test_what_is_live_and_verified_is_there_and_nothing_else(team: Team, version: str) -> None:
-    await live(team, "v1", verified_at=team.house.now())
+async def test_what_is_live_and_verified_is_there_and_nothing_else(
+    team: Team, version: str
+) -> None:
+    await live(team, "v1", verified_at=team.context.now())
     assert await is_there(team, version) is (version == "v1")
 
 
 async def test_what_is_unclear_or_only_said_to_be_there_is_not_known_to_be(team: Team) -> None:
-    now = team.house.now()
-    said = Declared("shop", "production", COMMITS["v1"], "v1", Origin.SAID, PEOPLE["bo"], now, "I looked")
+    now = team.context.now()
+    said = Declared(
+        "shop", "production", COMMITS["v1"], "v1", Origin.SAID, PEOPLE["bo"], now, "I looked"
+    )
     for declared, there in ((said, False), (replace(said, origin=Origin.ADOPTED), True)):
         await live(team, "v1", declared=declared)
         assert await is_there(team, "v1") is there
@@ -55,17 +63,23 @@ async def test_what_is_unclear_or_only_said_to_be_there_is_not_known_to_be(team:
     assert not await is_there(team, "v1")
 
 
-async def test_what_is_being_watched_is_there_and_what_rolls_out_goes_back_or_failed_is_not_yet(swift: Team) -> None:
+async def test_what_is_being_watched_is_there_and_what_rolls_out_goes_back_or_failed_is_not_yet(
+    swift: Team,
+) -> None:
     swift.ci.stages = (Stage("release", RunState.RUNNING),)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(MINUTE)
     assert not await is_there(swift, "v2")
-    assert await swift.says("cy", Deploy("shop", "production", "v2")) != "", "it is on its way already"
+    assert await swift.says("cy", Deploy("shop", "production", "v2")) != "", (
+        "it is on its way already"
+    )
     swift.ci.stages = ()
     while (await swift.deployment("shop-1")).state is not State.WATCHING:
         await swift.passes(timedelta(seconds=20))
     assert await is_there(swift, "v2")
-    assert "live in production already, so there is nothing to deploy" in await swift.says("cy", Deploy("shop", "production", "v2"))
+    assert "live in production already, so there is nothing to deploy" in await swift.says(
+        "cy", Deploy("shop", "production", "v2")
+    )
     await swift.passes(4 * MINUTE)
     assert (await swift.deployment("shop-1")).state is State.VERIFIED
     assert await is_there(swift, "v2")
@@ -74,13 +88,29 @@ async def test_what_is_being_watched_is_there_and_what_rolls_out_goes_back_or_fa
     assert not await is_there(swift, "v2"), "it is being taken away"
 
 
-async def test_a_deployment_is_not_in_its_own_way_and_one_that_is_taken_back_is_in_nobodys(team: Team) -> None:
+async def test_a_deployment_is_not_in_its_own_way_and_one_that_is_taken_back_is_in_nobodys(
+    team: Team,
+) -> None:
     async with team.database.store.transaction() as tx:
-        await tx.set_live(Live("shop", "staging", COMMITS["v1"], "v1", team.house.now(), "", PEOPLE["ana"], team.house.now()))
+        await tx.set_live(
+            Live(
+                "shop",
+                "staging",
+                COMMITS["v1"],
+                "v1",
+                team.context.now(),
+                "",
+                PEOPLE["ana"],
+                team.context.now(),
+            )
+        )
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes()
     assert (await team.deployment("shop-1")).state is State.GATED
-    assert await team.says("cy", Deploy("shop", "production", "v3")) == "shop-1 brings v3 to production already."
+    assert (
+        await team.says("cy", Deploy("shop", "production", "v3"))
+        == "shop-1 brings v3 to production already."
+    )
     await team.says("cy", Deploy("shop", "staging", "v3"))
     await team.says("ana", Cancel("shop-1"))
     await team.says("cy", Deploy("shop", "production", "v3"))
@@ -91,28 +121,41 @@ async def test_a_deployment_is_not_in_its_own_way_and_one_that_is_taken_back_is_
 
 
 @pytest.mark.parametrize(("now_live", "means"), [("v3", "v2"), ("v2", "v3"), (None, "v3")])
-async def test_previous_is_the_newest_verified_version_that_is_not_live(team: Team, now_live: str | None, means: str) -> None:
-    at = team.house.now()
-    v1, v2, v3 = (Live("shop", "production", COMMITS[each], each, at, "", PEOPLE["ana"], at) for each in ("v1", "v2", "v3"))
+async def test_previous_is_the_newest_verified_version_that_is_not_live(
+    team: Team, now_live: str | None, means: str
+) -> None:
+    at = team.context.now()
+    v1, v2, v3 = (
+        Live("shop", "production", COMMITS[each], each, at, "", PEOPLE["ana"], at)
+        for each in ("v1", "v2", "v3")
+    )
     there = {"v2": v2, "v3": v3, None: None}[now_live]
     releases = (v3, replace(v1, verified_at=None, accepted="too little traffic"), v2, v1)
-    found = await deployments.resolve(team.house, "shop", "previous", there, releases)
+    found = await deployments.resolve(team.context, "shop", "previous", there, releases)
     assert (found.commit, found.version) == (COMMITS[means], means)
-    with pytest.raises(IntegrationError, match="There is no previous version that was verified here") as refused:
-        await deployments.resolve(team.house, "shop", "previous", v3, (v3, replace(v2, verified_at=None)))
+    with pytest.raises(
+        IntegrationError, match="There is no previous version that was verified here"
+    ) as refused:
+        await deployments.resolve(
+            team.context, "shop", "previous", v3, (v3, replace(v2, verified_at=None))
+        )
     assert (refused.value.retry, refused.value.vendor) == (False, "Go/No-Go")
 
 
-async def test_a_turn_is_taken_once_and_waited_for_without_a_look_while_somebody_else_has_it(team: Team) -> None:
+async def test_a_turn_is_taken_once_and_waited_for_without_a_look_while_somebody_else_has_it(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
-    assert await deployments.take_turn(team.house, v2) is True, "it has its turn already"
+    assert await deployments.take_turn(team.context, v2) is True, "it has its turn already"
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes()
-    assert await deployments.take_turn(team.house, "shop-3") == Later(team.house.pace.parked)
+    assert await deployments.take_turn(team.context, "shop-3") == Later(
+        team.context.intervals.parked
+    )
     assert (await team.deployment("shop-3")).state is State.QUEUED
     await team.says("ana", Cancel(v2))
-    assert await deployments.take_turn(team.house, v2) is False
-    assert await deployments.take_turn(team.house, "shop-3") is True
+    assert await deployments.take_turn(team.context, v2) is False
+    assert await deployments.take_turn(team.context, "shop-3") is True
     assert (await team.deployment("shop-3")).state is State.GATED
 
 
@@ -120,20 +163,36 @@ async def test_a_rollback_that_is_stuck_is_told_on_the_card_of_what_it_undoes(te
     v2 = await team.rolls_out_v2()
     await team.says("bo", RollBack(deployment=v2))
     for run, card in ((v2, v2), ("shop-3", v2)):
-        await stuck(team.house, RunRecord(run, "deploy", 1, (run,), 0), "the disk is full")
+        await stuck(team.context, RunRecord(run, "deploy", 1, (run,), 0), "the disk is full")
         (*_, message) = [each for each in await team.outbox() if each.template == "stuck"]
-        assert (message.deployment, message.facts["id"], message.facts["since"]) == (card, run, team.house.now().isoformat())
+        assert (message.deployment, message.facts["id"], message.facts["since"]) == (
+            card,
+            run,
+            team.context.now().isoformat(),
+        )
 
 
 @pytest.mark.parametrize(("version", "is_green"), [("v1", True), ("v2", False)])
 async def test_where_nothing_could_be_put_back_what_is_recorded_as_live_can_be_put_there_again_and_nothing_else(
     team_with: Any, version: str, *, is_green: bool
 ) -> None:
-    async with team_with(gates=(AutomaticGate(GateKind.ROLLBACK),), checklist=(), approvals=(), after="", strategy="rolling") as team:
+    async with team_with(
+        gates=(AutomaticGate(GateKind.ROLLBACK),),
+        checklist=(),
+        approvals=(),
+        after="",
+        strategy="rolling",
+    ) as team:
         async with team.database.store.transaction() as tx:
-            await tx.cast_doubt("shop", "production", Doubt(Unclear.FAILED, "shop-0 failed", team.house.now() - MINUTE))
+            await tx.cast_doubt(
+                "shop",
+                "production",
+                Doubt(Unclear.FAILED, "shop-0 failed", team.context.now() - MINUTE),
+            )
             if not is_green:
-                await tx.put_in_quarantine("shop", COMMITS["v1"], by=PEOPLE["bo"], at=team.house.now(), reason="slow")
+                await tx.put_in_quarantine(
+                    "shop", COMMITS["v1"], by=PEOPLE["bo"], at=team.context.now(), reason="slow"
+                )
         await team.says("ana", Deploy("shop", "production", version))
         await team.passes(MINUTE / 2)
         gates = {gate.key: gate for gate in (await team.card("shop-1")).review.gates}

@@ -1,4 +1,6 @@
-"""An outage of somebody else's ends no command: what was accepted is carried out, or its person is told why not."""
+"""An outage of somebody else's ends no command: what was accepted is carried out, or
+its person is told why not.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +20,24 @@ from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
 from bot.ports.people import Profile
 from bot.ports.talk import LATE_ANSWER, Answer, Intent, Place
-from bot.services.desk import Desk
+from bot.services.command_worker import CommandWorker
 from bot.services.use_cases import MEANT_FOR
 from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 
 Team = Any
 MINUTE = timedelta(minutes=1)
-SILENT = IntegrationError("Slack did not carry out users.info: status 503", vendor="Slack", status=503)
+SILENT = IntegrationError(
+    "Slack did not carry out users.info: status 503", vendor="Slack", status=503
+)
 REFUSED = IntegrationError("Slack did not carry out users.info: invalid_auth", vendor="Slack")
 
 
 @dataclass
 class Heard:
-    """What people were told; ``deaf`` is a Slack that takes no answer, ``broken`` a template that cannot be drawn."""
+    """What people were told; ``deaf`` is a Slack that takes no answer, ``broken`` a
+    template that cannot be drawn.
+    """
 
     answers: list[tuple[Intent, Answer]] = field(default_factory=list)
     deaf: bool = False
@@ -59,13 +65,15 @@ class Room:
     """A desk at work."""
 
     team: Team
-    desk: Desk
+    worker: CommandWorker
     heard: Heard
 
     async def clicks(self, name: str, command: Command, *, ago: timedelta = timedelta(0)) -> Intent:
-        intent = Intent(f"click {name}", command, PEOPLE[name], Place("C2"), self.team.house.now() - ago)
+        intent = Intent(
+            f"click {name}", command, PEOPLE[name], Place("C2"), self.team.context.now() - ago
+        )
         await self.team.database.inbox.accept(intent)
-        self.desk.nudge(intent)
+        self.worker.nudge(intent)
         return intent
 
     async def until_finished(self) -> None:
@@ -83,15 +91,17 @@ class Room:
 @asynccontextmanager
 async def at_work(team: Team) -> AsyncIterator[Room]:
     heard = Heard()
-    desk = Desk(replace(team.house, announcer=heard), team.database.inbox)
-    await desk.open()
-    yield Room(team, desk, heard)
-    await desk.close()
+    worker = CommandWorker(replace(team.context, announcer=heard), team.database.inbox)
+    await worker.open()
+    yield Room(team, worker, heard)
+    await worker.close()
 
 
 @pytest.mark.case("reliability-1")
 @pytest.mark.parametrize("error", [SILENT, REFUSED])
-async def test_the_leads_id_alone_is_enough_to_roll_back_while_the_directory_is_away(team: Team, error: IntegrationError) -> None:
+async def test_the_leads_id_alone_is_enough_to_roll_back_while_the_directory_is_away(
+    team: Team, error: IntegrationError
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     team.workspace.away = error
     async with at_work(team) as room:
@@ -111,7 +121,9 @@ async def test_a_lead_who_is_known_to_have_left_rolls_nothing_back(team: Team) -
 
 
 @pytest.mark.case("reliability-1")
-async def test_whatever_else_needs_the_directory_waits_says_for_what_and_is_carried_out(team: Team) -> None:
+async def test_whatever_else_needs_the_directory_waits_says_for_what_and_is_carried_out(
+    team: Team,
+) -> None:
     team.workspace.away = SILENT
     async with at_work(team) as room:
         await room.clicks("bo", Lock("shop", "production", "a test"))
@@ -129,9 +141,15 @@ async def test_what_waits_for_a_vendor_holds_nobody_else_up(team: Team) -> None:
     team.workspace.readable = False
     async with at_work(team) as room:
         for number in range(10):
-            waits = Intent(f"di {number}", Lock("shop", "production", "why"), PEOPLE["di"], Place(), team.house.now())
+            waits = Intent(
+                f"di {number}",
+                Lock("shop", "production", "why"),
+                PEOPLE["di"],
+                Place(),
+                team.context.now(),
+            )
             await team.database.inbox.accept(waits)
-            room.desk.nudge(waits)
+            room.worker.nudge(waits)
         await room.clicks("bo", Status("shop"))
         await room.until_told("status")
         assert room.heard.names() == ["status"]
@@ -156,17 +174,27 @@ async def test_an_answer_that_slack_does_not_take_is_given_later(team: Team) -> 
         room.heard.deaf = True
         await room.clicks("bo", Lock("shop", "production", "a test"))
         await room.until_finished()
-    (kept,) = [message for message in await team.database.postings.outbox(500) if message.template == LATE_ANSWER]
+    (kept,) = [
+        message
+        for message in await team.database.postings.outbox(500)
+        if message.template == LATE_ANSWER
+    ]
     assert (kept.to, kept.facts["name"]) == ("T1/UBO", "locked")
 
 
-@pytest.mark.parametrize(("command", "deaf"), [(Lock("shop", "production", "a test"), False), (Status("shop"), True)])
-async def test_what_slack_has_taken_and_what_was_only_asked_is_not_answered_later(team: Team, command: Command, *, deaf: bool) -> None:
+@pytest.mark.parametrize(
+    ("command", "deaf"), [(Lock("shop", "production", "a test"), False), (Status("shop"), True)]
+)
+async def test_what_slack_has_taken_and_what_was_only_asked_is_not_answered_later(
+    team: Team, command: Command, *, deaf: bool
+) -> None:
     async with at_work(team) as room:
         room.heard.deaf = deaf
         await room.clicks("bo", command)
         await room.until_finished()
-    assert LATE_ANSWER not in [message.template for message in await team.database.postings.outbox(500)]
+    assert LATE_ANSWER not in [
+        message.template for message in await team.database.postings.outbox(500)
+    ]
 
 
 async def test_a_question_is_not_kept_for_a_vendor_that_is_away(team: Team) -> None:
@@ -178,7 +206,9 @@ async def test_a_question_is_not_kept_for_a_vendor_that_is_away(team: Team) -> N
 
 
 @pytest.mark.case("races-28")
-async def test_an_approval_that_lay_for_hours_is_not_carried_out_and_its_person_is_asked_again(team: Team) -> None:
+async def test_an_approval_that_lay_for_hours_is_not_carried_out_and_its_person_is_asked_again(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     async with at_work(team) as room:
         await room.clicks("bo", Approve(v2), ago=MEANT_FOR + MINUTE)
@@ -189,10 +219,14 @@ async def test_an_approval_that_lay_for_hours_is_not_carried_out_and_its_person_
         assert await reader.decisions(v2) == ()
 
 
-def test_whoever_cannot_be_answered_hears_the_vendors_own_words_or_that_it_may_have_been_done_all_the_same() -> None:
+def test_whoever_cannot_be_answered_hears_the_vendors_own_words_or_that_it_may_have_been_done_all_the_same() -> (
+    None
+):
     silent = "Slack does not answer. The card shows what has been done; try again in a minute."
     assert SILENT.told == silent
-    assert IntegrationError("no such project", vendor="GitLab", retry=False).told == "no such project"
+    assert (
+        IntegrationError("no such project", vendor="GitLab", retry=False).told == "no such project"
+    )
 
 
 async def test_a_question_is_answered_when_a_vendor_is_silent_for_a_moment(team: Team) -> None:

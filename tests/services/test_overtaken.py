@@ -1,4 +1,6 @@
-"""What claims that something is so is asked again when it is said: it is left out, told as past with its time, or said as it is by now."""
+"""What claims that something is so is asked again when it is said: it is left out, told as past
+with its time, or said as it is by now.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import AskLead, HandOver, Lock, Proceed, Quarantine, RollBack, Unlock, Unquarantine
+from bot.domain.commands import (
+    AskLead,
+    HandOver,
+    Lock,
+    Proceed,
+    Quarantine,
+    RollBack,
+    Unlock,
+    Unquarantine,
+)
 from bot.domain.health import Observed
 from bot.ports.talk import Message
 from bot.services import endings, timely
@@ -28,7 +39,7 @@ async def waiting(team: Team, template: str) -> list[Message]:
 
 async def late(team: Team, message: Message) -> str:
     """Read a message that waited as it is said now; empty where it is not said any more."""
-    now = await timely.still_true(team.house, message)
+    now = await timely.still_true(team.context, message)
     return team.reads(now) if now is not None else ""
 
 
@@ -56,7 +67,9 @@ def test_everything_that_asks_for_something_is_asked_again() -> None:
 
 
 @pytest.mark.case("races-29")
-async def test_nobody_is_told_that_numbers_recovered_which_are_worse_again_nor_of_a_finding_that_is_over(team: Team) -> None:
+async def test_nobody_is_told_that_numbers_recovered_which_are_worse_again_nor_of_a_finding_that_is_over(
+    team: Team,
+) -> None:
     v2 = await degraded(team)
     await finds(team, GOOD)
     (calm,) = await waiting(team, "recovered")
@@ -105,7 +118,9 @@ async def test_a_word_to_go_on_is_history_with_its_time_once_it_is_rolled_back(t
 
 
 @pytest.mark.case("races-29")
-async def test_a_lock_is_history_with_its_time_once_it_is_gone_and_so_is_its_end_once_it_is_rolled_back(team: Team) -> None:
+async def test_a_lock_is_history_with_its_time_once_it_is_gone_and_so_is_its_end_once_it_is_rolled_back(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     await team.says("bo", Lock("shop", "production", "fire"))
     (locked,) = await waiting(team, "lock_said")
@@ -121,14 +136,20 @@ async def test_a_lock_is_history_with_its_time_once_it_is_gone_and_so_is_its_end
 
 
 @pytest.mark.case("races-29")
-async def test_a_quarantine_is_history_with_its_time_once_it_is_lifted_and_the_other_way_round(team: Team) -> None:
+async def test_a_quarantine_is_history_with_its_time_once_it_is_lifted_and_the_other_way_round(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     await team.says("bo", Quarantine("shop", "v2", "it eats carts"))
-    (put,) = [message for message in await waiting(team, "quarantine_said") if message.deployment == v2]
+    (put,) = [
+        message for message in await waiting(team, "quarantine_said") if message.deployment == v2
+    ]
     before = await late(team, put)
     assert "goes back to it" in before
     await team.says("bo", Unquarantine("shop", "v2", "it was the load"))
-    _, lifted = [message for message in await waiting(team, "quarantine_said") if message.deployment == v2]
+    _, lifted = [
+        message for message in await waiting(team, "quarantine_said") if message.deployment == v2
+    ]
     now = await late(team, put)
     assert "goes back to it" not in now
     assert "in quarantine at " in now
@@ -163,7 +184,9 @@ async def test_who_led_it_for_a_while_is_history_with_its_time(team: Team) -> No
 
 
 @pytest.mark.case("races-29")
-async def test_what_was_deployed_and_watched_is_told_as_past_once_something_else_has_followed(team: Team) -> None:
+async def test_what_was_deployed_and_watched_is_told_as_past_once_something_else_has_followed(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     started = (await waiting(team, "step_started"))[-1]
     await team.passes(20 * MINUTE)

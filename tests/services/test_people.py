@@ -1,4 +1,6 @@
-"""Who is let in, who holds which role, and how people are named: what the catalog says, joined with what the workspace says."""
+"""Who is let in, who holds which role, and how people are named: what the catalog says, joined with
+what the workspace says.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ GONE = IntegrationError("there is no such group", vendor="Slack", retry=False)
 class Told:
     """A workspace that says what it is told to; ``fresh`` notes how it was asked."""
 
-    groups: dict[str, frozenset[Person] | IntegrationError] = field(default_factory=lambda: {"S1": frozenset({DI})})
+    groups: dict[str, frozenset[Person] | IntegrationError] = field(
+        default_factory=lambda: {"S1": frozenset({DI})}
+    )
     guests: frozenset[Person] = frozenset()
     away: bool = False
     known: dict[Person, Profile] = field(default_factory=dict)
@@ -47,7 +51,12 @@ class Told:
 
 
 def profile(person: Person, *, is_member: bool) -> Profile:
-    return Profile(person, person.user.removeprefix("U").lower(), is_member=is_member, why_not="" if is_member else "is a guest")
+    return Profile(
+        person,
+        person.user.removeprefix("U").lower(),
+        is_member=is_member,
+        why_not="" if is_member else "is a guest",
+    )
 
 
 def people(told: Told) -> People:
@@ -55,7 +64,9 @@ def people(told: Told) -> People:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-async def test_members_are_let_in_and_whoever_works_at_the_terminal_without_a_question(*, fresh: bool) -> None:
+async def test_members_are_let_in_and_whoever_works_at_the_terminal_without_a_question(
+    *, fresh: bool
+) -> None:
     told = Told()
     await people(told).admit(OPERATOR, fresh=fresh)
     assert told.fresh == []
@@ -74,7 +85,9 @@ async def test_guests_and_people_of_other_companies_are_not_let_in() -> None:
 
 
 def test_who_was_last_known_to_be_no_member_is_not_let_in_and_nobody_else_is_kept_out() -> None:
-    told = Told(away=True, known={CY: profile(CY, is_member=False), BO: profile(BO, is_member=True)})
+    told = Told(
+        away=True, known={CY: profile(CY, is_member=False), BO: profile(BO, is_member=True)}
+    )
     for person in (ANA, BO, OPERATOR):
         people(told).remembered(person)
     with pytest.raises(NotAllowed, match="this account is a guest"):
@@ -121,12 +134,24 @@ async def test_a_group_that_is_away_gives_way_to_another_one_that_says_yes() -> 
     ("person", "roles", "held"),
     [
         (BO, {"release_manager"}, Held(frozenset({"release_manager"}))),
-        (BO, {"release_manager", "developer", "support"}, Held(frozenset({"release_manager", "developer"}))),
+        (
+            BO,
+            {"release_manager", "developer", "support"},
+            Held(frozenset({"release_manager", "developer"})),
+        ),
         (DI, {"release_manager", "support"}, Held(frozenset({"release_manager"}))),
         (ANA, {"release_manager"}, Held(why_not="who gave it is not release manager any more")),
-        (ANA, {"support", "release_manager"}, Held(why_not="who gave it is not release manager or support any more")),
+        (
+            ANA,
+            {"support", "release_manager"},
+            Held(why_not="who gave it is not release manager or support any more"),
+        ),
         (CY, {"support"}, Held(why_not="this account is no member of the workspace any more")),
-        (FOREIGN, {"release_manager"}, Held(why_not="this account is no member of the workspace any more")),
+        (
+            FOREIGN,
+            {"release_manager"},
+            Held(why_not="this account is no member of the workspace any more"),
+        ),
     ],
 )
 async def test_what_somebody_holds_now_is_said_with_the_reason_where_it_is_nothing(
@@ -173,11 +198,16 @@ async def test_a_permission_comes_through_any_role_and_the_terminal_has_all(
 
 async def test_a_permission_of_nobody_is_asked_of_whoever_keeps_the_file() -> None:
     told = People(replace(CATALOG, permissions={}), Told())
-    with pytest.raises(NotAllowed, match=r"^You cannot do it\. No role can; ask whoever keeps gonogo\.yaml\.$") as refused:
+    with pytest.raises(
+        NotAllowed, match=r"^You cannot do it\. No role can; ask whoever keeps gonogo\.yaml\.$"
+    ) as refused:
         await told.require(ANA, Permission.DEPLOY, "do it")
     assert refused.value.roles == ()
     assert told.named_by_role(Permission.DEPLOY) == []
-    both = People(replace(CATALOG, permissions={Permission.LOCK: frozenset({"support", "release_manager"})}), Told())
+    both = People(
+        replace(CATALOG, permissions={Permission.LOCK: frozenset({"support", "release_manager"})}),
+        Told(),
+    )
     assert both.who_can(Permission.LOCK) == "People with the role release manager or support can."
 
 
@@ -190,7 +220,10 @@ async def test_a_door_lets_in_only_who_is_a_member_and_may() -> None:
         await told.enter(BO, Permission.DEPLOY, "do it")
 
 
-@pytest.mark.parametrize(("group", "found"), [(frozenset({DI}), {BO, DI, CY}), (AWAY, {BO, CY}), (GONE, {BO, CY}), (frozenset(), {BO, CY})])
+@pytest.mark.parametrize(
+    ("group", "found"),
+    [(frozenset({DI}), {BO, DI, CY}), (AWAY, {BO, CY}), (GONE, {BO, CY}), (frozenset(), {BO, CY})],
+)
 async def test_whoever_holds_one_of_the_roles_is_listed_as_far_as_groups_can_be_read(
     group: frozenset[Person] | IntegrationError, found: set[Person]
 ) -> None:
@@ -202,11 +235,21 @@ async def test_whoever_holds_one_of_the_roles_is_listed_as_far_as_groups_can_be_
 async def test_people_are_called_by_their_names_by_what_was_known_of_them_or_by_their_ids() -> None:
     assert await people(Told()).name(BO) == "bo"
     assert await people(Told(away=True)).name(BO) == "UBO"
-    assert await people(Told(away=True, known={BO: replace(profile(BO, is_member=True), name="bo s.")})).name(BO) == "bo s."
+    assert (
+        await people(
+            Told(away=True, known={BO: replace(profile(BO, is_member=True), name="bo s.")})
+        ).name(BO)
+        == "bo s."
+    )
 
 
 async def test_who_is_mentioned_in_a_text_is_named_up_to_five_of_them() -> None:
     told = people(Told())
-    assert await told.named("ask @UBO, @UANA and @ubo (<U1>), a@UBO") == "ask @bo, @ana and @ubo (<U1>), a@bo"
+    assert (
+        await told.named("ask @UBO, @UANA and @ubo (<U1>), a@UBO")
+        == "ask @bo, @ana and @ubo (<U1>), a@bo"
+    )
     many = [f"@UX{number}" for number in range(MOST_NAMED + 1)]
-    assert await told.named(" ".join(many)) == " ".join([f"@x{number}" for number in range(MOST_NAMED)] + many[MOST_NAMED:])
+    assert await told.named(" ".join(many)) == " ".join(
+        [f"@x{number}" for number in range(MOST_NAMED)] + many[MOST_NAMED:]
+    )

@@ -1,4 +1,6 @@
-"""A pipeline's own gate is opened by the rule that a go obeys: what keeps a step from being started keeps its gate shut."""
+"""A pipeline's own gate is opened by the rule that a go obeys: what keeps a step from being
+started keeps its gate shut.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ BEFORE = "The pipeline of shop v2 → production waits before release, and is no
 
 
 async def waits_at_its_gate(team: Team) -> str:
-    team.ci.stages = (Stage("build", RunState.SUCCEEDED), Stage("release", RunState.WAITING, passable=True))
+    team.ci.stages = (
+        Stage("build", RunState.SUCCEEDED),
+        Stage("release", RunState.WAITING, passable=True),
+    )
     return str(await team.rolls_out_v2())
 
 
@@ -37,13 +42,13 @@ async def quarantined(team: Team) -> None:
 
 async def unclear(team: Team) -> None:
     async with team.database.store.transaction() as tx:
-        doubt = Doubt(Unclear.RESTORED, "the database was put back from a copy", team.house.now())
+        doubt = Doubt(Unclear.RESTORED, "the database was put back from a copy", team.context.now())
         await tx.cast_doubt("shop", "production", doubt)
 
 
 async def frozen(team: Team) -> None:
     await team.passes(61 * MINUTE)
-    now = team.house.now()
+    now = team.context.now()
     team.ci.frozen = (Freeze("production", now, now + 60 * MINUTE, "deploy freeze at the CI"),)
 
 
@@ -69,7 +74,9 @@ async def test_nobody_lets_a_pipeline_go_on_that_no_step_could_be_started_in(
 
 
 @pytest.mark.case("races-16")
-async def test_a_gate_that_was_refused_is_opened_by_the_same_press_when_nothing_keeps_it_any_more(team: Team) -> None:
+async def test_a_gate_that_was_refused_is_opened_by_the_same_press_when_nothing_keeps_it_any_more(
+    team: Team,
+) -> None:
     v2 = await waits_at_its_gate(team)
     await locked(team)
     assert "is not let go on" in await team.says("cy", OpenGate(v2))
@@ -80,7 +87,9 @@ async def test_a_gate_that_was_refused_is_opened_by_the_same_press_when_nothing_
 
 
 @pytest.mark.case("races-16")
-async def test_what_comes_between_the_press_and_the_provider_keeps_the_gate_shut_until_it_is_gone(team: Team) -> None:
+async def test_what_comes_between_the_press_and_the_provider_keeps_the_gate_shut_until_it_is_gone(
+    team: Team,
+) -> None:
     v2 = await waits_at_its_gate(team)
     await team.says("cy", OpenGate(v2))
     team.ci.during[f"look {FIRST}"] = lambda: says(team, Lock("shop", "production", "fire"))
@@ -94,7 +103,9 @@ async def test_what_comes_between_the_press_and_the_provider_keeps_the_gate_shut
 
 
 @pytest.mark.case("races-16")
-async def test_the_gate_of_a_smoke_test_is_not_kept_as_nothing_changes_by_it(team_with: Any) -> None:
+async def test_the_gate_of_a_smoke_test_is_not_kept_as_nothing_changes_by_it(
+    team_with: Any,
+) -> None:
     async with team_with(smoke=True) as team:
         v2 = await team.rolls_out_v2()
         await team.passes(SECOND)
@@ -111,24 +122,40 @@ async def says(team: Team, command: Command) -> None:
 
 
 @pytest.mark.case("races-16")
-async def test_a_gate_that_a_lock_keeps_is_named_as_that_gate_and_not_as_the_step_after_it(team: Team) -> None:
+async def test_a_gate_that_a_lock_keeps_is_named_as_that_gate_and_not_as_the_step_after_it(
+    team: Team,
+) -> None:
     v2 = await waits_at_its_gate(team)
     await team.says("cy", OpenGate(v2))
     await locked(team)
     await team.passes(2 * MINUTE)
-    assert "It is not let go on before release: shop in production is locked: fire." in await team.shown(v2)
-    assert [step.state for step in (await team.card(v2)).steps] == [StepState.RUNNING, StepState.PENDING]
+    assert (
+        "It is not let go on before release: shop in production is locked: fire."
+        in await team.shown(v2)
+    )
+    assert [step.state for step in (await team.card(v2)).steps] == [
+        StepState.RUNNING,
+        StepState.PENDING,
+    ]
     assert "left" not in (await team.shown(v2)).splitlines()[0]
     answer = await team.says("bo", Unlock("shop", "production"))
-    assert "*shop v2 → production* is held no longer: its pipeline goes on with release at 5 %, as somebody has let it." in answer
+    assert (
+        "*shop v2 → production* is held no longer: its pipeline goes on with release at 5 "
+        "%, as somebody has let it."
+    ) in answer
     assert "its pipeline goes on with release at 5 %" in (await team.said("lock_said"))[-1]
     again = await team.says("bo", OpenGate(v2))
-    assert again.startswith("<@UCY> has let the pipeline of shop v2 → production go on already: it goes on with release at the next look")
+    assert again.startswith(
+        "<@UCY> has let the pipeline of shop v2 → production go on already: it goes on with "
+        "release at the next look"
+    )
     await team.passes(MINUTE)
     assert team.ci.opened == [FIRST]
 
 
-async def test_whoever_unlocks_is_told_that_a_pipeline_waits_at_its_gate_for_somebody(team: Team) -> None:
+async def test_whoever_unlocks_is_told_that_a_pipeline_waits_at_its_gate_for_somebody(
+    team: Team,
+) -> None:
     await waits_at_its_gate(team)
     await locked(team)
     answer = await team.says("bo", Unlock("shop", "production"))
@@ -136,16 +163,23 @@ async def test_whoever_unlocks_is_told_that_a_pipeline_waits_at_its_gate_for_som
 
 
 async def test_the_gate_of_the_last_step_that_a_lock_keeps_is_shown_so_too(team_with: Any) -> None:
-    async with team_with(gates=(), checklist=(), approvals=(), after="", strategy="rolling") as team:
+    async with team_with(
+        gates=(), checklist=(), approvals=(), after="", strategy="rolling"
+    ) as team:
         team.ci.stages = (Stage("release", RunState.WAITING, passable=True),)
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(MINUTE)
         await locked(team)
         await team.passes(MINUTE)
-        assert "It is not let go on before release: shop in production is locked: fire." in await team.shown("shop-1")
+        assert (
+            "It is not let go on before release: shop in production is locked: fire."
+            in await team.shown("shop-1")
+        )
 
 
-async def test_no_time_is_estimated_for_a_rollout_that_a_lock_keeps_from_its_next_step(team: Team) -> None:
+async def test_no_time_is_estimated_for_a_rollout_that_a_lock_keeps_from_its_next_step(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     assert "about" in (await team.shown(v2)).splitlines()[0]
     await locked(team)

@@ -27,7 +27,9 @@ def test_whatever_waits_for_too_long_has_a_reason_in_words() -> None:
     assert set(OUT_OF_TIME) == WAITING
 
 
-async def test_a_lock_that_is_taken_away_while_another_holds_is_told_with_the_other(team: Team) -> None:
+async def test_a_lock_that_is_taken_away_while_another_holds_is_told_with_the_other(
+    team: Team,
+) -> None:
     await team.asks_for_v2()
     await team.says("bo", Lock("shop", "production", "fire"))
     await team.says("bo", Lock("", "production", "incident 7"))
@@ -39,7 +41,9 @@ async def test_a_lock_that_is_taken_away_while_another_holds_is_told_with_the_ot
     )  # fmt: skip
 
 
-async def test_a_lock_with_an_end_is_not_said_to_last_until_somebody_takes_it_away(team: Team) -> None:
+async def test_a_lock_with_an_end_is_not_said_to_last_until_somebody_takes_it_away(
+    team: Team,
+) -> None:
     await team.rolls_out_v2()
     said = await team.says("bo", Lock("shop", "production", "load test", 7200))
     assert "shop v2 → production goes no further before that is over." in said
@@ -53,7 +57,8 @@ async def test_an_approval_that_comes_after_a_lock_is_refused_with_what_is_open(
     await team.says("bo", Lock("shop", "production", "load test"))
     await team.passes()
     assert await team.says("bo", Approve(v2)) == (
-        "shop v2 → production waits for its gates, not for approval now. Open: not locked (shop in production is locked: load test)."
+        "shop v2 → production waits for its gates, not for approval now. Open: not locked (shop "
+        "in production is locked: load test)."
     )
 
 
@@ -66,7 +71,9 @@ async def test_a_tick_can_be_taken_back_while_an_approval_is_waited_for(team: Te
     assert "not ticked" in await team.shown(v2)
 
 
-async def test_go_now_is_offered_where_the_watch_alone_keeps_it_and_taken_nowhere_else(team_with: Any) -> None:
+async def test_go_now_is_offered_where_the_watch_alone_keeps_it_and_taken_nowhere_else(
+    team_with: Any,
+) -> None:
     async with team_with(**FREE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         while (await team.deployment("shop-1")).state is not State.WATCHING:
@@ -75,7 +82,9 @@ async def test_go_now_is_offered_where_the_watch_alone_keeps_it_and_taken_nowher
         await team.says("bo", Lock("shop", "production", "fire"))
         await team.passes()
         assert Action.GO_NOW not in (await team.card("shop-2")).actions
-        assert "waits for its gates, not only for the end of that watch." in await team.says("ana", GoNow("shop-2"))
+        assert "waits for its gates, not only for the end of that watch." in await team.says(
+            "ana", GoNow("shop-2")
+        )
         await team.says("bo", Unlock("shop", "production"))
         await team.passes()
         assert Action.GO_NOW in (await team.card("shop-2")).actions

@@ -1,4 +1,6 @@
-"""Every command that is printed somewhere is accepted in the state that prints it: at night nobody finds another one."""
+"""Every command that is printed somewhere is accepted in the state that prints it: at night
+nobody finds another one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ from typing import Any
 import pytest
 
 from bot.domain.changes import Changes
-from bot.domain.commands import Cancel, Command, Deploy, Lock, Quarantine, RollBack, SayLive, Status, Unlock
+from bot.domain.commands import (
+    Cancel,
+    Command,
+    Deploy,
+    Lock,
+    Quarantine,
+    RollBack,
+    SayLive,
+    Status,
+    Unlock,
+)
 from bot.domain.deployment import State
 from bot.domain.grammar import parse_deploy, parse_rollback
 from bot.ports.talk import Intent, Place
@@ -18,7 +30,14 @@ from bot.services import overview, use_cases
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, PEOPLE, Team, readable, working
 
-SWIFT: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": MINUTE}
+SWIFT: dict[str, Any] = {
+    "gates": (),
+    "checklist": (),
+    "approvals": (),
+    "after": "",
+    "strategy": "rolling",
+    "watch": MINUTE,
+}
 MIGRATES = Changes(total=1, files=("migrations/7.sql",))
 
 _PRINTED = (
@@ -57,9 +76,15 @@ def typed(command: str) -> Command:
 
 
 async def everything_shown(team: Team, answers: list[str]) -> str:
-    """Read what people can read now: the status, the Home, every card, every message, and what was answered."""
-    cards = [await team.shown(each) for each in ("shop-1", "shop-2", "shop-3") if await _exists(team, each)]
-    home = str(Dialogs(team.words).home(await overview.rows(team.house), roles=[]))
+    """Read what people can read now: the status, the Home, every card, every
+    message, and what was answered.
+    """
+    cards = [
+        await team.shown(each)
+        for each in ("shop-1", "shop-2", "shop-3")
+        if await _exists(team, each)
+    ]
+    home = str(Dialogs(team.words).home(await overview.rows(team.context), roles=[]))
     now = [readable(team.reads(message)) for message in await team.outbox()]
     return "\n".join([*answers, await team.says("bo", Status()), readable(home), *cards, *now])
 
@@ -69,7 +94,7 @@ async def _exists(team: Team, id: str) -> bool:
         return await reader.deployment(id) is not None
 
 
-# The situations: each gives what was answered on the way ----------------------------------------------------------------------------------
+# The situations: each gives what was answered on the way ----------------------------------------
 
 
 async def _live(team: Team, version: str) -> None:
@@ -133,7 +158,10 @@ async def a_migration_is_degraded_at_its_first_step(team: Team) -> list[str]:
 async def a_rollout_stands_still_behind_a_lock(team: Team) -> list[str]:
     await team.says("ana", Deploy("shop", "production", "v2", strategy="canary"))
     await team.passes(MINUTE)
-    said = [await team.says("bo", Lock("shop", "production", "fire")), await team.says("bo", Cancel("shop-1"))]
+    said = [
+        await team.says("bo", Lock("shop", "production", "fire")),
+        await team.says("bo", Cancel("shop-1")),
+    ]
     await team.passes(15 * MINUTE)
     assert "stands still" in await team.shown("shop-1")
     return said
@@ -142,7 +170,10 @@ async def a_rollout_stands_still_behind_a_lock(team: Team) -> list[str]:
 async def a_rollout_stands_still_behind_a_lock_of_everything(team: Team) -> list[str]:
     await team.says("ana", Deploy("shop", "production", "v2", strategy="canary"))
     await team.passes(MINUTE)
-    said = [await team.says("bo", Lock("", "production", "incident 7")), await team.says("bo", Unlock("shop", "production"))]
+    said = [
+        await team.says("bo", Lock("", "production", "incident 7")),
+        await team.says("bo", Unlock("shop", "production")),
+    ]
     await team.passes(15 * MINUTE)
     assert "stands still" in await team.shown("shop-1")
     return said
@@ -174,13 +205,24 @@ async def nobody_leads_what_is_ready(team: Team) -> list[str]:
 
 
 async def a_version_without_the_migration_of_what_is_live_waits(team: Team) -> list[str]:
-    team.ci.parted = {"a b": MIGRATES, "b a": Changes(total=1, files=("migrations/7.sql",), backwards=True)}
+    team.ci.parted = {
+        "a b": MIGRATES,
+        "b a": Changes(total=1, files=("migrations/7.sql",), backwards=True),
+    }
     await _live(team, "v2")
-    team.ci.parted = {**team.ci.parted, "b c": Changes(total=1, files=("cart.py",)), "c b": MIGRATES}
+    team.ci.parted = {
+        **team.ci.parted,
+        "b c": Changes(total=1, files=("cart.py",)),
+        "c b": MIGRATES,
+    }
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes(MINUTE)
-    assert "database fits: v2 brought migrations/7.sql, which v3 has not" in await team.shown("shop-2")
-    assert "the lead can go back by the migration's own plan and say so" in await team.shown("shop-2")
+    assert "database fits: v2 brought migrations/7.sql, which v3 has not" in await team.shown(
+        "shop-2"
+    )
+    assert "the lead can go back by the migration's own plan and say so" in await team.shown(
+        "shop-2"
+    )
     return []
 
 
@@ -217,14 +259,23 @@ async def test_every_printed_command_is_accepted_in_the_state_that_prints_it(
         (tmp_path / str(number)).mkdir()
         async with working(tmp_path / str(number), **SWIFT) as team:
             await situation(team)
-            intent = Intent("printed", typed(command), PEOPLE["bo"], Place("C2"), team.house.now())
-            answer = await use_cases.carry_out(team.house, intent)
+            intent = Intent(
+                "printed", typed(command), PEOPLE["bo"], Place("C2"), team.context.now()
+            )
+            answer = await use_cases.carry_out(team.context, intent)
             assert answer is not None
             assert answer.name != "refusal", f"{command}: {answer.facts['sentence']}"
 
 
 @pytest.mark.case("card-and-people-12")
-async def test_what_is_live_and_quarantined_after_a_rollback_is_rolled_back_by_the_command_that_is_printed(swift: Team) -> None:
+async def test_what_is_live_and_quarantined_after_a_rollback_is_rolled_back_by_the_command_that_is_printed(
+    swift: Team,
+) -> None:
     await what_a_rollback_brought_back_is_quarantined(swift)
-    assert "stays live until <@UBO> rolls it back: /rollback shop production because TEXT" in await swift.says("ana", Status())
-    assert "Roll shop in production back from v2 to *v1*?" in await swift.says("bo", RollBack("shop", "production", reason="errors"))
+    assert (
+        "stays live until <@UBO> rolls it back: /rollback shop production because TEXT"
+        in await swift.says("ana", Status())
+    )
+    assert "Roll shop in production back from v2 to *v1*?" in await swift.says(
+        "bo", RollBack("shop", "production", reason="errors")
+    )

@@ -1,4 +1,6 @@
-"""What the card says about the CI run that a step waits for: its stages, its silence, what is odd about it, and its own gates."""
+"""What the card says about the CI run that a step waits for: its stages, its silence, what is odd
+about it, and its own gates.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import pace_of
+from bot.app import intervals_of
 from bot.domain.actions import Action
 from bot.domain.commands import OpenGate, RollBack
 from bot.domain.deployment import State
@@ -16,7 +18,7 @@ from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports.ci import CIRun, GateAnswer
 from bot.ports.engine import Later
 from bot.services import rollouts
-from bot.services.house import House, Pace
+from bot.services.context import Context, PollIntervals
 from bot.services.rollback_steps import stand_down
 from bot.services.rollouts import look, odd
 from bot.settings import Settings
@@ -32,7 +34,9 @@ LOCKED = replace(HELD, passable=False)
 STEP = Step(0, "canary-5", 5, MINUTE, StepState.RUNNING, "run-1", started_at=NOW)
 
 
-async def test_the_card_follows_the_stages_and_the_thread_says_how_long_they_took(team: Team) -> None:
+async def test_the_card_follows_the_stages_and_the_thread_says_how_long_they_took(
+    team: Team,
+) -> None:
     team.ci.stages = (BUILD, RELEASE)
     v2 = await team.rolls_out_v2()
     assert "✓ build 12 s   ▶ release" in await team.shown(v2)
@@ -43,23 +47,34 @@ async def test_the_card_follows_the_stages_and_the_thread_says_how_long_they_too
     assert "build 12 s · release running" in done[0]
 
 
-async def test_a_stage_that_runs_shows_how_long_it_usually_takes_once_three_were_seen(team: Team) -> None:
+async def test_a_stage_that_runs_shows_how_long_it_usually_takes_once_three_were_seen(
+    team: Team,
+) -> None:
     team.ci.stages = (BUILD, RELEASE)
     v2 = await team.rolls_out_v2()
     assert "▶ release usually" not in await team.shown(v2)
-    async with team.house.store.transaction() as tx:
+    async with team.context.store.transaction() as tx:
         for index, seconds in enumerate((100, 40, 50), start=90):
             stage = Stage("release", RunState.SUCCEEDED, NOW, NOW + seconds * SECOND)
-            await tx.save_steps(v2, [replace(STEP, index=index, state=StepState.DONE, deployed_at=NOW, stages=(stage,))])
+            await tx.save_steps(
+                v2,
+                [
+                    replace(
+                        STEP, index=index, state=StepState.DONE, deployed_at=NOW, stages=(stage,)
+                    )
+                ],
+            )
     assert "✓ build 12 s   ▶ release usually within 1 min 30 s" in await team.shown(v2)
 
 
-async def test_the_smoke_run_does_not_forget_the_stages_of_the_run_that_deployed(team: Team) -> None:
+async def test_the_smoke_run_does_not_forget_the_stages_of_the_run_that_deployed(
+    team: Team,
+) -> None:
     team.ci.stages = (BUILD,)
     v2 = await team.rolls_out_v2()
     team.ci.stages = ()
     await team.passes(10 * MINUTE)
-    async with team.house.store.reading() as reader:
+    async with team.context.store.reading() as reader:
         step, *_ = await reader.steps(v2)
         assert (step.state, step.deploying_stages) == (StepState.HOLDING, (BUILD,))
         took = await reader.stage_seconds("shop", "production", step.key)
@@ -120,11 +135,21 @@ async def test_a_gate_that_stays_shut_is_not_said_to_be_open(team: Team) -> None
 @pytest.mark.parametrize(
     ("found", "said", "again"),
     [
-        (GateAnswer.WAS_OPEN, "was open already when <@UBO> let the pipeline go on", "has been opened already"),
-        (GateAnswer.NOT_THERE, "Nothing was opened on the word of <@UBO>", "waits at no gate of production"),
+        (
+            GateAnswer.WAS_OPEN,
+            "was open already when <@UBO> let the pipeline go on",
+            "has been opened already",
+        ),
+        (
+            GateAnswer.NOT_THERE,
+            "Nothing was opened on the word of <@UBO>",
+            "waits at no gate of production",
+        ),
     ],
 )
-async def test_a_gate_that_was_not_opened_here_is_said_in_the_thread_once(team: Team, found: GateAnswer, said: str, again: str) -> None:
+async def test_a_gate_that_was_not_opened_here_is_said_in_the_thread_once(
+    team: Team, found: GateAnswer, said: str, again: str
+) -> None:
     team.ci.stages, team.ci.gate_is = (BUILD, HELD), found
     v2 = await team.rolls_out_v2()
     await team.says("bo", OpenGate(v2))
@@ -137,17 +162,23 @@ async def test_a_gate_that_was_not_opened_here_is_said_in_the_thread_once(team: 
 
 
 @pytest.mark.case("trust-9")
-async def test_a_pipeline_that_somebody_let_go_on_elsewhere_is_said_to_have_been_open(team: Team) -> None:
+async def test_a_pipeline_that_somebody_let_go_on_elsewhere_is_said_to_have_been_open(
+    team: Team,
+) -> None:
     team.ci.stages = (BUILD, HELD)
     v2 = await team.rolls_out_v2()
     await team.says("bo", OpenGate(v2))
     team.ci.stages = (BUILD, RELEASE)
     await team.passes(MINUTE)
-    assert "The gate before release was open already" in "\n".join(await team.said("gate_not_opened"))
+    assert "The gate before release was open already" in "\n".join(
+        await team.said("gate_not_opened")
+    )
     assert team.ci.asked_to_open == []
 
 
-async def test_a_gate_that_was_opened_here_by_an_answer_that_was_lost_is_not_said_to_have_been_open(team: Team) -> None:
+async def test_a_gate_that_was_opened_here_by_an_answer_that_was_lost_is_not_said_to_have_been_open(
+    team: Team,
+) -> None:
     team.ci.stages = (BUILD, HELD)
     v2 = await team.rolls_out_v2()
     team.ci.answer_to_open_is_lost = True
@@ -165,10 +196,16 @@ async def test_a_click_on_one_gate_never_opens_the_next(team: Team) -> None:
     team.ci.stages = (BUILD, replace(HELD, name="drop the old table"))
     assert "goes on with release" in await team.says("bo", OpenGate(v2, before))
     await team.passes()
-    assert team.ci.opened == [], "the pipeline waits elsewhere by now, and the card has not seen it yet"
+    assert team.ci.opened == [], (
+        "the pipeline waits elsewhere by now, and the card has not seen it yet"
+    )
     await team.passes(MINUTE)
-    assert "does not wait at this gate of its pipeline any more" in await team.says("bo", OpenGate(v2, before))
-    assert "goes on with drop the old table" in await team.says("bo", OpenGate(v2, (await team.card(v2)).gate))
+    assert "does not wait at this gate of its pipeline any more" in await team.says(
+        "bo", OpenGate(v2, before)
+    )
+    assert "goes on with drop the old table" in await team.says(
+        "bo", OpenGate(v2, (await team.card(v2)).gate)
+    )
     await team.passes(MINUTE)
     assert len(team.ci.opened) == 1
 
@@ -203,33 +240,41 @@ async def test_what_was_seen_before_the_click_does_not_undo_the_click(team: Team
     async def the_lead_goes_back() -> None:
         await team.says("bo", RollBack(deployment=v2))
         async with team.database.store.reading() as reader:
-            back = next(each for each in await reader.history("shop", "production", limit=5) if each.undoes == v2)
-        assert await stand_down(team.house, back.id) is True
+            back = next(
+                each
+                for each in await reader.history("shop", "production", limit=5)
+                if each.undoes == v2
+            )
+        assert await stand_down(team.context, back.id) is True
 
     team.ci.stages = (BUILD, replace(RELEASE, name="verify"))
     team.ci.meanwhile = the_lead_goes_back
-    await look(team.house, v2, 0)
+    await look(team.context, v2, 0)
     async with team.database.store.reading() as reader:
         assert (await reader.steps(v2))[0].state is StepState.SKIPPED
 
 
-async def looks(team: Team, house: House, deployment: str, *after: float) -> list[float]:
-    """Look at the first step each so many seconds later; give the pauses that are taken then, 0 for the usual one."""
+async def looks(team: Team, context: Context, deployment: str, *after: float) -> list[float]:
+    """Look at the first step each so many seconds later; give the pauses that are taken
+    then, 0 for the usual one.
+    """
     pauses = []
     for seconds in after:
         team.engine.clock.advance(seconds * SECOND)
-        found = await rollouts.look(house, deployment, 0)
+        found = await rollouts.look(context, deployment, 0)
         pauses.append(found.pause.total_seconds() if isinstance(found, Later) else 0.0)
     return pauses
 
 
-async def test_a_run_that_does_not_get_on_is_looked_at_less_and_less_until_it_moves(team: Team) -> None:
+async def test_a_run_that_does_not_get_on_is_looked_at_less_and_less_until_it_moves(
+    team: Team,
+) -> None:
     team.ci.stages = (BUILD, RELEASE)
     v2 = await team.rolls_out_v2(timedelta(0))
-    house = replace(team.house, pace=Pace())
-    assert await looks(team, house, v2, 0, 5, 5, 10, 20, 30, 30) == [5, 5, 10, 20, 30, 30, 30]
+    context = replace(team.context, intervals=PollIntervals())
+    assert await looks(team, context, v2, 0, 5, 5, 10, 20, 30, 30) == [5, 5, 10, 20, 30, 30, 30]
     team.ci.stages = (BUILD, replace(RELEASE, sentence="2 of 3 pods"))
-    assert await looks(team, house, v2, 7, 5, 5) == [5, 5, 10]
+    assert await looks(team, context, v2, 7, 5, 5) == [5, 5, 10]
 
 
 async def test_a_rollback_is_looked_at_often_throughout(team: Team) -> None:
@@ -237,18 +282,23 @@ async def test_a_rollback_is_looked_at_often_throughout(team: Team) -> None:
     v2 = await team.rolls_out_v2()
     await team.says("bo", RollBack(deployment=v2))
     await team.passes()
-    assert await looks(team, team.house, "shop-3", 5, 60, 600) == [0, 0, 0]
+    assert await looks(team, team.context, "shop-3", 5, 60, 600) == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("quiet", "pause"), [(0, 5), (4, 5), (6, 6), (20, 20), (31, 30), (9999, 30)])
+@pytest.mark.parametrize(
+    ("quiet", "pause"), [(0, 5), (4, 5), (6, 6), (20, 20), (31, 30), (9999, 30)]
+)
 def test_the_pauses_double_between_two_bounds(quiet: float, pause: float) -> None:
-    assert Pace().after(quiet * SECOND) == pause * SECOND
+    assert PollIntervals().after(quiet * SECOND) == pause * SECOND
 
 
 @pytest.mark.parametrize(("every", "slowest"), [(0.2, 1.2), (5, 30), (10, 30), (60, 60)])
 def test_the_bounds_follow_the_setting(every: float, slowest: float) -> None:
-    pace = pace_of(Settings.read({"GONOGO_POLL_SECONDS": str(every)}))
-    assert (pace.run, pace.after(timedelta(hours=1))) == (every * SECOND, slowest * SECOND)
+    intervals = intervals_of(Settings.read({"GONOGO_POLL_SECONDS": str(every)}))
+    assert (intervals.run, intervals.after(timedelta(hours=1))) == (
+        every * SECOND,
+        slowest * SECOND,
+    )
 
 
 NOT_BEGUN = "the run has not begun within 30 s; see whether the CI provider has a free runner"
@@ -258,13 +308,18 @@ ELSEWHERE = "it waits before release at a gate of the CI provider's own; open it
 @pytest.mark.parametrize(
     ("run", "after", "said"),
     [
-        (CIRun("1", RunState.QUEUED), 30, ""), (CIRun("1", RunState.QUEUED), 31, NOT_BEGUN),
+        (CIRun("1", RunState.QUEUED), 30, ""),
+        (CIRun("1", RunState.QUEUED), 31, NOT_BEGUN),
         (CIRun("1", RunState.RUNNING), 9999, ""),  # that it hangs is said elsewhere
         (CIRun("1", RunState.RUNNING, sentence="replaced by run 2"), 5, "replaced by run 2"),
         (CIRun("1", RunState.WAITING, stages=(BUILD, LOCKED)), 5, ELSEWHERE),
-        (CIRun("1", RunState.WAITING), 5, "it waits at a gate of the CI provider's own; open it there"),
+        (
+            CIRun("1", RunState.WAITING),
+            5,
+            ("it waits at a gate of the CI provider's own; open it there"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_odd_is_said_with_the_next_step(run: CIRun, after: float, said: str) -> None:
     assert odd(run, STEP, NOW + timedelta(seconds=after)) == said
 

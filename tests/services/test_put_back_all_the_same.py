@@ -1,4 +1,6 @@
-"""A rollback that is given up when nothing but its smoke test was missing has put the other version back, and that is said."""
+"""A rollback that is given up when nothing but its smoke test was missing has put the other
+version back, and that is said.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,24 @@ async def test_it_is_said_before_it_is_given_up_and_everywhere_after(team_with: 
     async with team_with(**ALONE, smoke=True) as team:
         await waits_for_its_smoke_test(team)
         asked = await answered(team, "bo", TYPED)
-        assert "v1 is put back already and serves; only its smoke test is missing." in str(asked.facts["sentence"])
+        assert "v1 is put back already and serves; only its smoke test is missing." in str(
+            asked.facts["sentence"]
+        )
         said = await gives_up(team)
-        assert "*v1* is put back and serves; only its smoke test was missing. Until somebody says so it counts as unclear" in said
-        assert "when v1 was put back and only its smoke test was missing" in await team.shown("shop-1")
+        assert (
+            "*v1* is put back and serves; only its smoke test was missing. Until somebody "
+            "says so it counts as unclear"
+        ) in said
+        assert "when v1 was put back and only its smoke test was missing" in await team.shown(
+            "shop-1"
+        )
         await team.passes(MINUTE)
         assert WHEN in await team.says("ana", Status("shop"))
         (alarm,) = await team.said("failed")
-        assert "*v1* is put back and serves; that it works has not been shown. Its lead decides: if it does, say so: " in alarm
+        assert (
+            "*v1* is put back and serves; that it works has not been shown. Its lead "
+            "decides: if it does, say so: "
+        ) in alarm
         assert "/deploy live shop production is v1 because TEXT" in alarm
         assert "What runs in production is unclear" not in alarm
 
@@ -40,4 +52,7 @@ async def test_one_whose_run_was_given_up_has_put_nothing_back(team_with: Any) -
         assert "is put back" not in await gives_up(team)
         assert "put back" not in await team.shown("shop-1")
         (alarm,) = await team.said("failed")
-        assert "What runs in production is unclear, since the rollback of *shop v2 → production* was given up." in alarm
+        assert (
+            "What runs in production is unclear, since the rollback of *shop v2 → "
+            "production* was given up."
+        ) in alarm

@@ -1,4 +1,6 @@
-"""A bad version is kept out from the moment in which its rollback is decided, also while that hangs and after it was given up."""
+"""A bad version is kept out from the moment in which its rollback is decided, also while that hangs
+and after it was given up.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy
-from bot.domain.commands import Cancel, Check, Deploy, Quarantine, RollBack, SayWhy, Unlock, Unquarantine
+from bot.domain.commands import (
+    Cancel,
+    Check,
+    Deploy,
+    Quarantine,
+    RollBack,
+    SayWhy,
+    Unlock,
+    Unquarantine,
+)
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from handlers.slack.buttons import AT_ONCE
@@ -29,18 +40,27 @@ async def _kept_out(team: Team) -> str:
 
 def _beside(team: Team) -> None:
     """Add an environment to which the same versions go."""
-    policy = EnvironmentPolicy("production-eu", "canary", watch=20 * MINUTE, automatic_rollback=AutomaticRollback.OFF)
-    team.house.catalog.services["shop"].environments["production-eu"] = policy
+    policy = EnvironmentPolicy(
+        "production-eu", "canary", watch=20 * MINUTE, automatic_rollback=AutomaticRollback.OFF
+    )
+    team.context.catalog.services["shop"].environments["production-eu"] = policy
 
 
-async def test_it_is_quarantined_by_the_click_and_cannot_be_deployed_elsewhere_while_its_rollback_goes_on(team_with: Any) -> None:
+async def test_it_is_quarantined_by_the_click_and_cannot_be_deployed_elsewhere_while_its_rollback_goes_on(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         _beside(team)
         await rolls_back(team)
         assert (await team.deployment("shop-1")).state is State.ROLLING_BACK
         assert WHY in await team.says("ana", Deploy("shop", "production-eu", "v2"))
-        assert "not possible, the version is quarantined" in await team.says("ana", Check("shop", "production-eu", "v2"))
-        assert "v2 is *quarantined*: nothing goes back to it, and it is not deployed again" in await team.shown("shop-1")
+        assert "not possible, the version is quarantined" in await team.says(
+            "ana", Check("shop", "production-eu", "v2")
+        )
+        assert (
+            "v2 is *quarantined*: nothing goes back to it, and it is not deployed again"
+            in await team.shown("shop-1")
+        )
 
 
 async def test_whoever_rolls_it_back_reads_that_it_is_quarantined(team_with: Any) -> None:
@@ -49,10 +69,15 @@ async def test_whoever_rolls_it_back_reads_that_it_is_quarantined(team_with: Any
         team.numbers.new = BAD
         await team.passes(5 * MINUTE)
         said = await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
-        assert said.startswith("Rolling shop in production back to *v1*. v2 is quarantined. The card shows how it goes.")
+        assert said.startswith(
+            "Rolling shop in production back to *v1*. v2 is quarantined. "
+            "The card shows how it goes."
+        )
 
 
-async def test_what_is_under_way_with_it_elsewhere_stands_still_from_then_on_and_its_lead_is_called_once(team_with: Any) -> None:
+async def test_what_is_under_way_with_it_elsewhere_stands_still_from_then_on_and_its_lead_is_called_once(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         _beside(team)
         await team.says("ana", Deploy("shop", "production-eu", "v2"))
@@ -63,15 +88,21 @@ async def test_what_is_under_way_with_it_elsewhere_stands_still_from_then_on_and
         await team.passes(3 * MINUTE)
         team.ci.ends["rollback"] = RunState.RUNNING
         await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
-        assert [each.deployment for each in await team.outbox() if each.template == "quarantined"] == ["shop-1"]
+        assert [
+            each.deployment for each in await team.outbox() if each.template == "quarantined"
+        ] == ["shop-1"]
         assert WHY in await team.shown("shop-1")
         team.ci.ends.clear()
         await team.passes(5 * MINUTE)
         assert (await team.deployment("shop-2")).state is State.ROLLED_BACK
-        assert [each.deployment for each in await team.outbox() if each.template == "quarantined"] == ["shop-1"]
+        assert [
+            each.deployment for each in await team.outbox() if each.template == "quarantined"
+        ] == ["shop-1"]
 
 
-async def test_it_stays_quarantined_once_the_rollback_is_given_up_and_the_next_one_says_nothing_anew(team_with: Any) -> None:
+async def test_it_stays_quarantined_once_the_rollback_is_given_up_and_the_next_one_says_nothing_anew(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await gives_up(team)
@@ -88,7 +119,9 @@ async def test_it_stays_quarantined_once_the_rollback_is_given_up_and_the_next_o
         assert await _kept_out(team) == why
 
 
-async def test_what_is_lifted_while_it_goes_back_stays_lifted_when_it_is_back(team_with: Any) -> None:
+async def test_what_is_lifted_while_it_goes_back_stays_lifted_when_it_is_back(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await rolls_back(team)
         await team.says("bo", Unquarantine("shop", "v2", "it was the database"))
@@ -123,10 +156,14 @@ async def test_going_back_from_a_healthy_version_keeps_nothing_out_and_whoever_a
         assert not await _kept_out(team)
         asked = await team.says("ana", Deploy("shop", "production", "v2"))
         assert "shop-2, which is rolling v2 back there now, comes first there." in asked
-        assert "shop-2 comes first there." in await team.says("ana", Deploy("shop", "production", "v3"))
+        assert "shop-2 comes first there." in await team.says(
+            "ana", Deploy("shop", "production", "v3")
+        )
 
 
-async def test_the_same_version_is_refused_in_the_same_place_with_the_rollback_that_takes_it_away(team_with: Any) -> None:
+async def test_the_same_version_is_refused_in_the_same_place_with_the_rollback_that_takes_it_away(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await rolls_back(team)
         said = await team.says("ana", Deploy("shop", "production", "v2"))
@@ -135,14 +172,18 @@ async def test_the_same_version_is_refused_in_the_same_place_with_the_rollback_t
 
 
 async def _asks_again(team: Team) -> None:
-    """Have v2 asked for again in its place after its quarantine was lifted, and quarantined once more while that waits."""
+    """Have v2 asked for again in its place after its quarantine was lifted, and quarantined
+    once more while that waits.
+    """
     await rolls_back(team, RunState.SUCCEEDED)
     await team.passes(5 * MINUTE)
     await team.says("bo", Unquarantine("shop", "v2", "it was the database"))
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes(MINUTE)
     async with team.database.store.transaction() as tx:
-        await tx.put_in_quarantine("shop", COMMITS["v2"], reason="it leaks", by=team.rota.person, at=team.house.now())
+        await tx.put_in_quarantine(
+            "shop", COMMITS["v2"], reason="it leaks", by=team.rota.person, at=team.context.now()
+        )
 
 
 async def test_a_quarantined_version_that_waits_is_refused_with_its_quarantine_and_whoever_asked_is_offered_to_take_it_back(
@@ -151,7 +192,10 @@ async def test_a_quarantined_version_that_waits_is_refused_with_its_quarantine_a
     async with team_with(**ALONE) as team:
         await _asks_again(team)
         said = await team.says("ana", Deploy("shop", "production", "v2"))
-        waits = "shop-3, which is to bring it to production, does not begin: /deploy cancel shop-3 takes it back."
+        waits = (
+            "shop-3, which is to bring it to production, does not begin: /deploy "
+            "cancel shop-3 takes it back."
+        )
         assert said.startswith(f"v2 is quarantined: it leaks. {waits}")
         assert "the quarantine is lifted: /deploy unquarantine shop v2 because TEXT." in said
         assert "brings" not in said
@@ -168,7 +212,9 @@ async def test_nobody_is_offered_to_take_back_what_they_cannot(team_with: Any) -
         assert "Only <@UANA>" in await team.says("cy", Cancel("shop-3"))
 
 
-async def test_a_gate_after_a_failure_does_not_offer_the_version_that_failed_as_the_answer_to_it(team_with: Any) -> None:
+async def test_a_gate_after_a_failure_does_not_offer_the_version_that_failed_as_the_answer_to_it(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         team.numbers.new = GOOD
@@ -181,11 +227,16 @@ async def test_a_gate_after_a_failure_does_not_offer_the_version_that_failed_as_
         await gives_up(team)
         await team.passes(MINUTE)
         assert "if this is the answer to it" not in await team.shown("shop-3")
-        assert "its card says whether it goes back; deploy another version, or say what is live" in await team.shown("shop-3")
+        assert (
+            "its card says whether it goes back; deploy another version, or say what is live"
+            in await team.shown("shop-3")
+        )
 
 
 @pytest.mark.parametrize("ends", [RunState.RUNNING, RunState.SUCCEEDED])
-async def test_a_reason_that_is_given_later_is_the_quarantines_as_well(team_with: Any, ends: RunState) -> None:
+async def test_a_reason_that_is_given_later_is_the_quarantines_as_well(
+    team_with: Any, ends: RunState
+) -> None:
     async with team_with(**ALONE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         team.numbers.new = BAD
@@ -199,7 +250,9 @@ async def test_a_reason_that_is_given_later_is_the_quarantines_as_well(team_with
         await team.says("bo", Unlock("shop", "production"))
 
 
-async def test_a_retrospective_tells_each_time_that_the_version_was_quarantined_and_let_in_again(team_with: Any) -> None:
+async def test_a_retrospective_tells_each_time_that_the_version_was_quarantined_and_let_in_again(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await team.says("bo", Unquarantine("shop", "v2", "the numbers lied"))
@@ -209,7 +262,11 @@ async def test_a_retrospective_tells_each_time_that_the_version_was_quarantined_
         await team.rolls_back("bo", TYPED)
         await team.passes(5 * MINUTE)
         told = (await team.said("retrospective"))[-1]
-        lines = [line.partition(" UTC ")[2] for line in told.splitlines() if "quarantine" in line and " UTC " in line]
+        lines = [
+            line.partition(" UTC ")[2]
+            for line in told.splitlines()
+            if "quarantine" in line and " UTC " in line
+        ]
         assert lines == [
             "the version was quarantined with its rollback",
             "the quarantine of the version was lifted by UBO: the numbers lied",
@@ -227,4 +284,7 @@ async def test_the_one_line_of_a_quarantined_version_that_could_not_be_looked_up
         await team.says("ana", Deploy("shop", "production", "v2"))
         team.ci.away = False
         await team.passes(3 * MINUTE)
-        assert "/deploy unquarantine shop v2 because TEXT. Asked for by <@UANA> (shop-3)" in await team.shown("shop-3")
+        assert (
+            "/deploy unquarantine shop v2 because TEXT. Asked for by <@UANA> (shop-3)"
+            in await team.shown("shop-3")
+        )

@@ -1,4 +1,6 @@
-"""Races, side doors, slices and wrong keys: what is said while something is looked at counts, at every door, and about what was shown."""
+"""Races, side doors, slices and wrong keys: what is said while something is looked at counts, at
+every door, and about what was shown.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,9 @@ async def test_a_tick_that_is_taken_back_during_the_review_keeps_the_deployment(
 
 
 @pytest.mark.case("races-1")
-async def test_a_rollback_of_the_environment_before_during_the_review_keeps_the_deployment(team: Team) -> None:
+async def test_a_rollback_of_the_environment_before_during_the_review_keeps_the_deployment(
+    team: Team,
+) -> None:
     v2 = await approved_v2(team)
     team.ci.during["quality b"] = says(team, "bo", RollBack(deployment="shop-1"))
     await team.passes(5 * MINUTE)
@@ -113,7 +117,9 @@ async def test_no_door_goes_back_over_a_migration(swift: Team, command: RollBack
     swift.ci.changes = MIGRATES
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
-    assert "A database migration lies between (migrations/7.sql)." in await swift.says("bo", command)
+    assert "A database migration lies between (migrations/7.sql)." in await swift.says(
+        "bo", command
+    )
     assert (await swift.deployment("shop-1")).state is State.VERIFIED
 
 
@@ -121,12 +127,16 @@ async def test_no_door_goes_back_over_a_migration(swift: Team, command: RollBack
 async def test_a_failed_smoke_test_does_not_go_back_over_a_migration_by_itself(team: Team) -> None:
     team.ci.changes = MIGRATES
     v2 = await team.asks_for_v2()
-    async with team.database.store.transaction() as tx:  # the gate would say so before; this is what follows if it is off
-        await tx.move(v2, State.ROLLING_OUT, at=team.house.now())
+    async with team.database.store.transaction() as tx:
+        # the gate would say so before; this is what follows if it is off
+        await tx.move(v2, State.ROLLING_OUT, at=team.context.now())
     team.ci.ends["smoke"] = RunState.FAILED
     await team.passes(5 * MINUTE)
     assert (await team.deployment(v2)).state is State.FAILED
-    assert "It is not rolled back by itself: A database migration lies between" in (await team.said("smoke_failed"))[0]
+    assert (
+        "It is not rolled back by itself: A database migration lies between"
+        in (await team.said("smoke_failed"))[0]
+    )
 
 
 @pytest.mark.case("races-3")
@@ -141,7 +151,9 @@ async def test_the_forward_door_does_not_go_back_over_a_migration_either(swift: 
 
 
 @pytest.mark.case("races-3")
-async def test_the_forward_door_does_not_go_back_over_what_a_failed_deployment_may_have_left(swift: Team) -> None:
+async def test_the_forward_door_does_not_go_back_over_what_a_failed_deployment_may_have_left(
+    swift: Team,
+) -> None:
     swift.ci.changes = MIGRATES
     swift.ci.ends["deploy"] = RunState.FAILED
     await swift.says("ana", Deploy("shop", "production", "v2"))
@@ -153,14 +165,18 @@ async def test_the_forward_door_does_not_go_back_over_what_a_failed_deployment_m
     assert runs_of(swift, "shop-2") == [], NO_RUN_FORWARD
     assert " brought migrations/7.sql, which v1 has not" in await swift.shown("shop-2")
     await swift.says("ana", Cancel("shop-2"))
-    await swift.says_live("bo", SayLive("shop", "production", "v1", "the migration was undone by hand"))
+    await swift.says_live(
+        "bo", SayLive("shop", "production", "v1", "the migration was undone by hand")
+    )
     await swift.says("ana", Deploy("shop", "production", "v1"))
     await swift.passes(4 * MINUTE)
     assert runs_of(swift, "shop-3") != [], "what somebody says is live ends the doubt"
 
 
 @pytest.mark.case("races-2")
-async def test_a_rollback_does_not_go_back_over_what_an_earlier_failure_may_have_left(swift: Team) -> None:
+async def test_a_rollback_does_not_go_back_over_what_an_earlier_failure_may_have_left(
+    swift: Team,
+) -> None:
     swift.ci.changes = MIGRATES
     swift.ci.ends["deploy"] = RunState.FAILED
     await swift.says("ana", Deploy("shop", "production", "v2"))
@@ -181,17 +197,31 @@ async def test_a_rollback_does_not_go_back_over_what_an_earlier_failure_may_have
 async def test_a_commit_that_is_quarantined_while_it_waits_does_not_go(team: Team) -> None:
     v2 = await approved_v2(team)
     async with team.database.store.transaction() as tx:
-        await tx.put_in_quarantine("shop", COMMITS["v2"], reason="errors on staging", by=PEOPLE["bo"], at=team.house.now())
+        await tx.put_in_quarantine(
+            "shop",
+            COMMITS["v2"],
+            reason="errors on staging",
+            by=PEOPLE["bo"],
+            at=team.context.now(),
+        )
     await team.passes(5 * MINUTE)
     assert runs_of(team, v2) == [], NO_RUN_FORWARD
     assert "v2 is quarantined: errors on staging" in await team.shown(v2)
 
 
 @pytest.mark.case("races-4")
-async def test_a_commit_that_is_quarantined_under_way_stands_still_for_its_lead_and_is_not_verified(team: Team) -> None:
+async def test_a_commit_that_is_quarantined_under_way_stands_still_for_its_lead_and_is_not_verified(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(5 * MINUTE)
     async with team.database.store.transaction() as tx:
-        await tx.put_in_quarantine("shop", COMMITS["v2"], reason="errors on staging", by=PEOPLE["bo"], at=team.house.now())
+        await tx.put_in_quarantine(
+            "shop",
+            COMMITS["v2"],
+            reason="errors on staging",
+            by=PEOPLE["bo"],
+            at=team.context.now(),
+        )
     await team.passes(60 * MINUTE)
     assert runs_of(team, v2) == [f"{v2}:canary-5", f"{v2}:canary-5:smoke"]
     assert "stands still before canary 100 %" in await team.shown(v2)
@@ -203,14 +233,24 @@ async def test_a_commit_that_is_quarantined_while_it_is_watched_is_not_verified(
     v2 = await team.rolls_out_v2(20 * MINUTE)
     assert (await team.deployment(v2)).state is State.WATCHING
     async with team.database.store.transaction() as tx:
-        await tx.put_in_quarantine("shop", COMMITS["v2"], reason="errors on staging", by=PEOPLE["bo"], at=team.house.now())
+        await tx.put_in_quarantine(
+            "shop",
+            COMMITS["v2"],
+            reason="errors on staging",
+            by=PEOPLE["bo"],
+            at=team.context.now(),
+        )
     await team.passes(60 * MINUTE)
     assert (await team.deployment(v2)).state is State.WATCHING
 
 
 @pytest.mark.case("ci-and-refs-1")
-@pytest.mark.parametrize("moment", ["find {back}:rollback", "start {back}:rollback", "look {back}:rollback"])
-async def test_what_is_approved_while_a_rollback_begins_in_its_place_starts_no_run_beside_it(team: Team, moment: str) -> None:
+@pytest.mark.parametrize(
+    "moment", ["find {back}:rollback", "start {back}:rollback", "look {back}:rollback"]
+)
+async def test_what_is_approved_while_a_rollback_begins_in_its_place_starts_no_run_beside_it(
+    team: Team, moment: str
+) -> None:
     v2 = await team.rolls_out_v2(60 * MINUTE)
     assert (await team.deployment(v2)).state is State.VERIFIED
     await team.says("ana", Deploy("shop", "staging", "v3"))
@@ -240,7 +280,9 @@ async def test_a_start_that_waits_while_it_is_cancelled_does_not_happen(team: Te
 
 
 @pytest.mark.case("races-5")
-async def test_a_start_that_is_on_its_way_when_the_rollback_comes_is_stopped_and_followed_to_its_end(team: Team) -> None:
+async def test_a_start_that_is_on_its_way_when_the_rollback_comes_is_stopped_and_followed_to_its_end(
+    team: Team,
+) -> None:
     v2 = await approved_v2(team)
     team.ci.ends["deploy"] = RunState.RUNNING
     team.ci.during[f"start {v2}:canary-5"] = says(team, "bo", RollBack(deployment=v2))
@@ -250,11 +292,15 @@ async def test_a_start_that_is_on_its_way_when_the_rollback_comes_is_stopped_and
     async with team.database.store.reading() as reader:
         assert await reader.strays("shop", "production") == ()
     assert (await team.deployment(v2)).state is State.ROLLED_BACK
-    assert await team.said("step_done") == (await team.said("step_done"))[:1], "only what went to staging"
+    assert await team.said("step_done") == (await team.said("step_done"))[:1], (
+        "only what went to staging"
+    )
 
 
 @pytest.mark.case("races-6")
-async def test_a_run_that_could_not_be_stopped_is_looked_for_until_it_has_ended_and_the_environment_is_unclear_so_long(team: Team) -> None:
+async def test_a_run_that_could_not_be_stopped_is_looked_for_until_it_has_ended_and_the_environment_is_unclear_so_long(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     team.ci.ends["deploy"] = RunState.RUNNING
     await team.clears(v2)
@@ -263,7 +309,10 @@ async def test_a_run_that_could_not_be_stopped_is_looked_for_until_it_has_ended_
     await team.says("bo", RollBack(deployment=v2))
     await team.passes(2 * MINUTE)
     assert (await team.deployment(v2)).state is State.ROLLED_BACK
-    assert "It is unclear what runs in production: a run of shop-2 that was cut off" in await team.shown(v2)
+    assert (
+        "It is unclear what runs in production: a run of shop-2 that was cut off"
+        in await team.shown(v2)
+    )
     await team.says("bo", Unlock(deployment=v2))
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes(MINUTE)
@@ -284,14 +333,22 @@ async def test_a_click_means_the_version_that_the_dialog_named(swift: Team) -> N
         await swift.passes(4 * MINUTE)
     shown = button(await swift.card("shop-2"), Action.ROLL_BACK)
     async with swift.database.store.transaction() as tx:
-        await tx.put_in_quarantine("shop", COMMITS["v2"], reason="errors on staging", by=PEOPLE["bo"], at=swift.house.now())
+        await tx.put_in_quarantine(
+            "shop",
+            COMMITS["v2"],
+            reason="errors on staging",
+            by=PEOPLE["bo"],
+            at=swift.context.now(),
+        )
     said = await swift.says("bo", RollBack(deployment="shop-2", shown=shown))
     assert "What you decided on has changed since it was shown to you; nothing was done." in said
     assert (await swift.deployment("shop-2")).state is State.VERIFIED
 
 
 @pytest.mark.case("races-9")
-async def test_a_rollback_that_comes_twice_takes_one_step_however_much_was_asked_for_in_between(swift: Team) -> None:
+async def test_a_rollback_that_comes_twice_takes_one_step_however_much_was_asked_for_in_between(
+    swift: Team,
+) -> None:
     for version in ("v2", "v3"):
         await swift.says("ana", Deploy("shop", "production", version))
         await swift.passes(4 * MINUTE)
@@ -302,7 +359,9 @@ async def test_a_rollback_that_comes_twice_takes_one_step_however_much_was_asked
         async with swift.database.store.reading() as reader:
             newest = (await reader.history("shop", "production", limit=1))[0]
         await swift.says("ana", Cancel(newest.id))
-    assert "shop v3 → production is rolled back already." in await swift.says("bo", RollBack("shop", "production", reason="errors"))
+    assert "shop v3 → production is rolled back already." in await swift.says(
+        "bo", RollBack("shop", "production", reason="errors")
+    )
 
 
 @pytest.mark.case("races-10")
@@ -330,10 +389,15 @@ async def test_a_lock_keeps_deployments_out_where_no_gate_asks_for_it(swift: Tea
 @pytest.mark.case("races-11")
 async def test_a_lock_during_a_rollout_keeps_the_next_step_and_says_so_to_both(team: Team) -> None:
     v2 = await team.rolls_out_v2(5 * MINUTE)
-    assert "shop v2 → production goes no further before that is over." in await team.says("bo", Lock("shop", "production", "fire"))
+    assert "shop v2 → production goes no further before that is over." in await team.says(
+        "bo", Lock("shop", "production", "fire")
+    )
     await team.passes(30 * MINUTE)
     assert runs_of(team, v2) == [f"{v2}:canary-5", f"{v2}:canary-5:smoke"]
-    assert "stands still before 100 %: shop in production is locked: fire." in (await team.said("stands_still"))[0]
+    assert (
+        "stands still before 100 %: shop in production is locked: fire."
+        in (await team.said("stands_still"))[0]
+    )
     await team.says("bo", Unlock("shop", "production"))
     await team.passes(10 * MINUTE)
     assert f"{v2}:canary-100" in team.ci.runs
@@ -345,12 +409,17 @@ async def test_of_two_who_give_the_lead_away_one_is_told_no(team: Team) -> None:
     await team.says("bo", HandOver(v2, "UCY"))
     team.rota.person = PEOPLE["di"]
     team.workspace.during = says(team, "di", TakeOver(v2, "cy is away"))
-    assert "Only <@UDI>, the deployment lead, or people with the role release manager" in await team.says("cy", HandOver(v2, "UANA"))
+    assert (
+        "Only <@UDI>, the deployment lead, or people with the role release manager"
+        in await team.says("cy", HandOver(v2, "UANA"))
+    )
     assert (await team.deployment(v2)).lead == PEOPLE["di"]
 
 
 @pytest.mark.case("races-12")
-async def test_who_has_lost_the_lead_while_the_versions_are_compared_does_not_roll_back(swift: Team) -> None:
+async def test_who_has_lost_the_lead_while_the_versions_are_compared_does_not_roll_back(
+    swift: Team,
+) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     async with swift.database.store.transaction() as tx:
@@ -364,7 +433,9 @@ async def test_who_has_lost_the_lead_while_the_versions_are_compared_does_not_ro
 
 
 @pytest.mark.case("races-13")
-async def test_the_rota_does_not_overwrite_a_lead_who_was_named_while_it_was_asked(team: Team) -> None:
+async def test_the_rota_does_not_overwrite_a_lead_who_was_named_while_it_was_asked(
+    team: Team,
+) -> None:
     await team.says("ana", Deploy("shop", "production", "v2"))
     team.rota.during = says(team, "bo", HandOver("shop-1", "UCY"))
     await team.passes(MINUTE)
@@ -414,7 +485,9 @@ async def test_a_second_degradation_is_said_where_no_rule_counts_down(team_with:
 async def test_nobody_lets_go_on_what_nothing_keeps(team: Team) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     said = await team.says("bo", Proceed(v2, "in advance"))
-    assert said == "Nothing keeps shop v2 → production by its numbers now, so there is nothing to let go on."
+    assert said == (
+        "Nothing keeps shop v2 → production by its numbers now, so there is nothing to let go on."
+    )
     team.numbers.new = replace(BAD, numerator=900)
     await team.passes(2 * MINUTE)
     assert (await team.deployment(v2)).countdown_until is not None
@@ -458,11 +531,17 @@ async def test_what_ended_on_a_word_is_accepted_and_no_target_by_itself(team: Te
     await team.passes(40 * MINUTE)
     deployment = await team.deployment(v2)
     assert (deployment.state, deployment.accepted) == (State.ACCEPTED, "on the lead's word")
-    assert "live, but *DEGRADED*: errors 6 % (0.2 %) · accepted (on the lead's word), not verified" in await team.shown(v2)
+    assert (
+        "live, but *DEGRADED*: errors 6 % (0.2 %) · accepted (on the lead's word), not verified"
+        in await team.shown(v2)
+    )
     async with team.database.store.reading() as reader:
-        assert [(each.version, each.accepted) for each in await reader.releases("shop", "production")] == [
-            ("v1", ""), ("v2", "on the lead's word"),
-        ]  # fmt: skip
+        assert [
+            (each.version, each.accepted) for each in await reader.releases("shop", "production")
+        ] == [
+            ("v1", ""),
+            ("v2", "on the lead's word"),
+        ]
 
 
 @pytest.mark.case("card-and-people-15")
@@ -471,7 +550,10 @@ async def test_too_little_traffic_asks_the_lead_before_everybody_gets_it(team: T
     team.numbers.new = replace(GOOD, denominator=10, numerator=0, requests=10)
     await team.passes(20 * MINUTE)
     assert runs_of(team, v2) == [f"{v2}:canary-5", f"{v2}:canary-5:smoke"]
-    assert "TOO LITTLE TRAFFIC* to tell at 5 % · the rollout stands still until the lead decides" in await team.shown(v2)
+    assert (
+        "TOO LITTLE TRAFFIC* to tell at 5 % · the rollout stands still until the lead decides"
+        in await team.shown(v2)
+    )
     await team.says("bo", Proceed(v2, "it is night"))
     await team.passes(60 * MINUTE)
     assert (await team.deployment(v2)).accepted == "too little traffic"
@@ -486,7 +568,9 @@ async def test_what_waited_before_a_failure_does_not_start_by_itself(team: Team)
     await team.passes(10 * MINUTE)
     assert (await team.deployment(v2)).state is State.FAILED
     await team.passes(10 * MINUTE)
-    (waits,) = [each for each in (await team.card("shop-3")).review.gates if each.key == Obstacle.UNCLEAR]
+    (waits,) = [
+        each for each in (await team.card("shop-3")).review.gates if each.key == Obstacle.UNCLEAR
+    ]
     assert "the rollback of shop-2 to v1 failed" in waits.sentence
     assert "/deploy live shop production is REF because TEXT" in waits.sentence
 
@@ -497,7 +581,10 @@ async def test_what_is_asked_for_after_a_failure_is_the_answer_to_it(swift: Team
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(2 * MINUTE)
     assert (await swift.deployment("shop-1")).state is State.FAILED
-    assert "It is unclear what runs in production: v2 (shop-1) failed at 100 %." in await swift.shown("shop-1")
+    assert (
+        "It is unclear what runs in production: v2 (shop-1) failed at 100 %."
+        in await swift.shown("shop-1")
+    )
     swift.ci.ends["deploy"] = RunState.SUCCEEDED
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes(5 * MINUTE)
@@ -517,22 +604,33 @@ async def test_a_gate_is_not_opened_after_the_rollback(team: Team) -> None:
 
 
 @pytest.mark.case("trust-9")
-async def test_the_requester_does_not_open_the_pipelines_second_pair_of_eyes_in_production(team: Team) -> None:
+async def test_the_requester_does_not_open_the_pipelines_second_pair_of_eyes_in_production(
+    team: Team,
+) -> None:
     team.ci.stages = (Stage("release", RunState.WAITING, passable=True),)
     v2 = await team.rolls_out_v2()
-    assert "the pipeline's gate is a second pair of eyes, so somebody else opens it." in await team.says("ana", OpenGate(v2))
+    assert (
+        "the pipeline's gate is a second pair of eyes, so somebody else opens it."
+        in await team.says("ana", OpenGate(v2))
+    )
     assert "goes on with release" in await team.says("cy", OpenGate(v2))
-    assert (await team.says("bo", OpenGate(v2))).startswith("<@UCY> has let the pipeline of shop v2 → production go on already")
+    assert (await team.says("bo", OpenGate(v2))).startswith(
+        "<@UCY> has let the pipeline of shop v2 → production go on already"
+    )
 
 
 @pytest.mark.case("races-17")
 async def test_an_approval_counts_for_what_it_was_compared_with(team_with: Any) -> None:
     two = (ApprovalRule("release_manager", 2),)
-    async with team_with(gates=(), checklist=(), after="", strategy="rolling", watch=MINUTE, approvals=()) as team:
+    async with team_with(
+        gates=(), checklist=(), after="", strategy="rolling", watch=MINUTE, approvals=()
+    ) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
-        production = replace(team.house.catalog.services["shop"].environments["production"], approvals=two)
-        team.house.catalog.services["shop"].environments["production"] = production
+        production = replace(
+            team.context.catalog.services["shop"].environments["production"], approvals=two
+        )
+        team.context.catalog.services["shop"].environments["production"] = production
         await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes(MINUTE)
         await team.says("bo", Approve("shop-2"))
@@ -550,7 +648,10 @@ async def test_an_approval_counts_for_what_it_was_compared_with(team_with: Any) 
 
 @pytest.mark.case("races-18")
 async def test_an_older_dialog_takes_back_nobodys_tick(team_with: Any) -> None:
-    items = (ChecklistItem("db", "database looked at", "support"), ChecklistItem("support", "support briefed", "support"))
+    items = (
+        ChecklistItem("db", "database looked at", "support"),
+        ChecklistItem("support", "support briefed", "support"),
+    )
     async with team_with(gates=(), checklist=items) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
@@ -573,7 +674,9 @@ async def test_who_lets_it_go_on_hears_no_countdown_for_the_same_finding(team: T
 
 
 @pytest.mark.case("races-22")
-async def test_nobody_is_asked_about_what_was_cancelled_while_the_rota_was_asked(team: Team) -> None:
+async def test_nobody_is_asked_about_what_was_cancelled_while_the_rota_was_asked(
+    team: Team,
+) -> None:
     await team.says("ana", Deploy("shop", "production", "v2"))
     team.rota.during = says(team, "ana", Cancel("shop-1"))
     await team.passes(MINUTE)
@@ -603,15 +706,21 @@ async def test_a_command_that_is_replayed_after_a_crash_is_answered_as_it_was(sw
     await swift.passes(2 * MINUTE)
     assert await swift.says("bo", RollBack(deployment="shop-1"), key="one") == first
     async with swift.database.store.reading() as reader:
-        assert [each.outcome for each in await reader.entries("shop-1") if each.action == "rollback"] == ["done"]
+        assert [
+            each.outcome for each in await reader.entries("shop-1") if each.action == "rollback"
+        ] == ["done"]
 
 
 @pytest.mark.case("races-28")
 @pytest.mark.parametrize(("minutes", "is_done"), [(14, True), (16, False), (240, False)])
-async def test_what_was_said_long_ago_is_not_done_any_more(team: Team, minutes: int, is_done: bool) -> None:
-    intent = Intent("old", Deploy("shop", "staging", "v2"), PEOPLE["ana"], Place("C1"), team.house.now())
+async def test_what_was_said_long_ago_is_not_done_any_more(
+    team: Team, minutes: int, is_done: bool
+) -> None:
+    intent = Intent(
+        "old", Deploy("shop", "staging", "v2"), PEOPLE["ana"], Place("C1"), team.context.now()
+    )
     team.engine.clock.at += timedelta(minutes=minutes)
-    answer = await use_cases.carry_out(team.house, intent)
+    answer = await use_cases.carry_out(team.context, intent)
     assert answer is not None
     assert (answer.name == "asked") is is_done
 
@@ -621,8 +730,12 @@ async def test_a_rollout_that_stood_for_hours_does_not_go_on_into_a_freeze(team:
     v2 = await team.rolls_out_v2(5 * MINUTE)
     await team.says("bo", Lock("shop", "production", "fire"))
     await team.passes(180 * MINUTE)
-    now = team.house.now()
-    object.__setattr__(team.house.catalog, "freezes", (Freeze("production", now - MINUTE, now + 60 * MINUTE, "quarter end"),))
+    now = team.context.now()
+    object.__setattr__(
+        team.context.catalog,
+        "freezes",
+        (Freeze("production", now - MINUTE, now + 60 * MINUTE, "quarter end"),),
+    )
     await team.says("bo", Unlock("shop", "production"))
     await team.passes(10 * MINUTE)
     assert f"{v2}:canary-100" not in team.ci.runs
@@ -639,7 +752,9 @@ async def test_an_old_dialog_does_not_stop_a_later_countdown(team: Team) -> None
     await team.passes(MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
-    assert "What keeps it now is not what was shown to you" in await team.says("bo", StopCountdown(v2, "noise", shown))
+    assert "What keeps it now is not what was shown to you" in await team.says(
+        "bo", StopCountdown(v2, "noise", shown)
+    )
     assert (await team.deployment(v2)).countdown_until is not None
 
 
@@ -654,16 +769,22 @@ async def test_a_comparison_is_kept_with_what_it_was_made_with(team: Team) -> No
 
 @pytest.mark.case("races-31")
 async def test_any_version_that_was_verified_here_can_be_named(swift: Team) -> None:
-    now = swift.house.now()
+    now = swift.context.now()
     async with swift.database.store.transaction() as tx:
         (old,) = await tx.releases("shop", "production")
         for number in range(9):
             at = now - timedelta(days=1) + number * MINUTE
-            await tx.set_live(replace(old, commit=f"{number}" * 40, version=f"v0.{number}", since=at, verified_at=at))
+            await tx.set_live(
+                replace(
+                    old, commit=f"{number}" * 40, version=f"v0.{number}", since=at, verified_at=at
+                )
+            )
         await tx.set_live(old)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
-    assert "back from v2 to *v0.0*?" in await swift.says("bo", RollBack("shop", "production", "v0.0", reason="x"))
+    assert "back from v2 to *v0.0*?" in await swift.says(
+        "bo", RollBack("shop", "production", "v0.0", reason="x")
+    )
 
 
 @pytest.mark.case("races-33")
@@ -674,7 +795,9 @@ async def test_the_unlock_button_takes_the_lock_that_it_showed(team: Team) -> No
     shown = button(await team.card(v2), Action.UNLOCK)
     await team.says("bo", Unlock(deployment=v2, shown=shown))
     await team.says("bo", Lock("shop", "production", "another"))
-    assert "The lock of this rollback is gone already." in await team.says("bo", Unlock(deployment=v2, shown=shown))
+    assert "The lock of this rollback is gone already." in await team.says(
+        "bo", Unlock(deployment=v2, shown=shown)
+    )
     assert "another" in await team.says("ana", Locks())
 
 
@@ -690,7 +813,7 @@ async def test_cancel_asks_who_leads_now(team: Team) -> None:
 async def test_one_person_counts_for_one_rule_and_is_moved_where_that_helps(team_with: Any) -> None:
     rules = (ApprovalRule("release_manager"), ApprovalRule("second"))
     async with team_with(gates=(), checklist=(), after="", approvals=rules) as team:
-        roles = team.house.catalog.roles
+        roles = team.context.catalog.roles
         roles["second"] = replace(roles["release_manager"], name="second", groups=frozenset())
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
@@ -717,7 +840,9 @@ async def test_an_approval_counts_by_who_may_approve_when_the_deployment_goes(te
     await team.passes(5 * MINUTE)
     assert runs_of(team, v2) == [], "who approves cannot be looked up now"
     card = await team.card(v2)
-    assert [need.missing for need in card.approvals] == [1], "the card counts as the deployment does"
+    assert [need.missing for need in card.approvals] == [1], (
+        "the card counts as the deployment does"
+    )
     assert "cannot be looked up now" in card.uncounted[0].why
     assert len(await team.said("recounted")) == 1
     team.workspace.readable = True
@@ -749,12 +874,16 @@ async def test_one_persons_commands_about_one_service_keep_their_order() -> None
 
 def test_what_decides_is_bound_to_what_it_is_about_and_to_nothing_else() -> None:
     assert token(Action.APPROVE, Seen(commit="a")) != token(Action.APPROVE, Seen(commit="b"))
-    assert token(Action.WATCH, Seen(commit="a", base="x")) == token(Action.WATCH, Seen(commit="a", base="y"))
+    assert token(Action.WATCH, Seen(commit="a", base="x")) == token(
+        Action.WATCH, Seen(commit="a", base="y")
+    )
     assert set(BINDS) == set(Action)
 
 
 @pytest.mark.case("card-and-people-9")
-async def test_after_a_rollback_the_numbers_are_looked_at_and_the_card_says_whether_it_was_the_cure(team: Team) -> None:
+async def test_after_a_rollback_the_numbers_are_looked_at_and_the_card_says_whether_it_was_the_cure(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
@@ -762,7 +891,10 @@ async def test_after_a_rollback_the_numbers_are_looked_at_and_the_card_says_whet
     await team.passes(timedelta(seconds=20))
     team.numbers.new = GOOD
     await team.passes(15 * MINUTE)
-    assert "*v1* is back, and its numbers are not shown to be worse than before v2." in (await team.said("looked_after"))[0]
+    assert (
+        "*v1* is back, and its numbers are not shown to be worse than before v2."
+        in (await team.said("looked_after"))[0]
+    )
     assert "v1 is live again since 2026-11-21" in await team.shown(v2)
     assert "its numbers have not been looked at yet" not in await team.shown(v2)
 
@@ -775,16 +907,20 @@ async def test_a_rollback_that_was_not_the_cure_is_said_to_the_lead(team: Team) 
     await team.says("bo", RollBack(deployment=v2))
     await team.passes(15 * MINUTE)
     assert (
-        "the numbers are *still worse* than before v2: it was not the cure, or not the cause. <@UBO>, please look."
-        in (await team.said("looked_after"))[0]
-    )
+        "the numbers are *still worse* than before v2: it was not the cure, or not the "
+        "cause. <@UBO>, please look."
+    ) in (await team.said("looked_after"))[0]
 
 
 async def test_nobody_leads_who_has_no_say_in_deployments(team_with: Any) -> None:
     async with team_with() as team:
         v2 = await team.rolls_out_v2(MINUTE)
-        team.house.catalog.roles["release_manager"] = replace(team.house.catalog.roles["release_manager"], groups=frozenset())
-        refused = "<@UDI> cannot lead: that takes somebody who may deploy, or who is on call for shop."
+        team.context.catalog.roles["release_manager"] = replace(
+            team.context.catalog.roles["release_manager"], groups=frozenset()
+        )
+        refused = (
+            "<@UDI> cannot lead: that takes somebody who may deploy, or who is on call for shop."
+        )
         assert refused in await team.says("bo", HandOver(v2, "UDI"))
         assert refused in await team.says("ana", Deploy("shop", "staging", "v3", lead="UDI"))
         team.rota.person = PEOPLE["di"]
@@ -799,14 +935,25 @@ async def test_numbers_that_only_grow_clearer_are_one_alarm(team: Team) -> None:
     assert len(await team.said("degraded")) == 1
 
 
-async def test_a_quarantine_and_its_end_are_said_to_all_deployments_of_the_version(swift: Team) -> None:
+async def test_a_quarantine_and_its_end_are_said_to_all_deployments_of_the_version(
+    swift: Team,
+) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     said = await swift.says("bo", Quarantine("shop", "v2", "it loses carts"))
-    stays = "It is live in production and stays there until <@UBO> rolls it back: /rollback shop production because TEXT."
+    stays = (
+        "It is live in production and stays there until <@UBO> rolls it back: /rollback shop "
+        "production because TEXT."
+    )
     assert stays in said
     await swift.says("bo", Unquarantine("shop", "v2", "the database was the cause"))
     assert await swift.said("quarantine_said") == [
-        f"<@UBO> put *v2* in quarantine: it loses carts. It goes no further by itself, and nothing goes back to it. {stays}",
-        "<@UBO> lifted the quarantine of *v2*: the database was the cause. It can be deployed again.",
+        (
+            "<@UBO> put *v2* in quarantine: it loses carts. It goes no further by itself, and "
+            f"nothing goes back to it. {stays}"
+        ),
+        (
+            "<@UBO> lifted the quarantine of *v2*: the database was the cause. "
+            "It can be deployed again."
+        ),
     ]

@@ -1,4 +1,6 @@
-"""What was worse has recovered when its numbers are well again, and not because nobody can tell any more."""
+"""What was worse has recovered when its numbers are well again, and not because
+nobody can tell any more.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from bot.domain.deployment import State
 from bot.domain.health import Observed
 from tests.services.conftest import BAD, GOOD, MINUTE
 
-ALONE: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 10 * MINUTE}
+ALONE: dict[str, Any] = {
+    "gates": (),
+    "checklist": (),
+    "approvals": (),
+    "after": "",
+    "strategy": "rolling",
+    "watch": 10 * MINUTE,
+}
 LITTLE = Observed(0, 3, requests=3)
 
 
@@ -27,7 +36,9 @@ async def degraded(team: Any) -> None:
 
 @pytest.mark.case("races-14")
 @pytest.mark.parametrize("silence", [None, LITTLE])
-async def test_a_silent_minute_undoes_no_stopped_countdown(team_with: Any, silence: Observed | None) -> None:
+async def test_a_silent_minute_undoes_no_stopped_countdown(
+    team_with: Any, silence: Observed | None
+) -> None:
     async with team_with(**ALONE) as team:
         await degraded(team)
         await team.says("bo", StopCountdown("shop-1", "known, we look"))
@@ -42,7 +53,9 @@ async def test_a_silent_minute_undoes_no_stopped_countdown(team_with: Any, silen
 
 @pytest.mark.case("races-14")
 @pytest.mark.parametrize("silence", [None, LITTLE])
-async def test_traffic_that_stays_away_calls_no_countdown_off(team_with: Any, silence: Observed | None) -> None:
+async def test_traffic_that_stays_away_calls_no_countdown_off(
+    team_with: Any, silence: Observed | None
+) -> None:
     async with team_with(**ALONE) as team:
         await degraded(team)
         team.numbers.new = silence
@@ -56,8 +69,12 @@ async def test_traffic_that_stays_away_calls_no_countdown_off(team_with: Any, si
 
 
 @pytest.mark.case("races-14")
-async def test_a_canary_that_was_worse_does_not_go_on_because_its_traffic_is_gone(team_with: Any) -> None:
-    async with team_with(**{**ALONE, "strategy": "canary", "automatic_rollback": AutomaticRollback.OFF}) as team:
+async def test_a_canary_that_was_worse_does_not_go_on_because_its_traffic_is_gone(
+    team_with: Any,
+) -> None:
+    async with team_with(
+        **{**ALONE, "strategy": "canary", "automatic_rollback": AutomaticRollback.OFF}
+    ) as team:
         await degraded(team)
         team.numbers.new = LITTLE
         await team.passes(30 * MINUTE)
@@ -75,8 +92,12 @@ async def test_numbers_that_are_well_again_call_it_off_and_say_so(team_with: Any
 
 
 @pytest.mark.parametrize("proceeds", [False, True])
-async def test_whoever_was_called_without_a_countdown_hears_once_that_it_is_over(team_with: Any, *, proceeds: bool) -> None:
-    """Who has let it go on over what was found is waited for no more, and told nothing. Numbers that flap are told once."""
+async def test_whoever_was_called_without_a_countdown_hears_once_that_it_is_over(
+    team_with: Any, *, proceeds: bool
+) -> None:
+    """Who has let it go on over what was found is waited for no more, and told nothing. Numbers
+    that flap are told once.
+    """
     async with team_with(**{**ALONE, "automatic_rollback": AutomaticRollback.OFF}) as team:
         await degraded(team)
         if proceeds:
@@ -87,10 +108,15 @@ async def test_whoever_was_called_without_a_countdown_hears_once_that_it_is_over
         said = [message for message in await team.outbox() if message.template == "recovered"]
         assert [message.to for message in said] == ([] if proceeds else ["thread"])
         for message in said:
-            assert "no longer worse than the baseline. <@UBO>, there is nothing to decide about them any more." in team.reads(message)
+            assert (
+                "no longer worse than the baseline. <@UBO>, there is nothing to "
+                "decide about them any more."
+            ) in team.reads(message)
 
 
-async def test_the_card_of_a_rollback_gives_nobody_elses_numbers_as_those_of_what_is_live(team_with: Any) -> None:
+async def test_the_card_of_a_rollback_gives_nobody_elses_numbers_as_those_of_what_is_live(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         for version in ("v2", "v3"):
             await team.says("ana", Deploy("shop", "production", version))
@@ -102,5 +128,9 @@ async def test_the_card_of_a_rollback_gives_nobody_elses_numbers_as_those_of_wha
         await team.says("bo", RollBack(deployment="shop-1", reason="errors as well"))
         await team.passes(3 * MINUTE)
         then = await team.shown("shop-2")
-        assert re.search(r"^v2 was live again from .*, replaced by v1 2026-11-21 \d\d:\d\d UTC$", then, re.MULTILINE)
+        assert re.search(
+            r"^v2 was live again from .*, replaced by v1 2026-11-21 \d\d:\d\d UTC$",
+            then,
+            re.MULTILINE,
+        )
         assert "healthy at" not in then

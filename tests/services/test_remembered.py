@@ -15,7 +15,9 @@ from tests.services.test_shared import C1, Room
 async def test_no_more_is_remembered_than_a_bot_has_room_for() -> None:
     room = Room()
     told = await room.answers.ask(C1, room.vendor.answer)
-    room.answers._told.update({("github", "tests", "shop", str(number)): told for number in range(MOST_REMEMBERED - 1)})
+    room.answers._told.update(
+        {("github", "tests", "shop", str(number)): told for number in range(MOST_REMEMBERED - 1)}
+    )
     await room.ask()
     assert (room.vendor.asked, len(room.answers._told)) == (1, MOST_REMEMBERED)
     await room.ask("github", "tests", "shop", "c2")

@@ -1,4 +1,6 @@
-"""A version that is live is watched until the first run of what replaces it may start; what was only intended is not under way."""
+"""A version that is live is watched until the first run of what replaces it may start; what was
+only intended is not under way.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,14 @@ from tests.services.conftest import COMMITS
 Team = Any
 """A team, as ``team_with`` gives it."""
 MINUTE = timedelta(minutes=1)
-OPEN: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 10 * MINUTE}
+OPEN: dict[str, Any] = {
+    "gates": (),
+    "checklist": (),
+    "approvals": (),
+    "after": "",
+    "strategy": "rolling",
+    "watch": 10 * MINUTE,
+}
 AWFUL = Observed(900, 1000, requests=1000)
 
 
@@ -44,7 +53,9 @@ async def states(team: Team) -> list[State]:
     return [(await team.deployment(f"shop-{number}")).state for number in (1, 2)]
 
 
-async def test_what_is_live_is_watched_on_while_what_was_let_go_over_it_cannot_start(team_with: Any) -> None:
+async def test_what_is_live_is_watched_on_while_what_was_let_go_over_it_cannot_start(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN) as team:
         await let_go_and_locked(team)
         assert await states(team) == [State.WATCHING, State.ROLLING_OUT]
@@ -55,10 +66,14 @@ async def test_what_is_live_is_watched_on_while_what_was_let_go_over_it_cannot_s
         assert (await team.deployment("shop-1")).countdown_until is not None
 
 
-async def test_a_rollback_goes_back_from_what_is_live_and_not_from_what_has_not_begun(team_with: Any) -> None:
+async def test_a_rollback_goes_back_from_what_is_live_and_not_from_what_has_not_begun(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN) as team:
         await let_go_and_locked(team)
-        assert "Nothing of shop v3 → production has been started yet" in await team.says("bo", RollBack(deployment="shop-2"))
+        assert "Nothing of shop v3 → production has been started yet" in await team.says(
+            "bo", RollBack(deployment="shop-2")
+        )
         assert "Roll back to" not in await team.shown("shop-2")
         said = await team.says("bo", RollBack("shop", "production", reason="errors"))
         assert "back from v2 to *v1*" in said
@@ -69,12 +84,19 @@ async def test_a_rollback_goes_back_from_what_is_live_and_not_from_what_has_not_
         assert await states(team) == [State.ROLLED_BACK, State.CANCELLED]
         assert not [run for run in team.ci.runs if run.startswith("shop-2")]
         note = (await team.deployment("shop-2")).note
-        assert note == "shop-1, which it was to replace, was rolled back before anything of it was started"
+        assert (
+            note
+            == "shop-1, which it was to replace, was rolled back before anything of it was started"
+        )
         assert note in await team.shown("shop-2")
-        assert "is rolled back already" in await team.says("bo", RollBack("shop", "production", reason="errors"))
+        assert "is rolled back already" in await team.says(
+            "bo", RollBack("shop", "production", reason="errors")
+        )
 
 
-async def test_the_countdown_of_what_is_live_runs_to_its_end_and_what_was_let_go_over_it_waits_again(team_with: Any) -> None:
+async def test_the_countdown_of_what_is_live_runs_to_its_end_and_what_was_let_go_over_it_waits_again(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN) as team:
         await let_go_and_locked(team)
         team.numbers.new = AWFUL
@@ -82,7 +104,9 @@ async def test_the_countdown_of_what_is_live_runs_to_its_end_and_what_was_let_go
         assert await states(team) == [State.ROLLED_BACK, State.GATED]
 
 
-async def test_what_is_live_is_replaced_when_the_first_run_of_the_next_starts(team_with: Any) -> None:
+async def test_what_is_live_is_replaced_when_the_first_run_of_the_next_starts(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN) as team:
         await let_go_and_locked(team)
         await team.says("bo", Unlock("shop", "production"))
@@ -107,7 +131,9 @@ async def locked_before_the_first_run(team: Team) -> None:
     assert not team.ci.runs
 
 
-async def test_a_lock_between_the_intent_and_the_start_leaves_nothing_under_way(team_with: Any) -> None:
+async def test_a_lock_between_the_intent_and_the_start_leaves_nothing_under_way(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN | {"strategy": "canary"}) as team:
         await locked_before_the_first_run(team)
         assert (await team.card("shop-1")).steps[0].state is StepState.PENDING
@@ -119,7 +145,9 @@ async def test_a_lock_between_the_intent_and_the_start_leaves_nothing_under_way(
         assert "shop-1:canary-5" in team.ci.runs
 
 
-async def test_a_start_that_may_be_on_its_way_stays_under_way_when_a_lock_comes(team_with: Any) -> None:
+async def test_a_start_that_may_be_on_its_way_stays_under_way_when_a_lock_comes(
+    team_with: Any,
+) -> None:
     async with team_with(**OPEN | {"strategy": "canary"}) as team:
         team.ci.refused.add("shop-1:canary-5")
 
@@ -152,9 +180,15 @@ async def test_a_press_on_go_now_is_for_the_picture_that_was_shown(team_with: An
 
 @pytest.mark.case("races-19")
 @pytest.mark.parametrize("becomes", ["answered", "refused", "lost"])
-async def test_whatever_becomes_of_a_first_start_the_rollback_over_it_leaves_nothing_else_there(team_with: Any, becomes: str) -> None:
-    """v3 is let go over the watch of v2 and rolled back while its first start is on its way: v1 is there, and nothing of v2."""
-    async with team_with(**{**OPEN, "watch": 30 * MINUTE, "automatic_rollback": AutomaticRollback.OFF}) as team:
+async def test_whatever_becomes_of_a_first_start_the_rollback_over_it_leaves_nothing_else_there(
+    team_with: Any, becomes: str
+) -> None:
+    """v3 is let go over the watch of v2 and rolled back while its first start is on its way: v1 is
+    there, and nothing of v2.
+    """
+    async with team_with(
+        **{**OPEN, "watch": 30 * MINUTE, "automatic_rollback": AutomaticRollback.OFF}
+    ) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
         await team.says("cy", Deploy("shop", "production", "v3"))
@@ -165,13 +199,15 @@ async def test_whatever_becomes_of_a_first_start_the_rollback_over_it_leaves_not
 
         team.ci.during["start shop-2"] = goes_back
         if becomes == "refused":
-            team.ci.refuses["start shop-2:rolling"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+            team.ci.refuses["start shop-2:rolling"] = IntegrationError(
+                "401", vendor="the CI", status=401, retry=False
+            )
         if becomes == "lost":
             team.ci.refused.add("shop-2:rolling-100")
         await team.says("bo", GoNow("shop-2"))
         await team.passes(40 * MINUTE)
         assert await states(team) == [State.SUPERSEDED, State.ROLLED_BACK]
-        async with team.house.store.reading() as reader:
+        async with team.context.store.reading() as reader:
             live = await reader.live("shop", "production")
         assert live is not None
         assert live.commit == COMMITS["v1"]

@@ -26,11 +26,11 @@ pytestmark = pytest.mark.case("reliability-7")
 
 
 async def put_back(team: Team) -> None:
-    await restoring.notice(team.house, Restored(7, 12, COPIED), ["C0OPS"])
+    await restoring.notice(team.context, Restored(7, 12, COPIED), ["C0OPS"])
 
 
 async def is_still_restored(team: Team) -> bool:
-    async with team.house.store.reading() as reader:
+    async with team.context.store.reading() as reader:
         doubt = await reader.doubt("shop", "production")
     return doubt is not None and doubt.kind is Unclear.RESTORED
 
@@ -39,14 +39,19 @@ async def is_still_restored(team: Team) -> bool:
     ("restored", "why"),
     [
         (Restored(7, 9, COPIED), "the database was put back from a copy of 2026-11-21 08:00 UTC"),
-        (Restored(7, 0, COPIED), "the database comes from elsewhere, and ends at 2026-11-21 08:00 UTC"),
+        (
+            Restored(7, 0, COPIED),
+            "the database comes from elsewhere, and ends at 2026-11-21 08:00 UTC",
+        ),
         (Restored(0, 9, None), "the database is new, but the bot has worked here before"),
     ],
 )
-async def test_every_environment_is_unclear_and_the_board_says_so(team: Team, restored: Restored, why: str) -> None:
-    await restoring.notice(team.house, restored, ["C0OPS"])
-    async with team.house.store.reading() as reader:
-        for environment in team.house.service("shop").environments:
+async def test_every_environment_is_unclear_and_the_board_says_so(
+    team: Team, restored: Restored, why: str
+) -> None:
+    await restoring.notice(team.context, restored, ["C0OPS"])
+    async with team.context.store.reading() as reader:
+        for environment in team.context.service("shop").environments:
             doubt = await reader.doubt("shop", environment)
             assert (doubt.kind, doubt.why) == (Unclear.RESTORED, why)
     said = await team.says("ana", Status())
@@ -55,27 +60,36 @@ async def test_every_environment_is_unclear_and_the_board_says_so(team: Team, re
 
 
 async def test_it_is_told_with_what_the_database_says_and_what_is_missing(team: Team) -> None:
-    await restoring.notice(team.house, Restored(7, 10, COPIED), ["C0OPS"])
+    await restoring.notice(team.context, Restored(7, 10, COPIED), ["C0OPS"])
     (said,) = await team.said("restored")
     assert (
-        "3 entries of the audit log are missing. Nothing goes forward, and nothing goes back by itself, until somebody has looked" in said
+        "3 entries of the audit log are missing. Nothing goes forward, and nothing goes back "
+        "by itself, until somebody has looked"
+    ) in said
+    assert (
+        "• shop production: v1, says the database. /deploy live shop production is v1 because TEXT"
+        in said
     )
-    assert "• shop production: v1, says the database. /deploy live shop production is v1 because TEXT" in said
 
 
 @pytest.mark.parametrize(
-    ("minutes", "copied", "then"), [(2, State.ROLLING_OUT, State.FAILED), (20, State.WATCHING, State.SUPERSEDED)], ids=str
+    ("minutes", "copied", "then"),
+    [(2, State.ROLLING_OUT, State.FAILED), (20, State.WATCHING, State.SUPERSEDED)],
+    ids=str,
 )
 async def test_what_the_copy_shows_as_under_way_is_no_obstacle_to_saying_what_is_live(
     team: Team, minutes: int, copied: State, then: State
 ) -> None:
     v2 = await team.rolls_out_v2(timedelta(minutes=minutes))
     assert (await team.deployment(v2)).state is copied
-    await restoring.notice(team.house, Restored(7, 10, COPIED), ["C0OPS"])
-    assert "v1" in (await team.says_live("bo", SayLive("shop", "production", "v1", "I looked at it")))[1]
+    await restoring.notice(team.context, Restored(7, 10, COPIED), ["C0OPS"])
+    assert (
+        "v1"
+        in (await team.says_live("bo", SayLive("shop", "production", "v1", "I looked at it")))[1]
+    )
     assert (await team.deployment(v2)).state is then
     await team.passes(timedelta(minutes=1))
-    async with team.house.store.reading() as reader:
+    async with team.context.store.reading() as reader:
         assert await reader.doubt("shop", "production") is None
         assert await reader.strays("shop", "production") == ()
         assert await reader.holder("shop", "production") == ""
@@ -83,14 +97,18 @@ async def test_what_the_copy_shows_as_under_way_is_no_obstacle_to_saying_what_is
 
 
 async def test_what_began_after_the_restore_is_waited_for_as_ever(team: Team) -> None:
-    await restoring.notice(team.house, Restored(7, 10, COPIED), ["C0OPS"])
+    await restoring.notice(team.context, Restored(7, 10, COPIED), ["C0OPS"])
     for environment in ("staging", "production"):
         await team.says_live("bo", SayLive("shop", environment, "v1", "I looked at it"))
     v2 = await team.rolls_out_v2(timedelta(minutes=2))
-    assert f"{v2} is under way in shop production" in await team.says("bo", SayLive("shop", "production", "v1", "I looked at it"))
+    assert f"{v2} is under way in shop production" in await team.says(
+        "bo", SayLive("shop", "production", "v1", "I looked at it")
+    )
 
 
-async def test_a_countdown_that_the_copy_brings_back_is_called_off_and_nothing_goes_back_by_itself(team: Team) -> None:
+async def test_a_countdown_that_the_copy_brings_back_is_called_off_and_nothing_goes_back_by_itself(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
@@ -98,7 +116,10 @@ async def test_a_countdown_that_the_copy_brings_back_is_called_off_and_nothing_g
     await put_back(team)
     assert (await team.deployment(v2)).countdown_until is None
     (said,) = await team.said("not_by_itself")
-    assert f"is not rolled back by itself: {WHY}; say what is live: /deploy live shop production is REF because TEXT." in said
+    assert (
+        f"is not rolled back by itself: {WHY}; say what is live: /deploy live shop "
+        "production is REF because TEXT."
+    ) in said
     assert "countdown off" in await team.audited(v2)
     await team.passes(20 * MINUTE)
     assert not [run for run in team.ci.runs if "rollback" in run]
@@ -107,7 +128,9 @@ async def test_a_countdown_that_the_copy_brings_back_is_called_off_and_nothing_g
     assert Action.ROLL_BACK in (await team.card(v2)).actions, "its lead decides"
 
 
-async def test_what_turns_worse_after_the_restore_counts_down_to_nothing_and_says_why(team: Team) -> None:
+async def test_what_turns_worse_after_the_restore_counts_down_to_nothing_and_says_why(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     await put_back(team)
     team.numbers.new = BAD
@@ -118,7 +141,9 @@ async def test_what_turns_worse_after_the_restore_counts_down_to_nothing_and_say
     assert "countdown" not in await team.audited(v2)
 
 
-async def test_a_word_on_what_is_live_brings_back_no_countdown_that_was_called_off(team: Team) -> None:
+async def test_a_word_on_what_is_live_brings_back_no_countdown_that_was_called_off(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(18 * MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
@@ -130,7 +155,9 @@ async def test_a_word_on_what_is_live_brings_back_no_countdown_that_was_called_o
     assert Action.PROCEED in (await team.card(v2)).actions, "its lead decides"
 
 
-async def test_a_smoke_test_that_fails_after_the_restore_is_its_leads_to_decide(team_with: Any) -> None:
+async def test_a_smoke_test_that_fails_after_the_restore_is_its_leads_to_decide(
+    team_with: Any,
+) -> None:
     async with team_with(gates=(), checklist=(), approvals=(), after="", smoke=True) as team:
         team.ci.ends["smoke"] = RunState.RUNNING
         await team.says("ana", Deploy("shop", "production", "v2"))
@@ -144,10 +171,12 @@ async def test_a_smoke_test_that_fails_after_the_restore_is_its_leads_to_decide(
         assert await is_still_restored(team)
 
 
-async def test_a_rollback_by_rule_that_the_copy_brings_back_before_its_run_does_not_begin(team: Team) -> None:
+async def test_a_rollback_by_rule_that_the_copy_brings_back_before_its_run_does_not_begin(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
-    async with team.house.store.transaction() as tx:
-        assert await by_rule(team.house, tx, await tx.deployment(v2), "errors") == ""
+    async with team.context.store.transaction() as tx:
+        assert await by_rule(team.context, tx, await tx.deployment(v2), "errors") == ""
     await put_back(team)
     await team.passes(3 * MINUTE)
     assert not [run for run in team.ci.runs if "rollback" in run]
@@ -164,7 +193,10 @@ async def test_the_rollback_of_a_lead_goes_and_says_that_it_stays_unclear(team: 
     await team.passes(3 * MINUTE)
     assert (await team.deployment(v2)).state is State.ROLLED_BACK
     (said,) = await team.said("rolled_back")
-    assert f"All the same {WHY}; say what is live: /deploy live shop production is REF because TEXT." in said
+    assert (
+        f"All the same {WHY}; say what is live: /deploy live shop production is REF because TEXT."
+        in said
+    )
     assert await is_still_restored(team)
     await team.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
     assert not await is_still_restored(team)

@@ -1,4 +1,6 @@
-"""A watch that a rollback cut off goes on where the rollback failed and somebody has said that the version is live."""
+"""A watch that a rollback cut off goes on where the rollback failed and somebody has said
+that the version is live.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from bot.services.endings import ended
 from tests.services.conftest import COMMITS, GOOD, MINUTE
 
 PLAIN: dict[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
+    "gates": (), "checklist": (), "approvals": (),
+    "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 COUNTS = {**PLAIN, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 5 * MINUTE}
@@ -27,7 +30,9 @@ TERRIBLE = Observed(900, 1000, requests=1000)
 WORD = SayLive("shop", "production", "v2", "I looked at it")
 
 
-async def cannot_go_back(team: Any, after: Any = 5 * MINUTE, ends: RunState = RunState.FAILED) -> None:
+async def cannot_go_back(
+    team: Any, after: Any = 5 * MINUTE, ends: RunState = RunState.FAILED
+) -> None:
     """Have v2 landed and rolled back by bo, which comes to nothing."""
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes(after)
@@ -47,7 +52,9 @@ async def state(team: Any) -> State:
     return found
 
 
-async def test_what_is_live_on_a_word_after_a_failed_rollback_is_watched_to_its_end_and_accepted(team_with: Any) -> None:
+async def test_what_is_live_on_a_word_after_a_failed_rollback_is_watched_to_its_end_and_accepted(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await cannot_go_back(team)
         assert "begins again: it is watched until 02:37" in await is_said(team)
@@ -80,7 +87,9 @@ async def test_what_goes_bad_in_it_is_found_said_and_can_be_rolled_back(team_wit
         assert await state(team) is State.ROLLED_BACK
 
 
-async def test_what_was_found_before_the_word_is_found_and_said_anew_if_it_is_still_so(team_with: Any) -> None:
+async def test_what_was_found_before_the_word_is_found_and_said_anew_if_it_is_still_so(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(2 * MINUTE)
@@ -95,7 +104,9 @@ async def test_what_was_found_before_the_word_is_found_and_said_anew_if_it_is_st
         assert (await team.deployment("shop-1")).countdown_until is not None
 
 
-async def test_what_was_found_before_the_word_and_is_over_is_not_held_against_it(team_with: Any) -> None:
+async def test_what_was_found_before_the_word_and_is_over_is_not_held_against_it(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(2 * MINUTE)
@@ -110,7 +121,9 @@ async def test_what_was_found_before_the_word_and_is_over_is_not_held_against_it
         assert len(await team.said("degraded")) == 1
 
 
-async def test_the_word_that_ends_a_rollback_that_hangs_takes_the_watch_up_as_well(team_with: Any) -> None:
+async def test_the_word_that_ends_a_rollback_that_hangs_takes_the_watch_up_as_well(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await cannot_go_back(team, ends=RunState.RUNNING)
         assert await state(team) is State.ROLLING_BACK
@@ -136,16 +149,21 @@ async def test_what_never_was_there_whole_is_not_watched(team_with: Any) -> None
         assert await state(team) is State.FAILED
 
 
-async def test_the_alarm_about_the_failed_rollback_says_on_whose_word_it_ended(team_with: Any) -> None:
+async def test_the_alarm_about_the_failed_rollback_says_on_whose_word_it_ended(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await cannot_go_back(team)
         await is_said(team)
         message = next(each for each in await team.outbox() if each.template == "failed")
-        ending = await ended(team.house, message)
+        ending = await ended(team.context, message)
         assert ending is not None
-        assert (ending.sentence, ending.is_final) == ("<@UBO> has said that v2 is live there.", True)
+        assert (ending.sentence, ending.is_final) == (
+            "<@UBO> has said that v2 is live there.",
+            True,
+        )
         await team.passes(22 * MINUTE)
-        later = await ended(team.house, message)
+        later = await ended(team.context, message)
         assert later is not None
         assert later.sentence == "It has ended its watch, accepted without proof."
 
@@ -168,7 +186,9 @@ async def test_what_a_wrong_word_has_cut_off_the_right_one_takes_up_again(team_w
         await team.passes(2 * MINUTE)
         await team.says_live("bo", SayLive("shop", "production", "v1", "I was wrong"))
         shown = await team.shown("shop-1")
-        assert "and being watched; <@UBO> said 2026-11-21 02:19 UTC that v1 is live instead" in shown
+        assert (
+            "and being watched; <@UBO> said 2026-11-21 02:19 UTC that v1 is live instead" in shown
+        )
         assert "replaced by the next deployment" not in shown
         assert "unclear" not in shown
         await team.passes(2 * MINUTE)
@@ -177,18 +197,26 @@ async def test_what_a_wrong_word_has_cut_off_the_right_one_takes_up_again(team_w
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
         assert "errors 90 %" in (await team.said("degraded"))[-1]
-        assert "brought" not in await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        assert "brought" not in await team.rolls_back(
+            "bo", RollBack("shop", "production", reason="errors")
+        )
         await team.passes(3 * MINUTE)
         found = await team.deployment("shop-1")
         assert (found.state, found.was_stopped) == (State.ROLLED_BACK, False)
 
 
-async def test_a_watch_that_was_never_rolled_back_is_taken_up_again_after_a_wrong_word_as_well(team_with: Any) -> None:
+async def test_a_watch_that_was_never_rolled_back_is_taken_up_again_after_a_wrong_word_as_well(
+    team_with: Any,
+) -> None:
     async with team_with(**PLAIN) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
         async with team.database.store.transaction() as tx:
-            await tx.cast_doubt("shop", "production", Doubt(Unclear.STRAY, "a run has ended only now", team.house.now()))
+            await tx.cast_doubt(
+                "shop",
+                "production",
+                Doubt(Unclear.STRAY, "a run has ended only now", team.context.now()),
+            )
         await team.says_live("bo", SayLive("shop", "production", "v1", "I think so"))
         assert await state(team) is State.SUPERSEDED
         assert "is watched until" in await is_said(team)
@@ -202,8 +230,17 @@ async def test_what_a_deployment_has_replaced_is_taken_up_by_no_word(team_with: 
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
         async with team.database.store.transaction() as tx:
-            await tx.move("shop-1", State.SUPERSEDED, at=team.house.now(), note="shop-2 was let go before its watch had ended")
-            await tx.cast_doubt("shop", "production", Doubt(Unclear.STRAY, "a run has ended only now", team.house.now()))
+            await tx.move(
+                "shop-1",
+                State.SUPERSEDED,
+                at=team.context.now(),
+                note="shop-2 was let go before its watch had ended",
+            )
+            await tx.cast_doubt(
+                "shop",
+                "production",
+                Doubt(Unclear.STRAY, "a run has ended only now", team.context.now()),
+            )
         assert "watched" not in await is_said(team)
         assert await state(team) is State.SUPERSEDED
 
@@ -215,13 +252,19 @@ async def test_an_alarm_about_what_a_word_has_ended_names_whose_word_it_was(team
         team.numbers.new = TERRIBLE
         await team.passes(2 * MINUTE)
         async with team.database.store.transaction() as tx:
-            await tx.cast_doubt("shop", "production", Doubt(Unclear.STRAY, "a run has ended only now", team.house.now()))
+            await tx.cast_doubt(
+                "shop",
+                "production",
+                Doubt(Unclear.STRAY, "a run has ended only now", team.context.now()),
+            )
         await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
         message = next(each for each in await team.outbox() if each.template == "degraded")
-        ending = await ended(team.house, message)
+        ending = await ended(team.context, message)
         assert ending is not None
         assert ending.sentence == "<@UBO> has said that something else is live there."
-        assert "why watch ended: v1 was said to be live instead" in await team.says("ana", History("shop"))
+        assert "why watch ended: v1 was said to be live instead" in await team.says(
+            "ana", History("shop")
+        )
 
 
 async def test_what_has_failed_a_moment_before_it_lands_is_not_landed(team_with: Any) -> None:
@@ -229,7 +272,7 @@ async def test_what_has_failed_a_moment_before_it_lands_is_not_landed(team_with:
         team.ci.ends["deploy"] = RunState.FAILED
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
-        assert await rollouts.land(team.house, "shop-1") is Went.OVER
+        assert await rollouts.land(team.context, "shop-1") is Went.OVER
         assert await state(team) is State.FAILED
 
 
@@ -280,5 +323,5 @@ async def test_a_look_that_waited_while_the_watch_was_cut_off_and_taken_up_again
             return await observe(*asked)
 
         monkeypatch.setattr(team.numbers, "observe", is_slow)
-        assert await health.watch(team.house, "shop-1") is Went.OVER
+        assert await health.watch(team.context, "shop-1") is Went.OVER
         assert await state(team) is State.WATCHING

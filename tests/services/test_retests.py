@@ -18,7 +18,9 @@ Team = Any
 
 
 @pytest.mark.case("ci-and-refs-7")
-async def test_red_tests_are_run_again_by_whoever_may_deploy_and_the_newest_run_decides(team: Team) -> None:
+async def test_red_tests_are_run_again_by_whoever_may_deploy_and_the_newest_run_decides(
+    team: Team,
+) -> None:
     team.ci.quality_state = QualityState.RED
     v2 = await team.asks_for_v2()
     await team.passes(timedelta(minutes=2))
@@ -33,7 +35,9 @@ async def test_red_tests_are_run_again_by_whoever_may_deploy_and_the_newest_run_
 
 
 @pytest.mark.parametrize("has_run", [False, True])
-async def test_tests_that_never_ran_are_not_run_again_and_those_that_were_stopped_are(team: Team, has_run: bool) -> None:
+async def test_tests_that_never_ran_are_not_run_again_and_those_that_were_stopped_are(
+    team: Team, has_run: bool
+) -> None:
     team.ci.quality_state, team.ci.has_run = QualityState.NONE, has_run
     v2 = await team.asks_for_v2()
     await team.passes(timedelta(minutes=2))
@@ -48,8 +52,14 @@ async def test_tests_that_left_nothing_to_read_are_unknown_and_can_be_run_again(
     assert Action.RETEST in (await team.card(v2)).actions
 
 
-async def test_tests_that_a_deployment_has_started_are_said_to_run_and_since_when(team: Team) -> None:
-    team.ci.startable, team.ci.quality_state, team.ci.once_started = True, QualityState.NONE, QualityState.RUNNING
+async def test_tests_that_a_deployment_has_started_are_said_to_run_and_since_when(
+    team: Team,
+) -> None:
+    team.ci.startable, team.ci.quality_state, team.ci.once_started = (
+        True,
+        QualityState.NONE,
+        QualityState.RUNNING,
+    )
     v2 = await team.asks_for_v2()
     shown = await team.shown(v2)
     assert "212 tests of bbbbbbb · it began " in shown
@@ -69,7 +79,9 @@ async def loses_the_answer() -> None:
 
 
 @pytest.mark.case("reliability-5")
-@pytest.mark.parametrize(("found", "runs"), [(QualityState.RUNNING, 1), (QualityState.GREEN, 1), (QualityState.RED, 2)])
+@pytest.mark.parametrize(
+    ("found", "runs"), [(QualityState.RUNNING, 1), (QualityState.GREEN, 1), (QualityState.RED, 2)]
+)
 async def test_tests_that_were_asked_for_without_an_answer_are_looked_for_before_they_run_again(
     team: Team, found: QualityState, runs: int
 ) -> None:
@@ -80,11 +92,13 @@ async def test_tests_that_were_asked_for_without_an_answer_are_looked_for_before
     with pytest.raises(IntegrationError):
         await team.says("ana", Retest(v2), key="pressed")
     team.ci.quality_state = found
-    assert "The tests of *shop v2 → production* run again" in await team.says("ana", Retest(v2), key="pressed"), (
-        "the command is taken up again"
-    )
+    assert "The tests of *shop v2 → production* run again" in await team.says(
+        "ana", Retest(v2), key="pressed"
+    ), "the command is taken up again"
     assert len(team.ci.tested_again) == runs
-    assert "The tests of *shop v2 → production* run again" in await team.says("ana", Retest(v2), key="pressed")
+    assert "The tests of *shop v2 → production* run again" in await team.says(
+        "ana", Retest(v2), key="pressed"
+    )
     assert len(team.ci.tested_again) == runs, "what was answered is answered as it was"
 
 

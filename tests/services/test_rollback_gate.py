@@ -1,4 +1,6 @@
-"""A rollback whose pipeline waits at a gate of its own calls people at once, and names the gate and what opens it."""
+"""A rollback whose pipeline waits at a gate of its own calls people at once, and names
+the gate and what opens it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ async def call(team: Team) -> Any:
 
 
 @pytest.mark.case("reliability-1")
-async def test_a_rollback_by_rule_that_waits_at_a_gate_calls_its_lead_at_once_and_once(team_with: Any) -> None:
+async def test_a_rollback_by_rule_that_waits_at_a_gate_calls_its_lead_at_once_and_once(
+    team_with: Any,
+) -> None:
     by_rule = {"automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 5 * MINUTE}
     async with team_with(**{**ALONE, **by_rule}) as team:
         await rolls_back_by_rule(team)
@@ -57,14 +61,14 @@ async def test_a_rollback_that_waits_ends_its_call_when_the_gate_is_opened(team_
         await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
         await team.passes(MINUTE)
         message = await call(team)
-        assert await still_true(team.house, message) is not None
-        assert await ended(team.house, message) is None
+        assert await still_true(team.context, message) is not None
+        assert await ended(team.context, message) is None
         await team.says("bo", OpenGate("shop-1"))
         team.ci.stages = ()
         await team.passes(3 * MINUTE)
         assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
-        assert await still_true(team.house, message) is None
-        assert await ended(team.house, message) is not None
+        assert await still_true(team.context, message) is None
+        assert await ended(team.context, message) is not None
 
 
 @pytest.mark.case("reliability-1")
@@ -76,7 +80,10 @@ async def test_the_alarm_about_a_rollback_that_hangs_names_the_gate(team_with: A
         await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
         await team.passes(12 * MINUTE)
         (alarm,) = await team.said("rollback_hangs")
-        assert "Its pipeline waits at its own gate before *approve*. *Go on with approve*, here or on" in alarm
+        assert (
+            "Its pipeline waits at its own gate before *approve*. *Go on with approve*, here or on"
+            in alarm
+        )
         assert "where it hangs" not in alarm
 
 
@@ -91,7 +98,11 @@ async def test_a_gate_that_somebody_has_opened_calls_nobody(team_with: Any) -> N
 
 
 @pytest.mark.case("reliability-1")
-@pytest.mark.parametrize(("name", "called"), [("cy", "T1/UCY"), ("bo", ""), ("", "")], ids=["somebody", "its lead", "nobody"])
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("cy", "T1/UCY"), ("bo", ""), ("", "")],
+    ids=["somebody", "its lead", "nobody"],
+)
 async def test_a_gate_calls_whoever_is_on_call_beside_the_lead_and_nobody_where_that_is_the_lead_or_nobody(
     team_with: Any, name: str, called: str
 ) -> None:

@@ -1,4 +1,6 @@
-"""Sentences that look before they are said: what waits is not under way, what is gone is not named, and what helps is offered first."""
+"""Sentences that look before they are said: what waits is not under way, what is gone is not named,
+and what helps is offered first.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +45,18 @@ async def test_what_brings_a_deployment_on_is_its_primary_button(team: Team) -> 
     assert await primary(team, "shop-1") == "Approve"
 
 
-async def test_an_alarm_of_what_waits_says_that_it_waits_and_how_it_is_cancelled(team_with: Any) -> None:
-    async with team_with(after="", gates=(), approvals=(), checklist=(), strategy="rolling") as team:
-        other = EnvironmentPolicy("production-eu", "rolling", checklist=(ChecklistItem("support", "support briefed", "support"),))
-        team.house.catalog.services["shop"].environments["production-eu"] = other
+async def test_an_alarm_of_what_waits_says_that_it_waits_and_how_it_is_cancelled(
+    team_with: Any,
+) -> None:
+    async with team_with(
+        after="", gates=(), approvals=(), checklist=(), strategy="rolling"
+    ) as team:
+        other = EnvironmentPolicy(
+            "production-eu",
+            "rolling",
+            checklist=(ChecklistItem("support", "support briefed", "support"),),
+        )
+        team.context.catalog.services["shop"].environments["production-eu"] = other
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(2 * MINUTE)
         await team.says("cy", Deploy("shop", "production-eu", "v2"))
@@ -61,10 +71,15 @@ async def test_an_alarm_of_what_waits_says_that_it_waits_and_how_it_is_cancelled
         said = readable("\n".join(text_of(drawn.blocks)))
         assert "is waiting, and the version is quarantined now" in said
         assert "under way" not in said
-        assert "nothing of it has been started; it goes no further by itself. <@UBO> or <@UCY> can cancel it on the card" in said
+        assert (
+            "nothing of it has been started; it goes no further by itself. <@UBO> or <@UCY> "
+            "can cancel it on the card"
+        ) in said
 
 
-async def test_a_request_for_what_a_rollback_is_putting_back_is_refused_at_once_to_the_person_alone(swift: Team) -> None:
+async def test_a_request_for_what_a_rollback_is_putting_back_is_refused_at_once_to_the_person_alone(
+    swift: Team,
+) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     said: list[str] = []
@@ -81,14 +96,16 @@ async def test_a_request_for_what_a_rollback_is_putting_back_is_refused_at_once_
 
 
 @pytest.mark.parametrize("is_unlocked", [False, True])
-async def test_whoever_says_why_is_told_of_a_lock_only_where_there_is_one(swift: Team, is_unlocked: bool) -> None:
+async def test_whoever_says_why_is_told_of_a_lock_only_where_there_is_one(
+    swift: Team, is_unlocked: bool
+) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     await swift.says("bo", RollBack(deployment="shop-1"))
     await swift.passes(2 * MINUTE)
     if is_unlocked:
         await swift.says("bo", Unlock("shop", "production"))
-    dialog = (await asked(swift.house, Action.SAY_WHY, "shop-1")).facts
+    dialog = (await asked(swift.context, Action.SAY_WHY, "shop-1")).facts
     shown = swift.words.text("dialogs/say_why", {"title": "shop", "about": dialog})
     said = await swift.says("bo", SayWhy("shop-1", "carts are lost"))
     assert ("the lock" in shown) is ("the lock" in said) is not is_unlocked
@@ -102,21 +119,32 @@ async def test_nobody_is_told_that_something_was_not_possible_already(team: Team
     team.ci.away = False
     await team.passes()
     assert (await team.deployment("shop-1")).state is State.IMPOSSIBLE
-    assert await team.says("ana", Cancel("shop-1")) == "shop v9 → production was not possible; there is nothing to cancel."
-    assert await team.says("cy", Tick("shop-1", ("support",))) == "shop v9 → production was not possible; its checklist is closed."
+    assert (
+        await team.says("ana", Cancel("shop-1"))
+        == "shop v9 → production was not possible; there is nothing to cancel."
+    )
+    assert (
+        await team.says("cy", Tick("shop-1", ("support",)))
+        == "shop v9 → production was not possible; its checklist is closed."
+    )
 
 
-async def test_what_is_queued_behind_something_unready_says_what_that_waits_for_and_who_may_cancel_it(team: Team) -> None:
+async def test_what_is_queued_behind_something_unready_says_what_that_waits_for_and_who_may_cancel_it(
+    team: Team,
+) -> None:
     await team.asks_for_v2()
     await team.says("cy", Deploy("shop", "production", "v3"))
     await team.passes()
     shown = await team.shown("shop-3")
     assert "queued behind shop-2" in shown
     assert (
-        "shop-2 (v2) comes first and waits for its gates. Nothing passes it; <@UANA>, <@UBO> or people with the role release manager "
+        "shop-2 (v2) comes first and waits for its gates. Nothing passes it; <@UANA>, <@UBO> or "
+        "people with the role release manager "
         "can cancel it: /deploy cancel shop-2"
     ) in shown
     await team.says("bo", Acknowledge("shop-2"))
     await team.says("cy", Tick("shop-2", ("support",)))
     await team.passes(MINUTE)
-    assert "shop-2 (v2) comes first and waits for approval. Nothing passes it;" in await team.shown("shop-3")
+    assert "shop-2 (v2) comes first and waits for approval. Nothing passes it;" in await team.shown(
+        "shop-3"
+    )

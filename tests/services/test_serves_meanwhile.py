@@ -1,4 +1,6 @@
-"""What serves is looked at however long the run of the next step, or a smoke test, hangs, waits or is refused."""
+"""What serves is looked at however long the run of the next step, or a smoke test,
+hangs, waits or is refused.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from bot.domain.rollout import RunState, Stage, StepState
 from tests.services.conftest import GOOD, MINUTE
 
 ALONE: dict[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "canary", "watch": 10 * MINUTE,
+    "gates": (), "checklist": (), "approvals": (),
+    "after": "", "strategy": "canary", "watch": 10 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 COUNTS = {**ALONE, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 5 * MINUTE}
@@ -33,7 +36,9 @@ def waits(team: Any) -> None:
 
 
 def is_refused(team: Any) -> None:
-    team.ci.refuses["start shop-1:canary-100"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+    team.ci.refuses["start shop-1:canary-100"] = IntegrationError(
+        "401", vendor="the CI", status=401, retry=False
+    )
 
 
 async def serves_five(team: Any, then: Any) -> None:
@@ -46,7 +51,9 @@ async def serves_five(team: Any, then: Any) -> None:
 
 @pytest.mark.case("races-4")
 @pytest.mark.parametrize("then", [hangs, waits, is_refused])
-async def test_what_serves_and_turns_worse_is_seen_while_the_next_run_comes_to_nothing(team_with: Any, then: Any) -> None:
+async def test_what_serves_and_turns_worse_is_seen_while_the_next_run_comes_to_nothing(
+    team_with: Any, then: Any
+) -> None:
     async with team_with(**ALONE) as team:
         await serves_five(team, then)
         assert not await team.said("degraded")
@@ -60,19 +67,26 @@ async def test_what_serves_and_turns_worse_is_seen_while_the_next_run_comes_to_n
         assert len(await team.said("degraded")) == 1
 
 
-async def test_a_run_that_goes_on_meanwhile_is_named_on_the_card_and_in_the_alarm(team_with: Any) -> None:
+async def test_a_run_that_goes_on_meanwhile_is_named_on_the_card_and_in_the_alarm(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
-        assert "*DEGRADED* at 5 % · the run of 100 % goes on, what follows waits until the lead decides" in await team.shown("shop-1")
         assert (
-            "The run of 100 % is under way and goes on; nothing that comes after it begins until the lead decides"
-            in (await team.said("degraded"))[-1]
-        )
+            "*DEGRADED* at 5 % · the run of 100 % goes on, what follows "
+            "waits until the lead decides"
+        ) in await team.shown("shop-1")
+        assert (
+            "The run of 100 % is under way and goes on; nothing that comes after it "
+            "begins until the lead decides"
+        ) in (await team.said("degraded"))[-1]
 
 
-async def test_the_countdown_runs_and_ends_in_a_rollback_while_the_next_run_hangs(team_with: Any) -> None:
+async def test_the_countdown_runs_and_ends_in_a_rollback_while_the_next_run_hangs(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
@@ -85,7 +99,9 @@ async def test_the_countdown_runs_and_ends_in_a_rollback_while_the_next_run_hang
 
 
 @pytest.mark.parametrize("key", ["rolling-100", "canary-5"])
-async def test_what_serves_is_looked_at_while_its_own_smoke_test_hangs(team_with: Any, key: str) -> None:
+async def test_what_serves_is_looked_at_while_its_own_smoke_test_hangs(
+    team_with: Any, key: str
+) -> None:
     strategy, _, percent = key.partition("-")
     async with team_with(**{**ALONE, "strategy": strategy, "smoke": True}) as team:
         team.ci.ends["smoke"] = RunState.RUNNING
@@ -94,13 +110,16 @@ async def test_what_serves_is_looked_at_while_its_own_smoke_test_hangs(team_with
         team.numbers.new = TERRIBLE
         await team.passes(5 * MINUTE)
         assert (await team.card("shop-1")).trouble.where == key
-        assert f"*DEGRADED* at {percent} % · its smoke test goes on, what follows waits until the lead decides" in await team.shown(
-            "shop-1"
-        )
+        assert (
+            f"*DEGRADED* at {percent} % · its smoke test goes on, what follows "
+            "waits until the lead decides"
+        ) in await team.shown("shop-1")
 
 
 @pytest.mark.case("races-4")
-async def test_a_start_that_was_refused_is_not_made_up_for_over_what_was_found_meanwhile(team_with: Any) -> None:
+async def test_a_start_that_was_refused_is_not_made_up_for_over_what_was_found_meanwhile(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await serves_five(team, is_refused)
         team.numbers.new = TERRIBLE
@@ -108,13 +127,18 @@ async def test_a_start_that_was_refused_is_not_made_up_for_over_what_was_found_m
         team.ci.refuses.clear()
         await team.passes(10 * MINUTE)
         assert not any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
-        assert "*DEGRADED* at 5 % · the rollout stands still until the lead decides" in await team.shown("shop-1")
+        assert (
+            "*DEGRADED* at 5 % · the rollout stands still until the lead decides"
+            in await team.shown("shop-1")
+        )
         await team.says("bo", Proceed("shop-1", "known noise"))
         await team.passes(10 * MINUTE)
         assert any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
 
 
-async def test_the_pipelines_gate_stays_shut_over_what_was_found_until_the_lead_has_spoken(team_with: Any) -> None:
+async def test_the_pipelines_gate_stays_shut_over_what_was_found_until_the_lead_has_spoken(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await serves_five(team, waits)
         team.numbers.new = TERRIBLE
@@ -133,7 +157,9 @@ async def test_the_pipelines_gate_stays_shut_over_what_was_found_until_the_lead_
         assert {step.state for step in (await team.card("shop-1")).steps} == {StepState.DONE}
 
 
-async def test_what_was_let_go_on_is_not_asked_again_while_the_next_run_is_under_way(team_with: Any) -> None:
+async def test_what_was_let_go_on_is_not_asked_again_while_the_next_run_is_under_way(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         team.numbers.new = TERRIBLE
         await team.says("ana", Deploy("shop", "production", "v2"))
@@ -158,7 +184,9 @@ async def test_what_recovers_while_the_next_run_is_under_way_is_over(team_with: 
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
 
 
-async def test_too_little_traffic_at_the_next_step_refutes_nothing_that_was_found_before_it(team_with: Any) -> None:
+async def test_too_little_traffic_at_the_next_step_refutes_nothing_that_was_found_before_it(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
@@ -170,7 +198,9 @@ async def test_too_little_traffic_at_the_next_step_refutes_nothing_that_was_foun
         assert "*DEGRADED*" in await team.shown("shop-1")
 
 
-async def test_a_rollback_that_is_announced_comes_also_when_the_next_run_fails_before(team_with: Any) -> None:
+async def test_a_rollback_that_is_announced_comes_also_when_the_next_run_fails_before(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
@@ -179,23 +209,31 @@ async def test_a_rollback_that_is_announced_comes_also_when_the_next_run_fails_b
         team.ci.ends["deploy"] = RunState.FAILED
         await team.passes(MINUTE)
         assert (await team.deployment("shop-1")).state in {State.ROLLING_BACK, State.ROLLED_BACK}
-        assert "It is rolled back by itself now, earlier than announced (02:" in (await team.said("failed"))[-1]
+        assert (
+            "It is rolled back by itself now, earlier than announced (02:"
+            in (await team.said("failed"))[-1]
+        )
         assert "because its run failed." in (await team.said("failed"))[-1]
 
 
-async def test_an_announced_rollback_says_that_it_comes_at_once_should_its_run_fail(team_with: Any) -> None:
+async def test_an_announced_rollback_says_that_it_comes_at_once_should_its_run_fail(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
         await team.passes(2 * MINUTE)
         (alarm,) = await team.said("degraded")
         assert (
-            "The run of 100 % goes on until then; should it fail, or be cancelled at the CI provider, it is rolled back at once." in alarm
-        )
+            "The run of 100 % goes on until then; should it fail, or be cancelled at the CI "
+            "provider, it is rolled back at once."
+        ) in alarm
         assert "UTC, or as soon as the run of 100 % fails" in await team.shown("shop-1")
 
 
-async def test_a_run_that_somebody_cancels_on_purpose_ends_the_countdown_and_is_said_to_be_cancelled(team_with: Any) -> None:
+async def test_a_run_that_somebody_cancels_on_purpose_ends_the_countdown_and_is_said_to_be_cancelled(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
@@ -203,7 +241,7 @@ async def test_a_run_that_somebody_cancels_on_purpose_ends_the_countdown_and_is_
         until = (await team.deployment("shop-1")).countdown_until
         team.ci.ends["deploy"] = RunState.CANCELLED
         await team.passes(MINUTE)
-        assert team.house.now() < until
+        assert team.context.now() < until
         (said,) = await team.said("failed")
         assert "was cancelled at the CI provider at 100 %" in said
         assert "earlier than announced" in said
@@ -213,7 +251,9 @@ async def test_a_run_that_somebody_cancels_on_purpose_ends_the_countdown_and_is_
 
 
 @pytest.mark.case("races-4")
-async def test_what_serves_and_cannot_be_judged_any_more_is_asked_about_before_a_refused_start_is_made_up_for(team_with: Any) -> None:
+async def test_what_serves_and_cannot_be_judged_any_more_is_asked_about_before_a_refused_start_is_made_up_for(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await serves_five(team, is_refused)
         team.numbers.new = None
@@ -227,7 +267,9 @@ async def test_what_serves_and_cannot_be_judged_any_more_is_asked_about_before_a
         assert "shop-1:canary-100" in team.ci.runs
 
 
-async def test_a_countdown_that_was_stopped_stays_stopped_when_the_next_run_ends(team_with: Any) -> None:
+async def test_a_countdown_that_was_stopped_stays_stopped_when_the_next_run_ends(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
@@ -237,16 +279,23 @@ async def test_a_countdown_that_was_stopped_stays_stopped_when_the_next_run_ends
         await team.passes(15 * MINUTE)
         found = await team.deployment("shop-1")
         assert (found.state, found.countdown_until) == (State.ROLLING_OUT, None)
-        assert "*DEGRADED* at 100 % · the rollout stands still until the lead decides" in await team.shown("shop-1")
+        assert (
+            "*DEGRADED* at 100 % · the rollout stands still until the lead decides"
+            in await team.shown("shop-1")
+        )
         assert len(await team.said("degraded")) == 1
 
 
 @pytest.mark.case("races-1")
 @pytest.mark.parametrize("strategy", ["rolling", "canary"])
-async def test_what_serves_is_there_also_when_its_smoke_test_is_refused(team_with: Any, strategy: str) -> None:
+async def test_what_serves_is_there_also_when_its_smoke_test_is_refused(
+    team_with: Any, strategy: str
+) -> None:
     async with team_with(**{**ALONE, "strategy": strategy, "smoke": True}) as team:
         key = "rolling-100" if strategy == "rolling" else "canary-5"
-        team.ci.refuses[f"start shop-1:{key}:smoke"] = IntegrationError("403", vendor="the CI", status=403, retry=False)
+        team.ci.refuses[f"start shop-1:{key}:smoke"] = IntegrationError(
+            "403", vendor="the CI", status=403, retry=False
+        )
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
         assert await team.said("refused")
@@ -257,7 +306,9 @@ async def test_what_serves_is_there_also_when_its_smoke_test_is_refused(team_wit
 
 @pytest.mark.case("races-4")
 @pytest.mark.parametrize("key", ["rolling-100", "canary-5"])
-async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs(team_with: Any, key: str) -> None:
+async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs(
+    team_with: Any, key: str
+) -> None:
     strategy, _, percent = key.partition("-")
     async with team_with(**{**ALONE, "strategy": strategy}) as team:
         hangs(team)
@@ -267,9 +318,15 @@ async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
         assert (await team.card("shop-1")).trouble.where == key
-        assert f"*DEGRADED* at {percent} % · its run goes on, what follows waits until the lead decides" in await team.shown("shop-1")
+        assert (
+            f"*DEGRADED* at {percent} % · its run goes on, what follows "
+            "waits until the lead decides"
+        ) in await team.shown("shop-1")
         alarm = (await team.said("degraded"))[-1]
-        assert f"The run of {percent} % is under way and goes on; nothing that comes after it begins until the lead decides" in alarm
+        assert (
+            f"The run of {percent} % is under way and goes on; nothing that comes after it "
+            "begins until the lead decides"
+        ) in alarm
         actions = (await team.card("shop-1")).actions
         assert {Action.PROCEED, Action.ROLL_BACK} <= set(actions)
         await team.passes(20 * MINUTE)
@@ -277,18 +334,24 @@ async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs
 
 
 @pytest.mark.case("races-4")
-async def test_a_first_run_of_which_nothing_is_told_is_looked_at_by_its_numbers(team_with: Any) -> None:
+async def test_a_first_run_of_which_nothing_is_told_is_looked_at_by_its_numbers(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         hangs(team)
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
-        team.ci.refuses["look shop-1:canary-5"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+        team.ci.refuses["look shop-1:canary-5"] = IntegrationError(
+            "401", vendor="the CI", status=401, retry=False
+        )
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
         assert "*DEGRADED* at 5 %" in await team.shown("shop-1")
 
 
-async def test_the_countdown_of_what_a_first_run_has_brought_ends_in_a_rollback(team_with: Any) -> None:
+async def test_the_countdown_of_what_a_first_run_has_brought_ends_in_a_rollback(
+    team_with: Any,
+) -> None:
     async with team_with(**COUNTS) as team:
         hangs(team)
         team.numbers.new = TERRIBLE
@@ -301,7 +364,9 @@ async def test_the_countdown_of_what_a_first_run_has_brought_ends_in_a_rollback(
         assert any(run.startswith("shop-1:canary-5") for run in team.ci.cancelled)
 
 
-async def test_numbers_that_were_well_before_the_first_run_had_ended_are_not_those_of_the_hold(team_with: Any) -> None:
+async def test_numbers_that_were_well_before_the_first_run_had_ended_are_not_those_of_the_hold(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         hangs(team)
         team.numbers.new = TERRIBLE
@@ -319,7 +384,9 @@ async def test_numbers_that_were_well_before_the_first_run_had_ended_are_not_tho
         assert "*NO DATA* at 5 %" in await team.shown("shop-1")
 
 
-async def test_what_was_found_while_the_first_run_hung_is_not_refuted_by_too_little_traffic_in_the_hold(team_with: Any) -> None:
+async def test_what_was_found_while_the_first_run_hung_is_not_refuted_by_too_little_traffic_in_the_hold(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         hangs(team)
         team.numbers.new = TERRIBLE
@@ -333,7 +400,9 @@ async def test_what_was_found_while_the_first_run_hung_is_not_refuted_by_too_lit
         assert not any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
 
 
-async def test_the_gate_of_a_first_run_stays_shut_over_what_it_has_brought_so_far(team_with: Any) -> None:
+async def test_the_gate_of_a_first_run_stays_shut_over_what_it_has_brought_so_far(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         waits(team)
         await team.says("ana", Deploy("shop", "production", "v2"))
@@ -346,7 +415,9 @@ async def test_the_gate_of_a_first_run_stays_shut_over_what_it_has_brought_so_fa
 
 async def test_nothing_is_looked_at_before_a_first_run_is_there(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
-        team.ci.refuses["start shop-1"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+        team.ci.refuses["start shop-1"] = IntegrationError(
+            "401", vendor="the CI", status=401, retry=False
+        )
         team.numbers.new = TERRIBLE
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(10 * MINUTE)
@@ -363,7 +434,9 @@ async def _lets_it_go_in_its_first_run(team: Any) -> None:
     team.ci.ends["deploy"] = RunState.SUCCEEDED
 
 
-async def test_the_leads_word_at_the_step_with_all_requests_holds_on_in_the_watch_and_nothing_counts_down_over_it(team_with: Any) -> None:
+async def test_the_leads_word_at_the_step_with_all_requests_holds_on_in_the_watch_and_nothing_counts_down_over_it(
+    team_with: Any,
+) -> None:
     async with team_with(**{**COUNTS, "strategy": "rolling"}) as team:
         await _lets_it_go_in_its_first_run(team)
         await team.passes(8 * MINUTE)
@@ -376,7 +449,9 @@ async def test_the_leads_word_at_the_step_with_all_requests_holds_on_in_the_watc
         assert (ended.state, ended.accepted) == (State.ACCEPTED, Acceptance.ON_WORD)
 
 
-async def test_what_is_much_worse_in_the_watch_than_what_was_let_go_on_is_asked_about(team_with: Any) -> None:
+async def test_what_is_much_worse_in_the_watch_than_what_was_let_go_on_is_asked_about(
+    team_with: Any,
+) -> None:
     async with team_with(**{**COUNTS, "strategy": "rolling"}) as team:
         await _lets_it_go_in_its_first_run(team)
         await team.passes(3 * MINUTE)

@@ -17,7 +17,8 @@ from bot.services.timely import still_true
 from tests.services.conftest import GOOD, MINUTE
 
 ALONE: dict[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
+    "gates": (), "checklist": (), "approvals": (),
+    "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 COUNTS = {**ALONE, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 5 * MINUTE}
@@ -40,7 +41,9 @@ async def hangs(team: Any) -> None:
 
 
 async def is_away(team: Any) -> None:
-    team.ci.refuses["start shop-2:rollback"] = IntegrationError("down", vendor="the CI", status=503, retry=True)
+    team.ci.refuses["start shop-2:rollback"] = IntegrationError(
+        "down", vendor="the CI", status=503, retry=True
+    )
     await rolls_back(team)
 
 
@@ -55,13 +58,15 @@ async def goes_back_by_itself(team: Any) -> None:
 async def alarm(team: Any) -> str:
     """Read the alarm about the rollback that hangs as it reads now."""
     message = next(each for each in await team.outbox() if each.template == "rollback_hangs")
-    now = await still_true(team.house, message)
+    now = await still_true(team.context, message)
     assert now is not None
     return str(team.reads(now))
 
 
 @pytest.mark.case("races-4")
-@pytest.mark.parametrize(("begins", "more"), [(hangs, ALONE), (is_away, ALONE), (goes_back_by_itself, COUNTS)])
+@pytest.mark.parametrize(
+    ("begins", "more"), [(hangs, ALONE), (is_away, ALONE), (goes_back_by_itself, COUNTS)]
+)
 async def test_what_still_serves_while_a_rollback_comes_to_nothing_is_on_its_card_and_in_its_alarm(
     team_with: Any, begins: Any, more: dict[str, Any]
 ) -> None:
@@ -71,8 +76,11 @@ async def test_what_still_serves_while_a_rollback_comes_to_nothing_is_on_its_car
         team.numbers.new = WORSE_STILL
         await team.passes(12 * MINUTE)
         card = await team.card("shop-1")
-        assert (card.deployment.state, card.meanwhile.verdict) == (State.ROLLING_BACK, Verdict.DEGRADED)
-        assert team.house.now() - card.meanwhile.at <= team.house.pace.hold
+        assert (card.deployment.state, card.meanwhile.verdict) == (
+            State.ROLLING_BACK,
+            Verdict.DEGRADED,
+        )
+        assert team.context.now() - card.meanwhile.at <= team.context.intervals.hold
         assert "During the rollback v2 has at 02:" in await team.shown("shop-1")
         assert "*DEGRADED* · errors 99 %" in await team.shown("shop-1")
         assert "*DEGRADED* · errors 99 %" in await alarm(team)
@@ -90,7 +98,11 @@ async def test_it_decides_nothing_whatever_the_numbers_say(team_with: Any) -> No
         team.numbers.new = WORSE_STILL
         await team.passes(2 * MINUTE)
         now = await team.card("shop-1")
-        assert (now.trouble, now.deployment.countdown_until, now.deployment.state) == (before, None, State.ROLLING_BACK)
+        assert (now.trouble, now.deployment.countdown_until, now.deployment.state) == (
+            before,
+            None,
+            State.ROLLING_BACK,
+        )
         assert await team.said() == said
         assert (await team.deployment("shop-2")).state is State.ROLLING_OUT
 
@@ -101,13 +113,18 @@ async def test_a_source_that_does_not_answer_meanwhile_is_said_so(team_with: Any
         team.numbers.breaks = IntegrationError("answers 503", vendor="the metrics")
         await team.passes(12 * MINUTE)
         shown = await team.shown("shop-1")
-        assert "*NO DATA* to judge it by: the metrics: answers 503" in shown or "*NO DATA* to judge it by: answers 503" in shown
+        assert (
+            "*NO DATA* to judge it by: the metrics: answers 503" in shown
+            or "*NO DATA* to judge it by: answers 503" in shown
+        )
         assert "Before the rollback" in shown
         assert "*NO DATA* to judge it by" in await alarm(team)
 
 
 @pytest.mark.case("races-4")
-async def test_while_the_smoke_test_of_what_is_back_hangs_its_own_numbers_are_shown(team_with: Any) -> None:
+async def test_while_the_smoke_test_of_what_is_back_hangs_its_own_numbers_are_shown(
+    team_with: Any,
+) -> None:
     async with team_with(**{**ALONE, "smoke": True}) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(3 * MINUTE)
@@ -122,7 +139,9 @@ async def test_while_the_smoke_test_of_what_is_back_hangs_its_own_numbers_are_sh
         assert "v1 is put back, but its smoke test has not ended. v1 has at" in await alarm(team)
 
 
-async def test_what_was_seen_meanwhile_judges_neither_what_is_undone_nor_what_is_back(team_with: Any) -> None:
+async def test_what_was_seen_meanwhile_judges_neither_what_is_undone_nor_what_is_back(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await hangs(team)
         await team.passes(8 * MINUTE)
@@ -137,7 +156,9 @@ async def test_what_was_seen_meanwhile_judges_neither_what_is_undone_nor_what_is
             assert {shot.label for shot in await reader.snapshots("shop-2")} <= {"after"}
 
 
-async def test_a_rollback_that_takes_its_usual_time_is_not_looked_at_besides(team_with: Any) -> None:
+async def test_a_rollback_that_takes_its_usual_time_is_not_looked_at_besides(
+    team_with: Any,
+) -> None:
     async with team_with(**ALONE) as team:
         await rolls_back(team)
         await team.passes(timedelta(seconds=5))

@@ -1,4 +1,6 @@
-"""What providers say is asked once for all that wait, ever more rarely, within a budget, and afresh by whatever acts."""
+"""What providers say is asked once for all that wait, ever more rarely, within a budget, and
+afresh by whatever acts.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ from bot.domain.rollout import RunState
 from bot.engine.simulated import VirtualClock
 from bot.ports.ci import CIProvider, Quality, Question, RunHint, StartRequest
 from bot.ports.providers import Providers
-from bot.services import notices
+from bot.registry import known_kinds
+from bot.services import webhooks
 from bot.services.shared import A_MINUTE, SharedAnswers, afresh, shared
-from bot.wiring import known_kinds
 from tests.services.conftest import COMMITS, SHOP, ToldCI
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -55,7 +57,9 @@ class Room:
         self.answers = SharedAnswers(self.clock)
 
     async def ask(self, *key: str, requests: int = 1, is_settled: bool = True) -> str:
-        told = await self.answers.ask(key or C1, self.vendor.answer, requests=requests, is_settled=lambda _: is_settled)
+        told = await self.answers.ask(
+            key or C1, self.vendor.answer, requests=requests, is_settled=lambda _: is_settled
+        )
         return str(told.value)
 
     async def asked_within(self, time: timedelta, *, is_settled: bool = True) -> int:
@@ -87,7 +91,9 @@ async def test_a_thousand_that_wait_ask_once(room: Room) -> None:
 
 
 @pytest.mark.case("reliability-4")
-async def test_a_thousand_that_wait_find_out_by_one_question_that_a_vendor_is_away(room: Room) -> None:
+async def test_a_thousand_that_wait_find_out_by_one_question_that_a_vendor_is_away(
+    room: Room,
+) -> None:
     room.vendor.away = True
     found = await asyncio.gather(*(room.ask() for _ in range(1000)), return_exceptions=True)
     assert {str(each) for each in found} == {"no answer"}
@@ -97,7 +103,9 @@ async def test_a_thousand_that_wait_find_out_by_one_question_that_a_vendor_is_aw
 
 
 @pytest.mark.case("reliability-4")
-async def test_a_vendor_that_is_away_is_asked_once_a_minute_and_its_return_is_seen_then(room: Room) -> None:
+async def test_a_vendor_that_is_away_is_asked_once_a_minute_and_its_return_is_seen_then(
+    room: Room,
+) -> None:
     room.vendor.away = True
     await room.asked_within(10 * MINUTE)
     assert 9 <= await room.asked_within(10 * MINUTE) <= 11
@@ -107,7 +115,9 @@ async def test_a_vendor_that_is_away_is_asked_once_a_minute_and_its_return_is_se
 
 
 @pytest.mark.case("reliability-4")
-async def test_once_a_vendor_answers_anything_what_it_did_not_answer_is_asked_for_anew(room: Room) -> None:
+async def test_once_a_vendor_answers_anything_what_it_did_not_answer_is_asked_for_anew(
+    room: Room,
+) -> None:
     room.vendor.away = True
     for commit in ("c1", "c2"):
         with pytest.raises(IntegrationError, match="no answer"):
@@ -117,7 +127,10 @@ async def test_once_a_vendor_answers_anything_what_it_did_not_answer_is_asked_fo
         await room.ask("github", "tests", "shop", "c1")
     assert room.vendor.asked == 2
     assert await room.ask("github", "tests", "shop", "c3") == "green"
-    assert [await room.ask("github", "tests", "shop", commit) for commit in ("c1", "c2")] == ["green", "green"]
+    assert [await room.ask("github", "tests", "shop", commit) for commit in ("c1", "c2")] == [
+        "green",
+        "green",
+    ]
 
 
 async def test_what_another_vendor_answers_says_nothing_of_one_that_is_away(room: Room) -> None:
@@ -136,7 +149,9 @@ async def test_what_stays_the_same_is_asked_ever_more_rarely(room: Room) -> None
 
 
 @pytest.mark.case("reliability-4")
-async def test_tests_that_run_are_asked_about_within_seconds_at_first_and_every_half_minute_later(room: Room) -> None:
+async def test_tests_that_run_are_asked_about_within_seconds_at_first_and_every_half_minute_later(
+    room: Room,
+) -> None:
     assert await room.asked_within(15 * SECOND, is_settled=False) == 3
     await room.asked_within(30 * MINUTE, is_settled=False)
     assert await room.asked_within(10 * MINUTE, is_settled=False) == 20
@@ -151,7 +166,9 @@ async def test_the_end_of_a_run_of_ours_has_its_commits_tests_asked_for_anew() -
     run = await it.start(StartRequest("shop-2:deploy:1", COMMITS["v2"], "production", "deploy"))
     ci.quality_state, ci.ends["deploy"] = QualityState.RED, RunState.RUNNING
     await it.look(run.id)
-    assert (await it.quality(COMMITS["v2"])).state is QualityState.GREEN, "what was said counts while the run goes"
+    assert (await it.quality(COMMITS["v2"])).state is QualityState.GREEN, (
+        "what was said counts while the run goes"
+    )
     ci.ends["deploy"] = RunState.FAILED
     await it.look(run.id)
     assert (await it.quality(COMMITS["v2"])).state is QualityState.RED
@@ -169,12 +186,16 @@ class Compared(ToldCI):
 
 
 @pytest.mark.case("reliability-4")
-@pytest.mark.parametrize(("known", "head", "times"), [(True, "b" * 40, 1), (False, "b" * 40, 2), (True, "main", 2)])
+@pytest.mark.parametrize(
+    ("known", "head", "times"), [(True, "b" * 40, 1), (False, "b" * 40, 2), (True, "main", 2)]
+)
 async def test_what_lies_between_two_commits_is_asked_for_once_and_a_name_or_no_answer_each_time(
     head: str, times: int, *, known: bool
 ) -> None:
     ci, clock = Compared(changes=Changes(known=known)), VirtualClock()
-    it = shared(Providers(ci, cast("Any", None), cast("Any", None)), SHOP, SharedAnswers(clock), clock, {}).ci
+    it = shared(
+        Providers(ci, cast("Any", None), cast("Any", None)), SHOP, SharedAnswers(clock), clock, {}
+    ).ci
     assert await it.compare("a" * 40, head) == await it.compare("a" * 40, head)
     assert len(ci.pairs) == times
 
@@ -189,7 +210,9 @@ async def test_what_was_forgotten_is_asked_at_once(room: Room) -> None:
     assert await room.asked_within(MINUTE) > 1, "it may change again"
 
 
-async def test_an_answer_that_was_under_way_when_it_was_forgotten_counts_for_nobody_else(room: Room) -> None:
+async def test_an_answer_that_was_under_way_when_it_was_forgotten_counts_for_nobody_else(
+    room: Room,
+) -> None:
     room.vendor.open.clear()
     first = asyncio.create_task(room.ask())
     await asyncio.sleep(0)
@@ -238,7 +261,9 @@ async def test_what_was_never_asked_goes_before_what_is_only_old(room: Room) -> 
         await room.ask("github", f"c{number}")
     room.vendor.says = "red"
     assert await room.ask() == "green", "the older answer"
-    assert (await room.answers.ask(C1, room.vendor.answer)).as_of(room.clock.now()) is None, "it is no older than a minute"
+    assert (await room.answers.ask(C1, room.vendor.answer)).as_of(room.clock.now()) is None, (
+        "it is no older than a minute"
+    )
     room.clock.advance(20 * SECOND)
     told = await room.answers.ask(C1, room.vendor.answer)
     assert (told.value, told.as_of(room.clock.now())) == ("green", room.clock.now() - 80 * SECOND)
@@ -247,7 +272,9 @@ async def test_what_was_never_asked_goes_before_what_is_only_old(room: Room) -> 
 
 
 @pytest.mark.case("reliability-4")
-async def test_what_costs_no_vendor_anything_is_always_asked_and_uses_nothing_up(room: Room) -> None:
+async def test_what_costs_no_vendor_anything_is_always_asked_and_uses_nothing_up(
+    room: Room,
+) -> None:
     for _ in range(1000):
         await room.ask("local", "tests", requests=0)
     assert room.vendor.asked == 1000
@@ -256,11 +283,17 @@ async def test_what_costs_no_vendor_anything_is_always_asked_and_uses_nothing_up
 
 def test_what_is_built_in_costs_nothing_and_vendors_say_what_they_cost() -> None:
     kinds = known_kinds()
-    assert all(kind.costs.get(Question.SHIFT) == 0 for kind in kinds.on_call.values() if kind.name in {"rota", "none"})
+    assert all(
+        kind.costs.get(Question.SHIFT) == 0
+        for kind in kinds.on_call.values()
+        if kind.name in {"rota", "none"}
+    )
     assert kinds.ci["local"].costs == {Question.TESTS: 0, Question.FREEZES: 0}
-    assert {name for name in ("local", "github", "gitlab", "jenkins", "buildbot") if kinds.ci[name].costs.get(Question.FREEZES) != 0} == {
-        "gitlab"
-    }
+    assert {
+        name
+        for name in ("local", "github", "gitlab", "jenkins", "buildbot")
+        if kinds.ci[name].costs.get(Question.FREEZES) != 0
+    } == {"gitlab"}
 
 
 async def test_a_mistake_of_a_provider_is_nothing_to_remember(room: Room) -> None:
@@ -281,15 +314,19 @@ async def test_closing_lets_go_of_the_questions_that_are_under_way(room: Room) -
         await waiting
 
 
-# With a team ------------------------------------------------------------------------------------------------------------------------------
+# With a team ------------------------------------------------------------------------------------
 
 
 def with_shared_answers(team: Team) -> SharedAnswers:
     """Have a team's questions shared, as the bot does."""
-    house = team.house
-    answers = SharedAnswers(house.clock)
+    context = team.context
+    answers = SharedAnswers(context.clock)
     told = Providers(team.ci, team.numbers, team.rota)
-    object.__setattr__(house, "providers", {"shop": shared(told, SHOP, answers, house.clock, {Question.SHIFT: 0})})
+    object.__setattr__(
+        context,
+        "providers",
+        {"shop": shared(told, SHOP, answers, context.clock, {Question.SHIFT: 0})},
+    )
     return answers
 
 
@@ -306,7 +343,9 @@ async def waits(team: Team, state: QualityState) -> SharedAnswers:
 
 
 async def said_of_tests(team: Team) -> str:
-    return next(str(gate.state) for gate in (await team.card("shop-2")).review.gates if gate.key == "tests")
+    return next(
+        str(gate.state) for gate in (await team.card("shop-2")).review.gates if gate.key == "tests"
+    )
 
 
 @pytest.mark.case("reliability-4")
@@ -314,12 +353,22 @@ async def test_a_notice_about_a_commit_wakes_whoever_waits_with_it(team: Team) -
     answers = await waits(team, QualityState.RED)
     team.ci.quality_state = QualityState.GREEN
     hint = RunHint("4711", commit=COMMITS["v2"])
-    assert not await notices.wake(team.house.store, team.house.catalog, hint, provider="gitlab", forget=answers.forget)
-    assert await notices.wake(team.house.store, team.house.catalog, hint, provider="scripted", forget=answers.forget)
+    assert not await webhooks.wake(
+        team.context.store, team.context.catalog, hint, provider="gitlab", forget=answers.forget
+    )
+    assert await webhooks.wake(
+        team.context.store, team.context.catalog, hint, provider="scripted", forget=answers.forget
+    )
     await team.passes()
     assert await said_of_tests(team) == "green"
     nobodys = replace(hint, commit=COMMITS["v3"])
-    assert not await notices.wake(team.house.store, team.house.catalog, nobodys, provider="scripted", forget=answers.forget)
+    assert not await webhooks.wake(
+        team.context.store,
+        team.context.catalog,
+        nobodys,
+        provider="scripted",
+        forget=answers.forget,
+    )
 
 
 async def test_what_one_hears_anew_of_a_commits_tests_is_told_to_all_that_wait_with_it() -> None:
@@ -352,7 +401,7 @@ async def test_two_cards_of_one_commit_do_not_contradict_each_other(team: Team) 
     team.engine.clock.advance(45 * SECOND)  # within the minute's requests
     await team.says("ana", Check("shop", "production", "v2"))  # somebody else hears it first
     assert woken == [COMMITS["v2"]]
-    await notices.wake(team.house.store, team.house.catalog, RunHint("", commit=COMMITS["v2"]))
+    await webhooks.wake(team.context.store, team.context.catalog, RunHint("", commit=COMMITS["v2"]))
     await team.passes()
     assert await said_of_tests(team) == "green", v2
 
@@ -403,9 +452,9 @@ async def stored(team: Team) -> datetime | None:
 
 async def test_a_gate_says_as_of_when_its_answer_is(team: Team) -> None:
     v2 = await team.asks_for_v2()
-    quality = Quality(QualityState.RED, "3 of 212 tests failed", as_of=team.house.now())
+    quality = Quality(QualityState.RED, "3 of 212 tests failed", as_of=team.context.now())
     told = Providers(cast("CIProvider", Saying(team.ci, quality)), team.numbers, team.rota)
-    object.__setattr__(team.house, "providers", {"shop": told})
+    object.__setattr__(team.context, "providers", {"shop": told})
     await team.passes(20 * MINUTE)
     assert "3 of 212 tests failed (as of" in await team.shown(v2)
     assert "(as of" not in await team.shown("shop-1")

@@ -1,4 +1,6 @@
-"""The small print of what is decided: who counts, when one looks again, what is asked of whom, and what is said once."""
+"""The small print of what is decided: who counts, when one looks again, what is asked of
+whom, and what is said once.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,17 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, Freeze
-from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Unlock, Watch
+from bot.domain.commands import (
+    Approve,
+    Deploy,
+    HandOver,
+    Lock,
+    OpenGate,
+    Quarantine,
+    RollBack,
+    Unlock,
+    Watch,
+)
 from bot.domain.decisions import Decision
 from bot.domain.deployment import OPEN, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
@@ -27,7 +39,19 @@ from bot.ports.ci import CIRun, GateAnswer, RefKind, Resolved
 from bot.ports.engine import Later
 from bot.ports.people import Profile
 from bot.ports.providers import Providers
-from bot.services import approvals, deployments, gates, leads, plans, readiness, refs, refusals, rollback_steps, starts, strays
+from bot.services import (
+    approvals,
+    deployments,
+    gates,
+    leads,
+    plans,
+    readiness,
+    refs,
+    refusals,
+    rollback_steps,
+    starts,
+    strays,
+)
 from bot.services.approvals import Looked
 from bot.services.endings import ended
 from bot.services.people import UNKNOWN, Held
@@ -42,11 +66,14 @@ SECOND = timedelta(seconds=1)
 RULES = (ApprovalRule("release_manager"),)
 
 
-async def test_only_a_yes_to_this_commit_over_what_is_live_by_somebody_else_counts(team: Team) -> None:
+async def test_only_a_yes_to_this_commit_over_what_is_live_by_somebody_else_counts(
+    team: Team,
+) -> None:
     deployment = await team.deployment(await team.asks_for_v2())
     yes = Decision(
-        deployment.id, PEOPLE["bo"], ("release_manager",), approved=True, commit=deployment.commit, base=deployment.base_commit,
-        at=team.house.now(),
+        deployment.id, PEOPLE["bo"], ("release_manager",), approved=True,
+        commit=deployment.commit, base=deployment.base_commit,
+        at=team.context.now(),
     )  # fmt: skip
     for decision, missing in (
         (yes, 0),
@@ -57,9 +84,13 @@ async def test_only_a_yes_to_this_commit_over_what_is_live_by_somebody_else_coun
         (replace(yes, roles=("support",)), 1),
         (replace(yes, why_not=UNKNOWN), 1),
     ):
-        assert [need.missing for need in approvals.needs(RULES, [decision], deployment)] == [missing], decision
+        assert [need.missing for need in approvals.needs(RULES, [decision], deployment)] == [
+            missing
+        ], decision
     for held, missing in ((Held(frozenset({"release_manager"})), 0), (Held(), 1)):
-        assert [need.missing for need in approvals.needs(RULES, [yes], deployment, now={yes.by: held})] == [missing]
+        assert [
+            need.missing for need in approvals.needs(RULES, [yes], deployment, now={yes.by: held})
+        ] == [missing]
     assert [need.missing for need in approvals.needs(RULES, [yes], deployment, now={})] == [1]
 
 
@@ -78,14 +109,21 @@ async def test_what_waits_is_looked_at_at_every_moment_that_is_known_and_soon_wh
 ) -> None:
     v2 = await team.asks_for_v2()
     team.engine.clock.advance(5 * MINUTE)
-    now = team.house.now()
-    frozen = tuple(Freeze(environment, now + begins * SECOND, now + timedelta(days=1), "a sale") for environment, begins in freezes)
-    house = replace(team.house, catalog=replace(team.house.catalog, freezes=frozen), pace=replace(team.house.pace, slowest=30 * SECOND))
+    now = team.context.now()
+    frozen = tuple(
+        Freeze(environment, now + begins * SECOND, now + timedelta(days=1), "a sale")
+        for environment, begins in freezes
+    )
+    context = replace(
+        team.context,
+        catalog=replace(team.context.catalog, freezes=frozen),
+        intervals=replace(team.context.intervals, slowest=30 * SECOND),
+    )
     async with team.database.store.reading() as reader:
         since = max((await reader.review(v2)).at, (await reader.deployment(v2)).state_since)
         assert now - since == 5 * MINUTE
         looked = Looked(Facts("b", None, (), None), {PEOPLE["bo"]: held})
-        assert await approvals.look_again_in(house, reader, v2, looked) == Later(pause * SECOND)
+        assert await approvals.look_again_in(context, reader, v2, looked) == Later(pause * SECOND)
 
 
 async def test_it_expires_at_the_very_moment_that_was_said(team: Team) -> None:
@@ -98,11 +136,15 @@ async def test_it_expires_at_the_very_moment_that_was_said(team: Team) -> None:
     assert (await team.deployment(v2)).state is State.EXPIRED
 
 
-async def test_whoever_is_on_call_is_asked_to_acknowledge_also_where_somebody_else_leads(team: Team) -> None:
+async def test_whoever_is_on_call_is_asked_to_acknowledge_also_where_somebody_else_leads(
+    team: Team,
+) -> None:
     await team.says("ana", Deploy("shop", "production", "v2", lead="UCY"))
     await team.passes()
     assert (await team.deployment("shop-1")).lead == PEOPLE["cy"]
-    assert [message.to for message in await team.outbox() if message.template == "acknowledge_request"] == [str(PEOPLE["bo"])]
+    assert [
+        message.to for message in await team.outbox() if message.template == "acknowledge_request"
+    ] == [str(PEOPLE["bo"])]
 
 
 async def test_whoever_approves_too_early_is_told_what_is_open(team: Team) -> None:
@@ -112,10 +154,12 @@ async def test_whoever_approves_too_early_is_told_what_is_open(team: Team) -> No
     assert " and 1 more." in said
 
 
-async def test_whoever_approves_what_has_no_open_gate_any_more_is_told_where_it_stands(team: Team) -> None:
+async def test_whoever_approves_what_has_no_open_gate_any_more_is_told_where_it_stands(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     async with team.database.store.transaction() as tx:
-        await tx.save_review(v2, Review(team.house.now(), ()))
+        await tx.save_review(v2, Review(team.context.now(), ()))
     assert (await team.says("bo", Approve(v2))).endswith("; it does not wait for approval.")
 
 
@@ -146,24 +190,32 @@ def test_what_a_ref_was_taken_for_is_said_only_where_it_could_have_meant_somethi
 
 async def test_a_plan_is_confirmed_only_where_going_back_takes_one(team: Team) -> None:
     v2 = await team.asks_for_v2()
-    with pytest.raises(NotPossible, match="takes no plan of a migration's own, so there is nothing to confirm"):
-        await plans.may_confirm(team.house, PEOPLE["bo"], v2)
+    with pytest.raises(
+        NotPossible, match="takes no plan of a migration's own, so there is nothing to confirm"
+    ):
+        await plans.may_confirm(team.context, PEOPLE["bo"], v2)
 
 
-async def test_the_dialog_that_lets_go_on_is_not_opened_where_more_than_numbers_keep_it(team: Team) -> None:
+async def test_the_dialog_that_lets_go_on_is_not_opened_where_more_than_numbers_keep_it(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
-    await leads.may_proceed(team.house, PEOPLE["bo"], v2)
+    await leads.may_proceed(team.context, PEOPLE["bo"], v2)
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
     with pytest.raises(NotPossible, match="More than its numbers keeps"):
-        await leads.may_proceed(team.house, PEOPLE["bo"], v2)
+        await leads.may_proceed(team.context, PEOPLE["bo"], v2)
 
 
-async def test_whoever_does_not_lead_is_offered_to_take_over_from_the_lead_that_was_shown(team: Team) -> None:
+async def test_whoever_does_not_lead_is_offered_to_take_over_from_the_lead_that_was_shown(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
-    with pytest.raises(NotAllowed, match="Only <@UBO>, the deployment lead, can let it go on") as refused:
-        await leads.may_proceed(team.house, PEOPLE["cy"], v2)
+    with pytest.raises(
+        NotAllowed, match="Only <@UBO>, the deployment lead, can let it go on"
+    ) as refused:
+        await leads.may_proceed(team.context, PEOPLE["cy"], v2)
     ask, take = refused.value.offers
     assert (ask.action, take.action) == (Action.ASK_LEAD, Action.TAKE_OVER)
     assert take.carries == token(Action.TAKE_OVER, seen_on(await team.card(v2)))
@@ -173,10 +225,12 @@ async def test_a_lead_who_is_on_call_is_not_named_as_somebody_else_who_is(team: 
     v2 = await team.rolls_out_v2()
     over = Offer(Action.TAKE_OVER, "Take over as on-call…", v2)
     refusal = NotPossible("No.", over)
-    assert (await refusals.told(team.house, PEOPLE["cy"], refusal)).facts["on_call"] == ""
+    assert (await refusals.told(team.context, PEOPLE["cy"], refusal)).facts["on_call"] == ""
     await team.says("bo", HandOver(v2, "UANA"))
-    assert (await refusals.told(team.house, PEOPLE["cy"], refusal)).facts["on_call"] == str(PEOPLE["bo"])
-    assert (await refusals.told(team.house, PEOPLE["bo"], refusal)).offers == (over,)
+    assert (await refusals.told(team.context, PEOPLE["cy"], refusal)).facts["on_call"] == str(
+        PEOPLE["bo"]
+    )
+    assert (await refusals.told(team.context, PEOPLE["bo"], refusal)).offers == (over,)
 
 
 class Asked(Workspace):
@@ -194,7 +248,7 @@ class Asked(Workspace):
 async def test_whoever_is_made_the_lead_is_looked_up_afresh(team: Team) -> None:
     v2 = await team.rolls_out_v2()
     asked = Asked()
-    team.house.people._directory = asked
+    team.context.people._directory = asked
     await team.says("bo", HandOver(v2, "UANA"))
     assert ("UANA", True) in asked.fresh
 
@@ -211,14 +265,18 @@ async def test_what_keeps_a_rollout_twice_over_is_one_post_in_the_channel(team: 
 
 
 @pytest.mark.case("card-and-people-11")
-async def test_what_keeps_a_rollout_besides_is_said_anew_with_all_that_keeps_it_and_ends_the_word_before(team: Team) -> None:
+async def test_what_keeps_a_rollout_besides_is_said_anew_with_all_that_keeps_it_and_ends_the_word_before(
+    team: Team,
+) -> None:
     await team.rolls_out_v2()
     await team.says("bo", Lock("shop", "production", "a sale"))
     await team.passes(15 * MINUTE)
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
     await team.passes(MINUTE)
-    first, second = [message for message in await team.outbox() if message.template == "stands_still"]
-    end = await ended(team.house, first)
+    first, second = [
+        message for message in await team.outbox() if message.template == "stands_still"
+    ]
+    end = await ended(team.context, first)
     assert end is not None
     assert end.sentence == "Something else keeps it besides now; it is said anew."
     assert "a sale" in team.reads(second)
@@ -227,16 +285,19 @@ async def test_what_keeps_a_rollout_besides_is_said_anew_with_all_that_keeps_it_
     await team.says("bo", Unlock("shop", "production"))
     await team.passes(MINUTE)
     assert len(await team.said("stands_still")) == 2, "what was said already is not said again"
-    assert await ended(team.house, second) is None
+    assert await ended(team.context, second) is None
 
 
 async def test_what_became_of_a_gate_is_written_down_once(team: Team) -> None:
-    team.ci.stages, team.ci.gate_is = (Stage("release", RunState.WAITING, passable=True),), GateAnswer.NOT_THERE
+    team.ci.stages, team.ci.gate_is = (
+        (Stage("release", RunState.WAITING, passable=True),),
+        GateAnswer.NOT_THERE,
+    )
     v2 = await team.rolls_out_v2()
     await team.says("bo", OpenGate(v2))
     deployment, (step, *_) = await team.deployment(v2), (await team.card(v2)).steps
     for answer in (GateAnswer.NOT_THERE, GateAnswer.WAS_OPEN):
-        await gates.tell_what_became(team.house, deployment, step, PEOPLE["bo"], answer)
+        await gates.tell_what_became(team.context, deployment, step, PEOPLE["bo"], answer)
     assert (await team.audited(v2)).count("gate_not_opened") == 1
 
 
@@ -249,32 +310,45 @@ async def test_what_became_of_a_gate_is_written_down_once(team: Team) -> None:
         ((StepState.SKIPPED, ""), "found"),
     ],
 )
-async def test_a_run_that_was_found_takes_the_place_of_none_that_is_known(team: Team, stored: tuple[StepState, str], run: str) -> None:
+async def test_a_run_that_was_found_takes_the_place_of_none_that_is_known(
+    team: Team, stored: tuple[StepState, str], run: str
+) -> None:
     v2 = await team.rolls_out_v2()
     async with team.database.store.transaction() as tx:
         step = replace((await tx.steps(v2))[0], state=stored[0], run=stored[1])
         await tx.save_steps(v2, [step])
-    kept = await rollback_steps.keep_found(team.house, await team.deployment(v2), step, CIRun("found", RunState.RUNNING))
+    kept = await rollback_steps.keep_found(
+        team.context, await team.deployment(v2), step, CIRun("found", RunState.RUNNING)
+    )
     assert kept.run == run
     (first, *_) = (await team.card(v2)).steps
-    assert (first.state, first.run) == (stored[0], "found" if stored == (StepState.RUNNING, "") else stored[1])
+    assert (first.state, first.run) == (
+        stored[0],
+        "found" if stored == (StepState.RUNNING, "") else stored[1],
+    )
 
 
 async def test_a_start_is_said_to_be_impossible_or_overtaken_to_its_own_runbook(team: Team) -> None:
     deployment = await team.deployment(await team.asks_for_v2())
     async with team.database.store.transaction() as tx:
-        assert await deployments.pin_to(team.house, tx, deployment, PLAIN) is False, "it is pinned already"
-        assert await deployments.end(team.house, tx, deployment, "there is nothing to do") is False
+        assert await deployments.pin_to(team.context, tx, deployment, PLAIN) is False, (
+            "it is pinned already"
+        )
+        assert (
+            await deployments.end(team.context, tx, deployment, "there is nothing to do") is False
+        )
 
 
 @pytest.mark.parametrize(("after", "told"), [(599, False), (600, True)])
-async def test_a_provider_that_refuses_is_asked_for_ten_minutes_and_then_people_have_to_look(team: Team, after: int, *, told: bool) -> None:
+async def test_a_provider_that_refuses_is_asked_for_ten_minutes_and_then_people_have_to_look(
+    team: Team, after: int, *, told: bool
+) -> None:
     await team.asks_for_v2()
-    stray = Stray("shop", "production", "run 7", "shop-2", "canary-5", team.house.now())
+    stray = Stray("shop", "production", "run 7", "shop-2", "canary-5", team.context.now())
     async with team.database.store.transaction() as tx:
         await tx.give_up(stray)
     team.engine.clock.advance(after * SECOND)
-    found = await strays.chase(team.house, "shop", "run 7")
+    found = await strays.chase(team.context, "shop", "run 7")
     assert (found is Chased.UNTOLD) is told
     assert isinstance(found, Later) is not told
 
@@ -297,11 +371,15 @@ async def test_whoever_says_that_they_watch_is_the_lead_now(team: Team) -> None:
     assert (await team.card(v2)).watched_by == (PEOPLE["bo"],)
 
 
-async def test_a_checklist_item_is_shown_to_those_who_may_tick_it_and_to_nobody_else(team: Team) -> None:
+async def test_a_checklist_item_is_shown_to_those_who_may_tick_it_and_to_nobody_else(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
-    assert await readiness.tickable(team.house, v2, PEOPLE["cy"]) == (("support", "support briefed", False),)
+    assert await readiness.tickable(team.context, v2, PEOPLE["cy"]) == (
+        ("support", "support briefed", False),
+    )
     with pytest.raises(NotAllowed, match="None of the open items is yours"):
-        await readiness.tickable(team.house, v2, PEOPLE["ana"])
+        await readiness.tickable(team.context, v2, PEOPLE["ana"])
 
 
 def test_a_step_that_was_not_asked_for_has_waited_for_nothing() -> None:
@@ -309,27 +387,35 @@ def test_a_step_that_was_not_asked_for_has_waited_for_nothing() -> None:
     assert odd(CIRun("1", RunState.QUEUED), step, VirtualClock().now()) == ""
 
 
-async def test_a_run_may_go_on_while_it_is_the_one_that_is_known_and_nothing_keeps_its_step(team: Team) -> None:
+async def test_a_run_may_go_on_while_it_is_the_one_that_is_known_and_nothing_keeps_its_step(
+    team: Team,
+) -> None:
     team.ci.stages = (Stage("release", RunState.RUNNING),)
     v2 = await team.rolls_out_v2()
     deployment, (step, *_) = await team.deployment(v2), (await team.card(v2)).steps
     assert step.run
-    assert await starts.may_go_on(team.house, deployment, step)
-    assert not await starts.may_go_on(team.house, deployment, replace(step, run="another run"))
+    assert await starts.may_go_on(team.context, deployment, step)
+    assert not await starts.may_go_on(team.context, deployment, replace(step, run="another run"))
     await team.says("bo", Lock("shop", "production", "a sale"))
-    assert not await starts.may_go_on(team.house, deployment, step)
-    assert await starts.may_go_on(team.house, deployment, replace(step, state=StepState.SMOKE)), "a smoke test changes nothing"
+    assert not await starts.may_go_on(team.context, deployment, step)
+    assert await starts.may_go_on(team.context, deployment, replace(step, state=StepState.SMOKE)), (
+        "a smoke test changes nothing"
+    )
     await team.says("bo", RollBack(deployment=v2))
-    assert not await starts.may_go_on(team.house, deployment, replace(step, state=StepState.SMOKE))
+    assert not await starts.may_go_on(
+        team.context, deployment, replace(step, state=StepState.SMOKE)
+    )
 
 
 async def test_what_waits_is_compared_with_what_is_live_now(team: Team) -> None:
     v2 = await team.asks_for_v2()
-    now = team.house.now()
+    now = team.context.now()
     assert (await team.deployment(v2)).base_commit == COMMITS["v1"]
     async with team.database.store.transaction() as tx:
-        await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", now, "", PEOPLE["ana"], now))
-    await approvals.cleared(team.house, v2)
+        await tx.set_live(
+            Live("shop", "production", COMMITS["v3"], "v3", now, "", PEOPLE["ana"], now)
+        )
+    await approvals.cleared(team.context, v2)
     after = await team.deployment(v2)
     assert (after.base_commit, after.base_version) == (COMMITS["v3"], "v3")
 

@@ -18,7 +18,9 @@ MINUTE = timedelta(minutes=1)
 FREE = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling"}
 
 
-async def test_a_watched_deployment_is_superseded_when_somebody_lets_the_next_one_go_and_not_before(team_with: Any) -> None:
+async def test_a_watched_deployment_is_superseded_when_somebody_lets_the_next_one_go_and_not_before(
+    team_with: Any,
+) -> None:
     async with team_with(**FREE, watch=60 * MINUTE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(2 * MINUTE)
@@ -30,7 +32,10 @@ async def test_a_watched_deployment_is_superseded_when_somebody_lets_the_next_on
         await team.says("cy", GoNow("shop-2"))
         await team.passes(2 * MINUTE)
         first, second = await team.deployment("shop-1"), await team.deployment("shop-2")
-        assert (first.state, first.note) == (State.SUPERSEDED, "shop-2 was let go before its watch had ended")
+        assert (first.state, first.note) == (
+            State.SUPERSEDED,
+            "shop-2 was let go before its watch had ended",
+        )
         assert first.finished_at is not None
         assert second.state is State.WATCHING
         await team.passes(61 * MINUTE)
@@ -48,9 +53,11 @@ async def test_a_deployment_elsewhere_supersedes_nothing_here(team_with: Any) ->
         assert (await team.deployment("shop-2")).state is State.VERIFIED
 
 
-async def test_a_runbook_that_cannot_go_on_is_told_in_the_channel_with_its_deployment_and_the_reason(team: Team) -> None:
+async def test_a_runbook_that_cannot_go_on_is_told_in_the_channel_with_its_deployment_and_the_reason(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
-    await stuck(team.house, RunRecord(v2, "deploy", 1, (v2,), 0), "the disk is full")
+    await stuck(team.context, RunRecord(v2, "deploy", 1, (v2,), 0), "the disk is full")
     told = await team.said("stuck")
     assert len(told) == 1
     assert "shop v2 → production" in told[0]
@@ -60,24 +67,33 @@ async def test_a_runbook_that_cannot_go_on_is_told_in_the_channel_with_its_deplo
 
 
 async def test_a_runbook_of_nobody_is_stuck_quietly(team: Team) -> None:
-    await stuck(team.house, RunRecord("shop-99", "deploy", 1, ("shop-99",), 0), "the disk is full")
+    await stuck(
+        team.context, RunRecord("shop-99", "deploy", 1, ("shop-99",), 0), "the disk is full"
+    )
     assert await team.said("stuck") == []
 
 
-async def test_what_turns_out_to_be_live_already_ends_as_impossible_and_frees_the_place(team: Team) -> None:
+async def test_what_turns_out_to_be_live_already_ends_as_impossible_and_frees_the_place(
+    team: Team,
+) -> None:
     team.ci.away = True
     await team.says("ana", Deploy("shop", "staging", "v1"))
     team.ci.away = False
     await team.passes(10 * MINUTE)
     ended = await team.deployment("shop-1")
-    assert (ended.state, ended.note) == (State.IMPOSSIBLE, "v1 is live in staging already, so there is nothing to deploy.")
+    assert (ended.state, ended.note) == (
+        State.IMPOSSIBLE,
+        "v1 is live in staging already, so there is nothing to deploy.",
+    )
     await team.says("ana", Deploy("shop", "staging", "v2"))
     await team.passes(10 * MINUTE)
     assert (await team.deployment("shop-2")).state is State.VERIFIED
 
 
 @pytest.mark.parametrize("ending", ["cancel", "reject"])
-async def test_whoever_waits_behind_has_its_turn_when_the_one_before_is_ended(team: Team, ending: str) -> None:
+async def test_whoever_waits_behind_has_its_turn_when_the_one_before_is_ended(
+    team: Team, ending: str
+) -> None:
     v2 = await team.asks_for_v2()
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes(MINUTE)

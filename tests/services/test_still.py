@@ -1,4 +1,6 @@
-"""What stands still, what is worse and what no button goes back from: the card, the alarm, the status and the answers say one truth."""
+"""What stands still, what is worse and what no button goes back from: the card, the alarm, the
+status and the answers say one truth.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule
-from bot.domain.commands import Approve, AskLead, ConfirmPlan, Deploy, History, Lock, Proceed, Quarantine, RollBack, Status
+from bot.domain.commands import (
+    Approve,
+    AskLead,
+    ConfirmPlan,
+    Deploy,
+    History,
+    Lock,
+    Proceed,
+    Quarantine,
+    RollBack,
+    Status,
+)
 from bot.domain.deployment import State
 from bot.slack import speech
 from bot.slack.cards import button_label, rollback_truth
@@ -24,21 +37,29 @@ LIFTS = "It takes people with the role release manager to lift that: /deploy unl
 async def alarm(team: Team, template: str) -> str:
     """Read the newest alarm as it is drawn with its card."""
     message = [message for message in await team.outbox() if message.template == template][-1]
-    drawn = speech.message(message, team.words, card_channel="C1", card=await team.card(message.deployment))
+    drawn = speech.message(
+        message, team.words, card_channel="C1", card=await team.card(message.deployment)
+    )
     return readable("\n".join(text_of(drawn.blocks)))
 
 
 @pytest.mark.case("card-and-people-7")
-async def test_what_stands_still_says_at_what_with_which_numbers_by_whom_and_who_can_lift_it(team: Team) -> None:
+async def test_what_stands_still_says_at_what_with_which_numbers_by_whom_and_who_can_lift_it(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     await team.says("bo", Lock("shop", "production", "fire"))
     await team.passes(15 * MINUTE)
     card = await team.shown(v2)
-    assert "stands still before canary 100 % · step 2 of 2: shop in production is locked: fire" in card
+    assert (
+        "stands still before canary 100 % · step 2 of 2: shop in production is locked: fire" in card
+    )
     assert LIFTS in card
     assert "At canary 5 %, " in card
     assert "errors 0.2 % (baseline 0.2 %)" in card
-    assert f"Locked by <@UBO> 2026-11-21 02:11 UTC. {LIFTS}. It goes on by itself" in await alarm(team, "stands_still")
+    assert f"Locked by <@UBO> 2026-11-21 02:11 UTC. {LIFTS}. It goes on by itself" in await alarm(
+        team, "stands_still"
+    )
     assert "<@UBO> can roll it back meanwhile" in await alarm(team, "stands_still")
     status = await team.says("ana", Status())
     assert "▶ v2 (shop-2) stands still at 5 %: shop in production is locked: fire" in status
@@ -46,7 +67,9 @@ async def test_what_stands_still_says_at_what_with_which_numbers_by_whom_and_who
 
 
 @pytest.mark.case("card-and-people-3")
-async def test_a_step_that_ended_without_proof_does_not_read_as_one_that_was_proved(team: Team) -> None:
+async def test_a_step_that_ended_without_proof_does_not_read_as_one_that_was_proved(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     team.numbers.new = None
     await team.passes(8 * MINUTE)
@@ -57,7 +80,9 @@ async def test_a_step_that_ended_without_proof_does_not_read_as_one_that_was_pro
 
 
 @pytest.mark.case("card-and-people-10")
-async def test_the_confirmed_plan_of_a_migration_is_shown_wherever_somebody_would_go_back(team_with: Any) -> None:
+async def test_the_confirmed_plan_of_a_migration_is_shown_wherever_somebody_would_go_back(
+    team_with: Any,
+) -> None:
     async with team_with(**{**ROLLBACK_GATE, "approvals": (), "strategy": "canary"}) as team:
         team.ci.changes = MIGRATES
         await team.says("ana", Deploy("shop", "production", "v2"))
@@ -67,12 +92,22 @@ async def test_the_confirmed_plan_of_a_migration_is_shown_wherever_somebody_woul
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
         team.numbers.new = BAD
         await team.passes(4 * MINUTE)
-        word = "or go back by that plan and say so: /deploy live shop production is REF because TEXT"
-        plan = "drop the column by hand. Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF"
-        stopped = f"drop the column by hand. Its lead can stop it where it is (/deploy cancel shop-1), {word}"
+        word = (
+            "or go back by that plan and say so: /deploy live shop production is REF because TEXT"
+        )
+        plan = (
+            "drop the column by hand. Its lead decides; whoever has gone back by it says so: "
+            "/deploy live shop production is REF"
+        )
+        stopped = (
+            "drop the column by hand. Its lead can stop it where it is "
+            f"(/deploy cancel shop-1), {word}"
+        )
         assert f"Its plan, confirmed by the lead: {stopped}" in await team.shown("shop-1")
         assert f"Its plan, confirmed by <@UBO>: {stopped}" in await alarm(team, "degraded")
-        assert f"Its plan, confirmed by <@UBO>: {plan}" in await team.says("bo", RollBack("shop", "production", reason="errors"))
+        assert f"Its plan, confirmed by <@UBO>: {plan}" in await team.says(
+            "bo", RollBack("shop", "production", reason="errors")
+        )
 
 
 @pytest.mark.case("card-and-people-4")
@@ -95,7 +130,8 @@ async def test_a_version_that_was_quarantined_meanwhile_is_refused_by_its_name(s
     await swift.says("bo", Quarantine("shop", "v1", "old"))
     said = await swift.says("bo", RollBack(deployment="shop-2", ref=COMMITS["v1"], reason="errors"))
     assert (
-        said == "v1 is quarantined, so nothing goes back to it: old (<@UBO>). Others that ended their watch here, "
+        said
+        == "v1 is quarantined, so nothing goes back to it: old (<@UBO>). Others that ended their watch here, "
         "as far as no migration lies between: v2."
     )
 
@@ -103,7 +139,12 @@ async def test_a_version_that_was_quarantined_meanwhile_is_refused_by_its_name(s
 @pytest.mark.case("card-and-people-12")
 async def test_what_waits_ends_when_its_version_has_become_live_meanwhile(team_with: Any) -> None:
     async with team_with(
-        gates=(), checklist=(), approvals=(ApprovalRule("release_manager"),), after="", strategy="rolling", watch=MINUTE
+        gates=(),
+        checklist=(),
+        approvals=(ApprovalRule("release_manager"),),
+        after="",
+        strategy="rolling",
+        watch=MINUTE,
     ) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
@@ -117,20 +158,32 @@ async def test_what_waits_ends_when_its_version_has_become_live_meanwhile(team_w
         await team.says("bo", RollBack(deployment="shop-2", reason="errors"))
         await team.passes(4 * MINUTE)
         assert (await team.deployment("shop-3")).state is State.IMPOSSIBLE
-        assert "The rollback of shop-2 is putting v2 back in production already, as shop-4." in await team.shown("shop-3")
+        assert (
+            "The rollback of shop-2 is putting v2 back in production already, as shop-4."
+            in await team.shown("shop-3")
+        )
 
 
-async def test_a_gate_without_a_version_to_go_back_to_says_which_one_there_would_be(team_with: Any) -> None:
+async def test_a_gate_without_a_version_to_go_back_to_says_which_one_there_would_be(
+    team_with: Any,
+) -> None:
     async with team_with(**ROLLBACK_GATE) as team:
         await team.says("bo", Quarantine("shop", "v1", "old"))
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
-        assert "v1 was verified here and is quarantined, and there is no other version" in await team.shown("shop-1")
+        assert (
+            "v1 was verified here and is quarantined, and there is no other version"
+            in await team.shown("shop-1")
+        )
 
 
 @pytest.mark.case("card-and-people-14")
 async def test_files_are_counted_for_what_comes_and_for_what_is_taken_away(swift: Team) -> None:
-    await parted(swift, there=replace(HOTFIX, files=("cart.py",)), back=replace(LIVE, files=("a.py", "b.py", "c.py")))
+    await parted(
+        swift,
+        there=replace(HOTFIX, files=("cart.py",)),
+        back=replace(LIVE, files=("a.py", "b.py", "c.py")),
+    )
     swift.rota.person = None
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes()
@@ -139,7 +192,9 @@ async def test_files_are_counted_for_what_comes_and_for_what_is_taken_away(swift
 
 
 @pytest.mark.case("card-and-people-10")
-async def test_the_dialog_of_a_rollback_says_how_much_has_the_version_and_what_becomes_of_it(team: Team) -> None:
+async def test_the_dialog_of_a_rollback_says_how_much_has_the_version_and_what_becomes_of_it(
+    team: Team,
+) -> None:
     await team.rolls_out_v2()
     command = RollBack("shop", "production", reason="errors")
     said = await team.says("bo", command)
@@ -148,7 +203,9 @@ async def test_the_dialog_of_a_rollback_says_how_much_has_the_version_and_what_b
     team.numbers.new = BAD
     await team.passes(4 * MINUTE)
     assert "The environment will be locked, and v2 quarantined." in await team.says("bo", command)
-    assert "The environment will be locked, and v2 quarantined." in rollback_truth(await team.card("shop-2"), team.words)
+    assert "The environment will be locked, and v2 quarantined." in rollback_truth(
+        await team.card("shop-2"), team.words
+    )
 
 
 async def test_a_reason_that_was_typed_before_a_click_without_one_is_not_lost(team: Team) -> None:
@@ -179,11 +236,16 @@ async def test_a_commit_whose_name_was_that_of_another_is_told_apart_from_it_in_
     runs = [run for run in swift.ci.runs.values() if run.commit == "d" * 40]
     assert {run.inputs["version"] for run in runs} == {"v2"}, "the pipeline knows the tag"
     refused = await swift.says("bo", Quarantine("shop", "v2", "carts are lost"))
-    assert refused == "v2 was the name of 2 commits here, dddddddddd and bbbbbbbbbb: it has moved. Name the commit that you mean."
+    assert refused == (
+        "v2 was the name of 2 commits here, dddddddddd and bbbbbbbbbb: it has moved. Name "
+        "the commit that you mean."
+    )
     assert await swift.says("ana", Deploy("shop", "production", "v2@ddddddd")) == (
         "v2@ddddddd is live in production already, so there is nothing to deploy."
     )
-    assert "*v2@ddddddd* of shop is quarantined" in await swift.says("bo", Quarantine("shop", "v2@ddddddd", "carts are lost"))
+    assert "*v2@ddddddd* of shop is quarantined" in await swift.says(
+        "bo", Quarantine("shop", "v2@ddddddd", "carts are lost")
+    )
     await swift.says("bo", RollBack(deployment="shop-2", reason="carts"))
     await swift.passes(2 * MINUTE)
     assert "v2@ddddddd" in " ".join(await swift.said("rolled_back"))
@@ -191,17 +253,27 @@ async def test_a_commit_whose_name_was_that_of_another_is_told_apart_from_it_in_
     assert "v2@ddddddd" in await swift.says("ana", History("shop"))
 
 
-async def test_what_has_not_begun_stands_still_before_its_first_step_and_has_no_traffic(team: Team) -> None:
+async def test_what_has_not_begun_stands_still_before_its_first_step_and_has_no_traffic(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     await team.clears(v2)
     await team.says("bo", Lock("shop", "production", "fire"))
-    async with team.database.store.transaction() as tx:  # the lock comes between the go and the first start
-        await tx.move(v2, State.ROLLING_OUT, at=team.house.now())
+    async with team.database.store.transaction() as tx:
+        # the lock comes between the go and the first start
+        await tx.move(v2, State.ROLLING_OUT, at=team.context.now())
     await team.passes(MINUTE)
-    assert "stands still before its first step: shop in production is locked: fire" in await team.shown(v2)
-    assert "▶ v2 (shop-2) stands still before its first step: shop in production" in await team.says("ana", Status())
+    assert (
+        "stands still before its first step: shop in production is locked: fire"
+        in await team.shown(v2)
+    )
+    assert (
+        "▶ v2 (shop-2) stands still before its first step: shop in production"
+        in await team.says("ana", Status())
+    )
     assert await team.says("bo", RollBack("shop", "production", reason="errors")) == (
-        "Nothing of shop v2 → production has been started yet, so it is cancelled: /deploy cancel shop-2."
+        "Nothing of shop v2 → production has been started yet, so it is "
+        "cancelled: /deploy cancel shop-2."
     )
 
 

@@ -1,4 +1,6 @@
-"""What a person's word has ended is stopped on its card: it neither goes on nor has failed, and nothing is held against the version."""
+"""What a person's word has ended is stopped on its card: it neither goes on nor has failed, and
+nothing is held against the version.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ CANARY = {**ALONE, "strategy": "canary"}
 
 
 async def goes_over_a_migration(team: Any) -> None:
-    team.ci.changes = Changes((Change("b" * 40, "x", "cy"),), 1, ("cy",), files=("migrations/7.sql",))
+    team.ci.changes = Changes(
+        (Change("b" * 40, "x", "cy"),), 1, ("cy",), files=("migrations/7.sql",)
+    )
     await team.says("ana", Deploy("shop", "production", "v2"))
 
 
@@ -26,7 +30,9 @@ async def states(team: Any, id: str) -> list[StepState]:
         return [step.state for step in await reader.steps(id)]
 
 
-async def test_the_run_of_what_a_word_has_ended_is_stopped_on_its_card_and_nothing_is_held_against_the_version(team_with: Any) -> None:
+async def test_the_run_of_what_a_word_has_ended_is_stopped_on_its_card_and_nothing_is_held_against_the_version(
+    team_with: Any,
+) -> None:
     async with team_with(**CANARY) as team:
         await goes_over_a_migration(team)
         await team.passes(9 * MINUTE)
@@ -43,11 +49,15 @@ async def test_the_run_of_what_a_word_has_ended_is_stopped_on_its_card_and_nothi
         assert not (await team.card("shop-1")).is_shown_bad
 
 
-async def test_what_its_lead_has_stopped_in_good_health_has_not_failed_at_any_step(team_with: Any) -> None:
+async def test_what_its_lead_has_stopped_in_good_health_has_not_failed_at_any_step(
+    team_with: Any,
+) -> None:
     async with team_with(**CANARY) as team:
         await goes_over_a_migration(team)
         await team.passes(3 * MINUTE)
-        await team.says("bo", Cancel("shop-1", token(Action.CANCEL, seen_on(await team.card("shop-1")))))
+        await team.says(
+            "bo", Cancel("shop-1", token(Action.CANCEL, seen_on(await team.card("shop-1"))))
+        )
         await team.passes(MINUTE)
         assert await states(team, "shop-1") == [StepState.STOPPED, StepState.PENDING]
         assert "<https://ci.example.com/run|5 %> stopped" in await team.shown("shop-1")

@@ -1,4 +1,6 @@
-"""What cannot be gone back from: its lead stops it where it is, and what is asked for in answer goes on."""
+"""What cannot be gone back from: its lead stops it where it is, and what is
+asked for in answer goes on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Cancel, Deploy, HandOver, History, Proceed, Quarantine, RollBack, Status
+from bot.domain.commands import (
+    Cancel,
+    Deploy,
+    HandOver,
+    History,
+    Proceed,
+    Quarantine,
+    RollBack,
+    Status,
+)
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
@@ -30,7 +41,8 @@ if TYPE_CHECKING:
     TeamWith = Callable[..., AbstractAsyncContextManager[Team]]
 
 OPEN: Mapping[str, Any] = {
-    "gates": (), "checklist": (), "approvals": (), "after": "", "watch": 20 * MINUTE, "automatic_rollback": AutomaticRollback.OFF,
+    "gates": (), "checklist": (), "approvals": (), "after": "",
+    "watch": 20 * MINUTE, "automatic_rollback": AutomaticRollback.OFF,
 }  # fmt: skip
 
 
@@ -48,21 +60,38 @@ async def goes_bad_with_no_way_back(team: Team) -> None:
     await team.passes()
 
 
-async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_its_lead(team_with: TeamWith) -> None:
+async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_its_lead(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
         actions = (await team.card("shop-1")).actions
-        assert actions.index(Action.CANCEL) < actions.index(Action.PROCEED), "what stops the harm comes first"
-        assert "Its lead can stop it where it is (/deploy cancel shop-1)." in await team.shown("shop-1")
-        assert "/deploy cancel shop-1" in await team.says("bo", RollBack(service="shop", environment="production", reason="it is bad"))
+        assert actions.index(Action.CANCEL) < actions.index(Action.PROCEED), (
+            "what stops the harm comes first"
+        )
+        assert "Its lead can stop it where it is (/deploy cancel shop-1)." in await team.shown(
+            "shop-1"
+        )
+        assert "/deploy cancel shop-1" in await team.says(
+            "bo", RollBack(service="shop", environment="production", reason="it is bad")
+        )
         assert "Only <@UBO>" in await team.says("ana", Cancel("shop-1"))
         said = await team.says("bo", Cancel("shop-1"))
-        assert "is stopped. Its 5 % stays in production until another version is deployed: /deploy shop REF to production" in said
+        assert (
+            "is stopped. Its 5 % stays in production until another version is deployed: "
+            "/deploy shop REF to production"
+        ) in said
         await team.passes()
         assert (await team.deployment("shop-1")).state is State.FAILED
-        assert "was stopped by <@UBO> at 5 %; no button can go back. It is quarantined." in "".join(await team.said("stopped"))
-        assert "end it at the CI provider" not in said + "".join(await team.said("stopped")), "no run was under way"
-        assert "v2 is quarantined: it was stopped in production" in await team.says("ana", Deploy("shop", "production", "v2"))
+        assert "was stopped by <@UBO> at 5 %; no button can go back. It is quarantined." in "".join(
+            await team.said("stopped")
+        )
+        assert "end it at the CI provider" not in said + "".join(await team.said("stopped")), (
+            "no run was under way"
+        )
+        assert "v2 is quarantined: it was stopped in production" in await team.says(
+            "ana", Deploy("shop", "production", "v2")
+        )
         assert not any("canary-100" in run for run in team.ci.runs)
 
 
@@ -104,7 +133,9 @@ async def test_a_cancel_that_was_pressed_before_it_began_stops_nothing(team_with
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
 
 
-async def test_what_is_well_again_and_stopped_makes_no_answer_of_what_was_asked_for_meanwhile(team_with: TeamWith) -> None:
+async def test_what_is_well_again_and_stopped_makes_no_answer_of_what_was_asked_for_meanwhile(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
         team.numbers.new = GOOD
@@ -118,7 +149,9 @@ async def test_what_is_well_again_and_stopped_makes_no_answer_of_what_was_asked_
         assert "known what runs" in await team.shown("shop-2")
 
 
-async def test_a_run_that_does_not_stop_is_said_to_be_ended_at_the_ci_provider(team_with: TeamWith) -> None:
+async def test_a_run_that_does_not_stop_is_said_to_be_ended_at_the_ci_provider(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         team.ci.ends["deploy"], team.ci.deaf = RunState.RUNNING, True
         await goes_bad_with_no_way_back(team)
@@ -127,19 +160,33 @@ async def test_a_run_that_does_not_stop_is_said_to_be_ended_at_the_ci_provider(t
         await team.passes(5 * MINUTE)
         review = (await team.card("shop-2")).review
         assert review is not None
-        assert any("if it hangs, end it at the CI provider" in gate.sentence for gate in review.gates)
+        assert any(
+            "if it hangs, end it at the CI provider" in gate.sentence for gate in review.gates
+        )
 
 
-async def test_a_version_that_was_stopped_with_its_numbers_is_said_to_be_the_same_when_it_is_asked_for_again(team_with: TeamWith) -> None:
-    """There was nothing to compare it with, so that it is not kept out: answer and card say what it was stopped with."""
+async def test_a_version_that_was_stopped_with_its_numbers_is_said_to_be_the_same_when_it_is_asked_for_again(
+    team_with: TeamWith,
+) -> None:
+    """There was nothing to compare it with, so that it is not kept out: answer and card say
+    what it was stopped with.
+    """
     async with team_with(**OPEN) as team:
         team.numbers.since.insert(0, (BEGAN - timedelta(days=2), None))
         await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
-        stopped = "v2 (shop-1) was stopped by its lead at 5 % with errors 6.0 % (nothing to compare with)."
+        stopped = (
+            "v2 (shop-1) was stopped by its lead at 5 % with errors 6.0 % "
+            "(nothing to compare with)."
+        )
         at = "2026-11-21 02:12 UTC, at 5 %"
-        again = f"*The same version* (shop-1) was stopped here by <@UBO>, {at}, with errors 6.0 % (nothing to compare with)."
-        assert f"{again} It is unclear what runs there since." in await team.says("ana", Deploy("shop", "production", "v2"))
+        again = (
+            f"*The same version* (shop-1) was stopped here by <@UBO>, {at}, with errors 6.0 % "
+            "(nothing to compare with)."
+        )
+        assert f"{again} It is unclear what runs there since." in await team.says(
+            "ana", Deploy("shop", "production", "v2")
+        )
         await team.passes()
         assert f"{again} It is unclear what runs in production since." in await team.shown("shop-2")
         assert stopped in await team.says("bo", Status("shop"))
@@ -148,7 +195,9 @@ async def test_a_version_that_was_stopped_with_its_numbers_is_said_to_be_the_sam
         assert ": errors 6.0 % (nothing to compare with) · asked for by" in told
 
 
-async def test_another_version_after_one_that_was_stopped_is_not_called_the_same(team_with: TeamWith) -> None:
+async def test_another_version_after_one_that_was_stopped_is_not_called_the_same(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
@@ -175,11 +224,14 @@ async def test_what_its_lead_stopped_is_called_stopped_everywhere_at_one_share_w
         assert "*STOPPED* by <@UBO> at 5 %" in card
         assert card.count("stopped") <= 1, "each thing is said once"
         assert card.count("unclear") == 2
-        assert "until another version is deployed (/deploy shop REF to production), or somebody says what is live" in card
+        assert (
+            "until another version is deployed (/deploy shop REF to production), or "
+            "somebody says what is live"
+        ) in card
         assert "(/deploy live shop production is REF because TEXT)" in card
         assert "failed" not in card
         assert Action.SHOW_TIMELINE in (await team.card("shop-1")).actions
-        ending = await ended(team.house, alarm)
+        ending = await ended(team.context, alarm)
         assert ending is not None
         assert ending.sentence == "It was stopped by <@UBO>."
         assert "was stopped by its lead already" in await team.says("bo", Cancel("shop-1"))
@@ -191,37 +243,60 @@ async def test_a_run_that_was_cut_off_is_looked_for_in_the_words_until_it_has_en
     async with team_with(**OPEN) as team:
         team.ci.ends["deploy"], team.ci.deaf = RunState.RUNNING, True
         await goes_bad_with_no_way_back(team)
-        assert "If it goes on, end it at the CI provider." in await team.says("bo", Cancel("shop-1"))
+        assert "If it goes on, end it at the CI provider." in await team.says(
+            "bo", Cancel("shop-1")
+        )
         await team.passes(MINUTE)
         (stopped,) = [each for each in await team.outbox() if each.template == "stopped"]
-        now = await still_true(team.house, stopped)
+        now = await still_true(team.context, stopped)
         assert now is not None
-        assert "Its run is looked for until it has ended: until then nothing goes forward there." in team.reads(now)
+        assert (
+            "Its run is looked for until it has ended: until then nothing goes forward there."
+            in team.reads(now)
+        )
         assert "in its first run" in await team.shown("shop-1")
-        assert "a run of shop-1 that was cut off has not been seen to end" in await team.shown("shop-1")
+        assert "a run of shop-1 that was cut off has not been seen to end" in await team.shown(
+            "shop-1"
+        )
         team.ci.deaf = False
         await team.passes(5 * MINUTE)
-        now = await still_true(team.house, stopped)
+        now = await still_true(team.context, stopped)
         assert now is not None
         assert "looked for" not in team.reads(now)
         (ended_,) = await team.said("given_up_ended")
-        assert "of 5 % of *shop v2 → production* that <@UBO> stopped has ended: cancelled." in ended_
-        assert "canary-5" not in "".join([ended_, await team.shown("shop-1"), *await team.said("retrospective")])
+        assert (
+            "of 5 % of *shop v2 → production* that <@UBO> stopped has ended: cancelled." in ended_
+        )
+        assert "canary-5" not in "".join(
+            [ended_, await team.shown("shop-1"), *await team.said("retrospective")]
+        )
 
 
-async def test_who_stops_a_rollout_reads_before_what_it_keeps_with_which_numbers(team_with: TeamWith) -> None:
+async def test_who_stops_a_rollout_reads_before_what_it_keeps_with_which_numbers(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
-        text = team.words.plain_line("card/confirm_stop", {"card": await team.card("shop-1")}, CONFIRM)
-        assert text.startswith("v2 keeps its 5 % in production, with errors 6 % (0.2 %), until another version is deployed;")
+        text = team.words.plain_line(
+            "card/confirm_stop", {"card": await team.card("shop-1")}, CONFIRM
+        )
+        assert text.startswith(
+            "v2 keeps its 5 % in production, with errors 6 % (0.2 %), until "
+            "another version is deployed;"
+        )
         assert "no button can go back" in text
         assert "v2 will be quarantined everywhere." in text
 
 
-async def test_whoever_is_handed_the_lead_of_what_was_stopped_is_called_to_no_decision(team_with: TeamWith) -> None:
+async def test_whoever_is_handed_the_lead_of_what_was_stopped_is_called_to_no_decision(
+    team_with: TeamWith,
+) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
         await team.says("bo", HandOver("shop-1", "UCY"))
         (told,) = [each for each in await team.outbox() if each.template == "lead_changed"]
-        assert (told.to, team.reads(told)) == ("thread", "<@UCY> leads this now, before it was <@UBO> (changed by <@UBO>).")
+        assert (told.to, team.reads(told)) == (
+            "thread",
+            "<@UCY> leads this now, before it was <@UBO> (changed by <@UBO>).",
+        )

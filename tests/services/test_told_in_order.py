@@ -1,4 +1,6 @@
-"""What is said of a rollout, in its order, and what the log keeps of it: to whom, about which deployment, with which facts."""
+"""What is said of a rollout, in its order, and what the log keeps of it: to whom, about which
+deployment, with which facts.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,17 @@ from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState, Stage, StepState
 from bot.ports.talk import Message
-from bot.services import approvals, board, health, readiness, rollback_steps, rollbacks, rollouts, starts
-from bot.services.house import facts_of
+from bot.services import (
+    approvals,
+    board,
+    health,
+    readiness,
+    rollback_steps,
+    rollbacks,
+    rollouts,
+    starts,
+)
+from bot.services.context import facts_of
 from tests.services.conftest import BAD, MINUTE, PEOPLE
 
 Team = Any
@@ -32,16 +43,28 @@ LOGGED = ["deploy", "pinned", "lead", "acknowledge", "tick", "approve", "go", "s
 
 
 async def told(team: Team, deployment: str) -> list[str]:
-    """Write down what was said about a deployment, and see that all of it has the facts that every message has."""
+    """Write down what was said about a deployment, and see that all of it has the
+    facts that every message has.
+    """
     messages = [message for message in await team.outbox() if message.deployment == deployment]
-    about = {key: value for key, value in facts_of(await team.deployment(deployment)).items() if key != "lead"}
+    about = {
+        key: value
+        for key, value in facts_of(await team.deployment(deployment)).items()
+        if key != "lead"
+    }
     assert all(message.facts.items() >= about.items() for message in messages)
     return [_line(message) for message in messages]
 
 
 def _line(message: Message) -> str:
-    facts = " ".join(f"{name}={message.facts[name]}" for name in NAMES if message.facts.get(name) not in {None, ""})
-    return f"{message.template} to {message.to}{' with a chart' if message.chart else ''}: {facts}".removesuffix(": ")
+    facts = " ".join(
+        f"{name}={message.facts[name]}"
+        for name in NAMES
+        if message.facts.get(name) not in {None, ""}
+    )
+    return (
+        f"{message.template} to {message.to}{' with a chart' if message.chart else ''}: {facts}"
+    ).removesuffix(": ")
 
 
 async def test_a_version_that_is_good_is_told_of_step_by_step(team: Team) -> None:
@@ -74,10 +97,19 @@ async def test_a_version_that_is_bad_is_told_of_until_the_one_before_is_back(tea
         "retrospective to thread: percent=0 target=v1",
         "back_and_worse to channel: target=v1",
     ]
-    assert await team.audited(v2) == [*LOGGED, "smoke", "degraded", "countdown", "rollback", "rolled back"]
+    assert await team.audited(v2) == [
+        *LOGGED,
+        "smoke",
+        "degraded",
+        "countdown",
+        "rollback",
+        "rolled back",
+    ]
 
 
-async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_channel(team: Team) -> None:
+async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_channel(
+    team: Team,
+) -> None:
     team.ci.ends["rollback"] = RunState.FAILED
     v2 = await team.asks_for_v2()
     team.ci.ends["deploy"] = RunState.FAILED
@@ -96,18 +128,22 @@ async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_ch
 
 
 @pytest.mark.parametrize("is_next", [False, True])
-async def test_the_card_of_what_waits_shows_what_is_watched_there_and_no_other_card_does(swift: Team, *, is_next: bool) -> None:
+async def test_the_card_of_what_waits_shows_what_is_watched_there_and_no_other_card_does(
+    swift: Team, *, is_next: bool
+) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     while (await swift.deployment("shop-1")).state is not State.WATCHING:
         await swift.passes(MINUTE / 3)
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes()
-    card = await board.card_of(swift.house, "shop-2" if is_next else "shop-1")
+    card = await board.card_of(swift.context, "shop-2" if is_next else "shop-1")
     assert card is not None
     assert (card.watched.deployment if card.watched else "") == ("shop-1" if is_next else "")
 
 
-async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_told_whose_it_is(team: Team) -> None:
+async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_told_whose_it_is(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     await team.says("bo", Lock("shop", "production", "a sale"))
     await team.passes(15 * MINUTE)
@@ -116,7 +152,13 @@ async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_
     assert card.stands_still
     deployment = await team.deployment(v2)
     (freed,) = starts.facts_of_freed([deployment], {v2: starts.Freed(100)})
-    assert freed == {"title": "shop v2 → production", "percent": 100, "gate": "", "is_let": False, "lead": str(PEOPLE["bo"])}
+    assert freed == {
+        "title": "shop v2 → production",
+        "percent": 100,
+        "gate": "",
+        "is_let": False,
+        "lead": str(PEOPLE["bo"]),
+    }
     assert starts.facts_of_freed([deployment], {}) == []
 
 
@@ -127,9 +169,15 @@ async def test_what_too_few_saw_to_judge_is_accepted_and_says_so(swift: Team) ->
     it = await swift.deployment("shop-1")
     assert (it.state, it.accepted) == (State.ACCEPTED, Acceptance.LITTLE)
     message = (await swift.outbox())[-1]
-    assert (message.deployment, message.facts["accepted"], message.facts["snapshot"]["verdict"]) == (
-        "shop-1", Acceptance.LITTLE, "not enough traffic",
-    )  # fmt: skip
+    assert (
+        message.deployment,
+        message.facts["accepted"],
+        message.facts["snapshot"]["verdict"],
+    ) == (
+        "shop-1",
+        Acceptance.LITTLE,
+        "not enough traffic",
+    )
     assert (await swift.audited("shop-1"))[-1] == "accepted"
 
 
@@ -138,8 +186,14 @@ async def test_an_intent_to_start_is_stored_before_anything_is_started(team: Tea
     v2 = await team.rolls_out_v2()
     async with team.database.store.transaction() as tx:
         first, _ = await tx.steps(v2)
-        await tx.save_steps(v2, [replace(first, state=StepState.PENDING, run="", started_at=None, stages=())])
-    intended = await starts.intend(team.house, v2, 0, StepState.RUNNING)
+        await tx.save_steps(
+            v2, [replace(first, state=StepState.PENDING, run="", started_at=None, stages=())]
+        )
+    intended = await starts.intend(team.context, v2, 0, StepState.RUNNING)
     (stored, _) = (await team.card(v2)).steps
     assert stored == intended
-    assert (stored.state, stored.run, stored.started_at) == (StepState.RUNNING, "", team.house.now())
+    assert (stored.state, stored.run, stored.started_at) == (
+        StepState.RUNNING,
+        "",
+        team.context.now(),
+    )

@@ -1,4 +1,6 @@
-"""What stops something waits for no question, and not for a vendor that an earlier command of the same person waits for."""
+"""What stops something waits for no question, and not for a vendor that an earlier command of
+the same person waits for.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from bot.domain.deployment import State
 from bot.ports.ci import Resolved
 from bot.ports.talk import Intent, Place
 from bot.services import turns
-from bot.services.desk import AT_ONCE
+from bot.services.command_worker import AT_ONCE
 from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 from tests.services.test_outages import SILENT, Room, at_work
@@ -33,9 +35,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def says(room: Room, name: str, command: Command) -> None:
     """Hand a command in; one person may hand in several."""
-    intent = Intent(f"said {next(_keys)}", command, PEOPLE[name], Place("C2"), room.team.house.now())
+    intent = Intent(
+        f"said {next(_keys)}", command, PEOPLE[name], Place("C2"), room.team.context.now()
+    )
     await room.team.database.inbox.accept(intent)
-    room.desk.nudge(intent)
+    room.worker.nudge(intent)
 
 
 @contextmanager
@@ -62,8 +66,13 @@ async def locks(team: Team) -> list[str]:
 
 
 @pytest.mark.case("races-7")
-@pytest.mark.parametrize(("name", "asks", "times"), [("bo", QUARANTINE, 1), ("cy", Check("shop", "production", "v2"), AT_ONCE)])
-async def test_however_many_wait_for_a_silent_ci_server_a_lock_is_set(team: Team, name: str, asks: Command, times: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "asks", "times"),
+    [("bo", QUARANTINE, 1), ("cy", Check("shop", "production", "v2"), AT_ONCE)],
+)
+async def test_however_many_wait_for_a_silent_ci_server_a_lock_is_set(
+    team: Team, name: str, asks: Command, times: int
+) -> None:
     async with at_work(team) as room:
         with hanging(team) as asked:
             for _ in range(times):
@@ -92,7 +101,9 @@ async def test_questions_that_hang_take_no_slot_from_what_does_something(team: T
 
 
 @pytest.mark.case("races-7")
-async def test_a_lock_is_set_while_the_ci_server_is_away_for_the_same_persons_quarantine(team: Team) -> None:
+async def test_a_lock_is_set_while_the_ci_server_is_away_for_the_same_persons_quarantine(
+    team: Team,
+) -> None:
     async with at_work(team) as room:
         team.ci.away = True
         await says(room, "bo", QUARANTINE)
@@ -103,7 +114,9 @@ async def test_a_lock_is_set_while_the_ci_server_is_away_for_the_same_persons_qu
 
 
 @pytest.mark.case("races-7")
-async def test_a_deployment_is_cancelled_while_the_ci_server_is_away_for_the_same_persons_quarantine(team: Team) -> None:
+async def test_a_deployment_is_cancelled_while_the_ci_server_is_away_for_the_same_persons_quarantine(
+    team: Team,
+) -> None:
     v2 = await team.asks_for_v2()
     async with at_work(team) as room:
         with hanging(team) as asked:
@@ -116,7 +129,9 @@ async def test_a_deployment_is_cancelled_while_the_ci_server_is_away_for_the_sam
 
 
 @pytest.mark.case("races-26")
-async def test_what_lets_go_on_does_not_overtake_what_the_same_person_stopped_before(team: Team) -> None:
+async def test_what_lets_go_on_does_not_overtake_what_the_same_person_stopped_before(
+    team: Team,
+) -> None:
     """Whoever quarantines a version and then unlocks means that this version does not go on."""
     v2 = await team.asks_for_v2()
     await team.says("bo", LOCK)
@@ -143,13 +158,19 @@ async def test_a_lock_of_all_and_an_unlock_of_one_service_keep_their_order(team:
         await room.until_told("waiting")
         team.workspace.away = None
         await room.until_finished()
-        told = [(answer.name, str(answer.facts.get("sentence", ""))) for _, answer in room.heard.answers if answer.name != "waiting"]
+        told = [
+            (answer.name, str(answer.facts.get("sentence", "")))
+            for _, answer in room.heard.answers
+            if answer.name != "waiting"
+        ]
     assert [name for name, _ in told] == ["locked", "refusal", "locked", "unlocked"]
     assert "shop" in told[1][1]
 
 
 @pytest.mark.case("races-26")
-async def test_a_lock_and_an_unlock_keep_their_order_however_long_the_directory_is_away(team: Team) -> None:
+async def test_a_lock_and_an_unlock_keep_their_order_however_long_the_directory_is_away(
+    team: Team,
+) -> None:
     team.workspace.away = SILENT
     async with at_work(team) as room:
         await says(room, "bo", LOCK)
@@ -158,5 +179,9 @@ async def test_a_lock_and_an_unlock_keep_their_order_however_long_the_directory_
         await room.until_told("waiting")
         team.workspace.away = None
         await room.until_finished()
-        assert [name for name in room.heard.names() if name != "waiting"] == ["locked", "unlocked", "locked"]
+        assert [name for name in room.heard.names() if name != "waiting"] == [
+            "locked",
+            "unlocked",
+            "locked",
+        ]
         assert await locks(team) == ["again"]

@@ -27,17 +27,23 @@ async def locked(team: Team) -> None:
 
 async def quarantined(team: Team) -> None:
     async with team.database.store.transaction() as tx:
-        await tx.put_in_quarantine("shop", COMMITS["v2"], reason="it was bad on staging", by=PEOPLE["bo"], at=team.house.now())
+        await tx.put_in_quarantine(
+            "shop",
+            COMMITS["v2"],
+            reason="it was bad on staging",
+            by=PEOPLE["bo"],
+            at=team.context.now(),
+        )
 
 
 async def frozen(team: Team) -> None:
-    now = team.house.now()
+    now = team.context.now()
     freeze = Freeze("production", now - MINUTE, now + HOUR, "year's end")
-    object.__setattr__(team.house, "catalog", replace(team.house.catalog, freezes=(freeze,)))
+    object.__setattr__(team.context, "catalog", replace(team.context.catalog, freezes=(freeze,)))
 
 
 async def frozen_at_the_provider(team: Team) -> None:
-    now = team.house.now()
+    now = team.context.now()
     team.ci.frozen = (Freeze("production", now - MINUTE, now + HOUR, "deploy freeze at the CI"),)
 
 
@@ -99,7 +105,9 @@ async def test_after_a_freeze_that_the_provider_keeps_it_goes_on_by_itself(team:
 
 
 @pytest.mark.case("races-28")
-async def test_a_freeze_of_the_provider_does_not_keep_what_is_under_way_and_nobody_asks_for_it(team: Team) -> None:
+async def test_a_freeze_of_the_provider_does_not_keep_what_is_under_way_and_nobody_asks_for_it(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     await perhaps_frozen(team)
     await team.passes(30 * MINUTE)
@@ -131,7 +139,9 @@ async def test_a_rollback_that_was_put_aside_goes_on_into_whatever_there_is(team
 
 
 @pytest.mark.case("reliability-5")
-async def test_a_rollback_whose_start_meets_a_fault_starts_again_within_seconds_and_its_card_says_what_is_waited_for(team: Team) -> None:
+async def test_a_rollback_whose_start_meets_a_fault_starts_again_within_seconds_and_its_card_says_what_is_waited_for(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     team.ci.refused.add("shop-3:rollback")
     await team.says("bo", RollBack(deployment=v2))
@@ -143,7 +153,9 @@ async def test_a_rollback_whose_start_meets_a_fault_starts_again_within_seconds_
 
 
 @pytest.mark.case("reliability-5")
-async def test_while_it_cannot_be_told_whether_a_rollback_runs_the_card_says_that_it_is_looked_for(team: Team) -> None:
+async def test_while_it_cannot_be_told_whether_a_rollback_runs_the_card_says_that_it_is_looked_for(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2()
     team.ci.refuses["find shop-3"] = IntegrationError("its list is behind", vendor="the CI")
     await team.says("bo", RollBack(deployment=v2))
@@ -155,7 +167,9 @@ async def test_while_it_cannot_be_told_whether_a_rollback_runs_the_card_says_tha
 
 
 @pytest.mark.case("races-14")
-async def test_a_second_lock_with_the_same_reason_is_said_again_and_the_first_alarm_ends(team: Team) -> None:
+async def test_a_second_lock_with_the_same_reason_is_said_again_and_the_first_alarm_ends(
+    team: Team,
+) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
     await team.says("bo", Lock("shop", "production", "fire"))
     await team.passes(20 * MINUTE)
@@ -164,10 +178,12 @@ async def test_a_second_lock_with_the_same_reason_is_said_again_and_the_first_al
     await team.says("bo", Unlock("shop", "production"))
     await team.says("bo", Lock("shop", "production", "fire"))
     await team.passes(20 * MINUTE)
-    first, second = [message for message in await team.outbox() if message.template == "stands_still"]
+    first, second = [
+        message for message in await team.outbox() if message.template == "stands_still"
+    ]
     assert second.facts["why"] == first.facts["why"]
-    end = await ended(team.house, first)
+    end = await ended(team.context, first)
     assert end is not None
     assert end.sentence == "That is over; something else keeps it now."
-    assert await ended(team.house, second) is None
+    assert await ended(team.context, second) is None
     assert (await team.deployment(v2)).state is State.ROLLING_OUT

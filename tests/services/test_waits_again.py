@@ -1,4 +1,6 @@
-"""What was let go, and is kept from its first run, does not begin hours later on the answers of its go."""
+"""What was let go, and is kept from its first run, does not begin hours later
+on the answers of its go.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ async def state_of(team: Team) -> State:
     return (await team.deployment("shop-1")).state
 
 
-async def test_what_was_kept_before_its_first_run_goes_on_its_approval_once_that_is_over(team_with: Any) -> None:
+async def test_what_was_kept_before_its_first_run_goes_on_its_approval_once_that_is_over(
+    team_with: Any,
+) -> None:
     async with team_with(**GUARDED) as team:
         await is_kept(team)
         await team.passes(10 * MINUTE)
@@ -53,7 +57,9 @@ async def test_what_was_kept_before_its_first_run_goes_on_its_approval_once_that
         assert await state_of(team) is State.WATCHING
 
 
-async def test_what_was_kept_before_its_first_run_does_not_begin_while_its_tests_are_red(team_with: Any) -> None:
+async def test_what_was_kept_before_its_first_run_does_not_begin_while_its_tests_are_red(
+    team_with: Any,
+) -> None:
     async with team_with(**GUARDED) as team:
         await is_kept(team)
         team.ci.quality_state = QualityState.RED
@@ -64,7 +70,9 @@ async def test_what_was_kept_before_its_first_run_does_not_begin_while_its_tests
         assert not team.ci.runs
 
 
-async def test_what_was_kept_before_its_first_run_expires_with_its_approvals(team_with: Any) -> None:
+async def test_what_was_kept_before_its_first_run_expires_with_its_approvals(
+    team_with: Any,
+) -> None:
     async with team_with(**GUARDED) as team:
         await is_kept(team)
         await team.passes(241 * MINUTE)
@@ -88,12 +96,16 @@ async def test_a_tick_is_taken_back_as_long_as_nothing_has_begun(team_with: Any)
         assert await state_of(team) is State.WATCHING
 
 
-async def test_a_first_start_that_was_refused_is_not_asked_for_again_on_tests_that_are_red_by_now(team_with: Any) -> None:
+async def test_a_first_start_that_was_refused_is_not_asked_for_again_on_tests_that_are_red_by_now(
+    team_with: Any,
+) -> None:
     async with team_with(**GUARDED) as team:
         team.ci.refuses["start shop-1"] = REFUSED
         await goes(team)
         await team.passes(10 * MINUTE)
-        assert "nothing of it has been started: the CI provider refuses" in await team.shown("shop-1")
+        assert "nothing of it has been started: the CI provider refuses" in await team.shown(
+            "shop-1"
+        )
         team.ci.quality_state = QualityState.RED
         await team.passes(10 * MINUTE)
         team.ci.refuses.clear()
@@ -118,9 +130,14 @@ async def test_what_waits_again_is_cancelled_like_whatever_waits(team_with: Any)
         assert await state_of(team) is State.CANCELLED
 
 
-async def test_what_was_kept_for_hours_is_compared_with_how_it_is_right_before_its_first_run(team_with: Any) -> None:
+async def test_what_was_kept_for_hours_is_compared_with_how_it_is_right_before_its_first_run(
+    team_with: Any,
+) -> None:
     async with team_with(**{**PLAIN, "approval_expires": 240 * MINUTE}) as team:
-        team.numbers.since = [(team.house.now() - 60 * MINUTE, BAD), (team.house.now() + 20 * MINUTE, GOOD)]
+        team.numbers.since = [
+            (team.context.now() - 60 * MINUTE, BAD),
+            (team.context.now() + 20 * MINUTE, GOOD),
+        ]
         team.numbers.new = BAD
         team.ci.during["find shop-1"] = locks(team)
         await team.says("ana", Deploy("shop", "production", "v2"))

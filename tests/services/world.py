@@ -1,4 +1,6 @@
-"""The world of the state machine: a team, its bot on the real store, and providers that answer when they are told to."""
+"""The world of the state machine: a team, its bot on the real store, and providers that
+answer when they are told to.
+"""
 
 from __future__ import annotations
 
@@ -30,20 +32,30 @@ from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Place
+from bot.registry import released
 from bot.services import board, use_cases
-from bot.services.house import House, Pace
+from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.storage.database import open_database
-from bot.wiring import released
 from tests.services.conftest import CATALOG, PEOPLE, SHOP, Quiet
-from tests.services.held import COMMITS, KINDS, HeldCI, HeldDirectory, HeldRota, Truth, TurningNumbers
+from tests.services.held import (
+    COMMITS,
+    KINDS,
+    HeldCI,
+    HeldDirectory,
+    HeldRota,
+    Truth,
+    TurningNumbers,
+)
 from tests.services.process import How, Process, Store, VirtualLoop
 from tests.services.promises import Promises, Shown, opened
 
 MINUTE = timedelta(minutes=1)
 PRODUCTION = EnvironmentPolicy(
-    "production", "canary", gates=(AutomaticGate(GateKind.TESTS),), checklist=(ChecklistItem("support", "support briefed", "support"),),
-    approvals=(ApprovalRule("release_manager"),), smoke=False, watch=3 * MINUTE, countdown=2 * MINUTE, summary_after=None,
+    "production", "canary", gates=(AutomaticGate(GateKind.TESTS),),
+    checklist=(ChecklistItem("support", "support briefed", "support"),),
+    approvals=(ApprovalRule("release_manager"),), smoke=False,
+    watch=3 * MINUTE, countdown=2 * MINUTE, summary_after=None,
 )  # fmt: skip
 CANARY = Strategy("canary", "canary", (StrategyStep(5, MINUTE), StrategyStep(100, MINUTE)))
 
@@ -87,7 +99,7 @@ class World:
     keys: Iterator[int] = field(default_factory=itertools.count)
     loop: VirtualLoop = field(init=False)
     process: Process = field(init=False)
-    house: House = field(init=False)
+    context: Context = field(init=False)
     ci: HeldCI = field(init=False)
     numbers: TurningNumbers = field(init=False)
     promises: Promises = field(init=False)
@@ -103,7 +115,10 @@ class World:
         self.ci.starting, self.ci.cancelling = self.promises.starting, self.promises.cancelling
         self.process.answered = self._answered
         self.process.due_runs = lambda: self.promises.due_runs(self.clock.now())
-        self.process.checked, self.process.reborn = self.promises.committed, self.promises.lives_again
+        self.process.checked, self.process.reborn = (
+            self.promises.committed,
+            self.promises.lives_again,
+        )
         self.promises.approvals = self.setting.approvals
         self.promises.committed()
 
@@ -114,19 +129,43 @@ class World:
         writer._thread.shutdown()
         writer._thread = Inline()
         catalog = self._catalog()
-        self.ci = HeldCI(process, _unheard, _unheard, self.setting.migration, self.setting.is_deaf, self.setting.is_behind, self.runs)
+        self.ci = HeldCI(
+            process,
+            _unheard,
+            _unheard,
+            self.setting.migration,
+            self.setting.is_deaf,
+            self.setting.is_behind,
+            self.runs,
+        )
         providers = {"shop": Providers(self.ci, self.numbers, HeldRota(process))}
         people = People(catalog, HeldDirectory(process))
-        self.house = House(catalog, Store(process), self.clock, providers, people, Quiet(), Pace(MINUTE, MINUTE, MINUTE))
-        process.registry = released(lambda: self.house)
+        self.context = Context(
+            catalog,
+            Store(process),
+            self.clock,
+            providers,
+            people,
+            Quiet(),
+            PollIntervals(MINUTE, MINUTE, MINUTE),
+        )
+        process.registry = released(lambda: self.context)
         process.database.store.newest_version = process.registry.newest
-        process.carry_out_command = lambda intent: use_cases.carry_out(self.house, intent)
+        process.carry_out_command = lambda intent: use_cases.carry_out(self.context, intent)
 
     def _catalog(self) -> Catalog:
         rule = AutomaticRollback.COUNTDOWN if self.setting.counts_down else AutomaticRollback.OFF
-        production = replace(PRODUCTION, automatic_rollback=rule, lock_after_rollback=self.setting.locks)
-        production = replace(production, approvals=(ApprovalRule("release_manager", self.setting.approvals),))
-        shop = replace(SHOP, environments={"production": production}, migrations=path_patterns(["migrations/*"]))
+        production = replace(
+            PRODUCTION, automatic_rollback=rule, lock_after_rollback=self.setting.locks
+        )
+        production = replace(
+            production, approvals=(ApprovalRule("release_manager", self.setting.approvals),)
+        )
+        shop = replace(
+            SHOP,
+            environments={"production": production},
+            migrations=path_patterns(["migrations/*"]),
+        )
         return replace(CATALOG, services={"shop": shop}, strategies={"canary": CANARY})
 
     def close(self) -> None:
@@ -139,7 +178,7 @@ class World:
         await self.process.end()
         await self.process.database.close()
 
-    # What happens -------------------------------------------------------------------------------------------------------------------------
+    # What happens -------------------------------------------------------------------------------
 
     def settles(self) -> None:
         """Go on until everything waits."""
@@ -164,17 +203,27 @@ class World:
         self.promises.answered(intent, answer)
 
     def waits_for_answer(self, name: str) -> bool:
-        """Tell whether a command of somebody's is under way: one person's commands are carried out in their order."""
+        """Tell whether a command of somebody's is under way: one person's commands are
+        carried out in their order.
+        """
         return any(key.endswith(f" of {name}") for key in self.process.inbox)
 
     def deployments(self) -> list[str]:
         """Name the forward deployments, newest first."""
-        return [row["id"] for row in self.promises.rows("select id from deployment where kind = 'forward' order by number desc")]
+        return [
+            row["id"]
+            for row in self.promises.rows(
+                "select id from deployment where kind = 'forward' order by number desc"
+            )
+        ]
 
     def stands_on(self) -> str:
-        """Name the deployment that can be rolled back, as far as the file tells: the newest that has touched the place."""
+        """Name the deployment that can be rolled back, as far as the file tells: the newest
+        that has touched the place.
+        """
         found = self.promises.one(
-            "select id from deployment where kind = 'forward' and started_at is not null order by number desc limit 1"
+            "select id from deployment where kind = 'forward' and started_at is not null "
+            "order by number desc limit 1"
         )
         return str(found["id"]) if found else ""
 
@@ -185,10 +234,20 @@ class World:
 
     def looks_at(self, subject: str) -> list[Shown]:
         """Look at a card; gives its buttons, newest last."""
-        card = self.loop.run_until_complete(board.card_of(self.house, subject))
+        card = self.loop.run_until_complete(board.card_of(self.context, subject))
         assert card is not None
         seen = seen_on(card)
-        found = [Shown(str(action), subject, token(Action(action), seen), seen.target, seen.base, seen.finding) for action in card.actions]
+        found = [
+            Shown(
+                str(action),
+                subject,
+                token(Action(action), seen),
+                seen.target,
+                seen.base,
+                seen.finding,
+            )
+            for action in card.actions
+        ]
         self.cards += found
         return found
 
@@ -196,7 +255,7 @@ class World:
 def _unheard(_: object) -> None: ...
 
 
-# What examples begin with -----------------------------------------------------------------------------------------------------------------
+# What examples begin with -----------------------------------------------------------------------
 
 
 def _nothing(_world: World) -> None: ...
@@ -242,7 +301,9 @@ def _half_approved(world: World) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What an example can begin with: what has happened, what happens first in the example itself, and what is held then."""
+    """What an example can begin with: what has happened, what happens first in the example
+    itself, and what is held then.
+    """
 
     before: Callable[[World], None]
     first: Callable[[World], None] = _nothing
@@ -251,15 +312,32 @@ class Plot:
     approvals: int = 1
 
 
-STARTS = (("start",), ("find", "start", "cancel"), ("find", "start", "look", "cancel"), ("start", "look", "cancel"))
-LOOKS = ((), ("quality",), ("quality", "who", "compare"), ("directory", "quality"), ("compare", "start"), KINDS)
+STARTS = (
+    ("start",),
+    ("find", "start", "cancel"),
+    ("find", "start", "look", "cancel"),
+    ("start", "look", "cancel"),
+)
+LOOKS = (
+    (),
+    ("quality",),
+    ("quality", "who", "compare"),
+    ("directory", "quality"),
+    ("compare", "start"),
+    KINDS,
+)
 SCENES: dict[str, Plot] = {
     "fresh": Plot(_nothing, holds=LOOKS),
     "waiting": Plot(_waiting, holds=LOOKS),
     "starting": Plot(_ready, _approved, STARTS),
-    "holding": Plot(_holding, holds=((), ("compare", "start"), ("look", "cancel"), ("who", "directory", "start"), KINDS)),
+    "holding": Plot(
+        _holding,
+        holds=((), ("compare", "start"), ("look", "cancel"), ("who", "directory", "start"), KINDS),
+    ),
     "watched": Plot(_watched, holds=((), ("start", "cancel"), *LOOKS)),
-    "half approved": Plot(_half_approved, holds=((), (), ("quality",), ("compare", "start")), approvals=2),
+    "half approved": Plot(
+        _half_approved, holds=((), (), ("quality",), ("compare", "start")), approvals=2
+    ),
 }
 OFTEN = ("starting", "starting", "starting", "half approved", "half approved", "holding", *SCENES)
 """How often an example begins with each."""
@@ -278,7 +356,8 @@ class Scene:
         """Begin an example."""
         shutil.copytree(self.folder, to)
         runs = {run: replace(truth) for run, truth in self.runs.items()}
-        world = World(to, setting, VirtualClock(self.at), runs, keys=itertools.count(1000))  # none that the scene has used
+        # none that the scene has used
+        world = World(to, setting, VirtualClock(self.at), runs, keys=itertools.count(1000))
         world.open()
         self.plot.first(world)
         return world
@@ -288,7 +367,11 @@ def prepared(name: str, migration: str, folder: Path) -> Scene:
     """Play what an example begins with, and keep the file."""
     folder.mkdir()
     plot = SCENES[name]
-    world = World(folder, Setting(migration=migration, at_once=plot.at_once, approvals=plot.approvals), VirtualClock())
+    world = World(
+        folder,
+        Setting(migration=migration, at_once=plot.at_once, approvals=plot.approvals),
+        VirtualClock(),
+    )
     world.open()
     world.loop.run_until_complete(_settled(world))
     plot.before(world)
@@ -301,4 +384,6 @@ async def _settled(world: World) -> None:
     async with world.process.database.store.transaction() as tx:
         for version in ("v0", "v1"):
             now = world.clock.now() + (MINUTE if version == "v1" else timedelta(0))
-            await tx.set_live(Live("shop", "production", COMMITS[version], version, now, "", PEOPLE["ana"], now))
+            await tx.set_live(
+                Live("shop", "production", COMMITS[version], version, now, "", PEOPLE["ana"], now)
+            )

@@ -1,4 +1,6 @@
-"""A small strict Slack on a socket, with faults to order, and the announcer's memory without a database."""
+"""A small strict Slack on a socket, with faults to order, and the announcer's
+memory without a database.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ class FakeSlack:
     def __init__(self) -> None:
         self.channels: dict[str, list[dict[str, Any]]] = {"C1": []}
         self.users: dict[str, dict[str, Any]] = {
-            user: {"id": user, "team_id": "T1", "name": user.lower()} for user in ("UANA", "UBO", "UCY")
+            user: {"id": user, "team_id": "T1", "name": user.lower()}
+            for user in ("UANA", "UBO", "UCY")
         }
         self.groups: dict[str, list[str]] = {"S1": ["UANA", "UBO"]}
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -63,7 +66,9 @@ class FakeSlack:
         fault = self.faults[method].popleft() if self.faults[method] else ""
         if fault.startswith("429"):
             headers = {"Retry-After": fault[4:]} if fault[4:] else {}
-            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
+            return web.json_response(
+                {"ok": False, "error": "ratelimited"}, status=429, headers=headers
+            )
         if fault == "html":
             return web.Response(text="<html>down</html>", status=502, content_type="text/html")
         if self.refuses:
@@ -80,7 +85,9 @@ class FakeSlack:
         request.transport.abort()
         raise ConnectionResetError
 
-    def _carry_out(self, method: str, arguments: dict[str, Any], request: web.Request) -> dict[str, Any]:
+    def _carry_out(
+        self, method: str, arguments: dict[str, Any], request: web.Request
+    ) -> dict[str, Any]:
         if request.headers.get("Authorization") != "Bearer xoxb-test":
             return {"ok": False, "error": "not_authed"}
         do = getattr(self, method.replace(".", "_"), None)
@@ -99,7 +106,10 @@ class FakeSlack:
     def _check(arguments: dict[str, Any]) -> None:
         if not arguments.get("text"):
             raise KeyError("no_text")
-        if len(arguments.get("blocks") or []) > 50 or len(json.dumps(arguments.get("blocks"), ensure_ascii=False)) > 13_200:
+        if (
+            len(arguments.get("blocks") or []) > 50
+            or len(json.dumps(arguments.get("blocks"), ensure_ascii=False)) > 13_200
+        ):
             raise KeyError("msg_blocks_too_long")
 
     def chat_postMessage(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
@@ -115,13 +125,24 @@ class FakeSlack:
         self._check(arguments)
         for message in self._channel(arguments):
             if message["ts"] == arguments["ts"]:
-                message.update({key: arguments[key] for key in ("text", "blocks", "metadata") if key in arguments})
+                message.update(
+                    {
+                        key: arguments[key]
+                        for key in ("text", "blocks", "metadata")
+                        if key in arguments
+                    }
+                )
                 return {"ts": message["ts"]}
         raise KeyError("message_not_found")
 
     def chat_getPermalink(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
         assert any(message["ts"] == arguments["message_ts"] for message in self._channel(arguments))
-        return {"permalink": f"https://t1.slack.com/archives/{arguments['channel']}/p{arguments['message_ts'].replace('.', '')}"}
+        return {
+            "permalink": (
+                f"https://t1.slack.com/archives/{arguments['channel']}/"
+                f"p{arguments['message_ts'].replace('.', '')}"
+            )
+        }
 
     def chat_postEphemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
         self._channel(arguments)
@@ -137,11 +158,21 @@ class FakeSlack:
         return {"channel": {"id": channel}}
 
     def conversations_history(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        found = [message for message in self._channel(arguments) if not message["thread_ts"] and message["ts"] >= arguments["oldest"]]
+        found = [
+            message
+            for message in self._channel(arguments)
+            if not message["thread_ts"] and message["ts"] >= arguments["oldest"]
+        ]
         return {"messages": found[::-1]}
 
     def conversations_replies(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"messages": [message for message in self._channel(arguments) if arguments["ts"] in {message["ts"], message["thread_ts"]}]}
+        return {
+            "messages": [
+                message
+                for message in self._channel(arguments)
+                if arguments["ts"] in {message["ts"], message["thread_ts"]}
+            ]
+        }
 
     def users_info(self, arguments: dict[str, Any]) -> dict[str, Any]:
         if arguments["user"] not in self.users:
@@ -204,9 +235,15 @@ class MemoryPostings:
         return tuple(self.waiting.values())[:limit]
 
     async def heads(self, limit: int = 50, *, besides: Collection[str] = ()) -> tuple[Message, ...]:
-        first = {message.lane: message for message in reversed(self.waiting.values()) if message.lane not in besides}
+        first = {
+            message.lane: message
+            for message in reversed(self.waiting.values())
+            if message.lane not in besides
+        }
         order = list(self.waiting)
-        return tuple(sorted(first.values(), key=lambda head: (head.to == "thread", order.index(head.key))))[:limit]
+        return tuple(
+            sorted(first.values(), key=lambda head: (head.to == "thread", order.index(head.key)))
+        )[:limit]
 
     async def sent(self, key: str) -> None:
         if self.asks.pop(key, None) is None:
@@ -216,7 +253,11 @@ class MemoryPostings:
         self.asks[key] = self.waiting.pop(key)
 
     async def asking(self, deployments: Collection[str] | None = None) -> tuple[Message, ...]:
-        return tuple(each for each in self.asks.values() if deployments is None or each.deployment in deployments)
+        return tuple(
+            each
+            for each in self.asks.values()
+            if deployments is None or each.deployment in deployments
+        )
 
     async def drop(self, key: str) -> None:
         self.waiting.pop(key)
@@ -242,9 +283,12 @@ class World:
         self.drawn: list[str] = []
         self.postings = MemoryPostings()
 
-    def deployment(self, id: str = "storefront-42", state: State = State.QUEUED, **changes: Any) -> Card:
+    def deployment(
+        self, id: str = "storefront-42", state: State = State.QUEUED, **changes: Any
+    ) -> Card:
         base = Deployment(
-            id, Kind.FORWARD, "storefront", "production", "v1.2.0", "v1.2.0", "c" * 40, "canary", ANA, BO, state, NOW,
+            id, Kind.FORWARD, "storefront", "production", "v1.2.0",
+            "v1.2.0", "c" * 40, "canary", ANA, BO, state, NOW,
             NOW - timedelta(minutes=1), channel="C1",
         )  # fmt: skip
         self.cards[id] = Card(replace(base, **changes), NOW)
@@ -257,7 +301,10 @@ class World:
     async def cards_due(self, ids: Collection[str]) -> Mapping[str, CardDue]:
         return {
             each: CardDue(
-                each, urgency(card.deployment.state, is_degraded=card.is_degraded), card.deployment.state, card.deployment.channel
+                each,
+                urgency(card.deployment.state, is_degraded=card.is_degraded),
+                card.deployment.state,
+                card.deployment.channel,
             )
             for each in ids
             if (card := self.cards.get(each)) is not None

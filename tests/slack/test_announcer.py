@@ -27,7 +27,8 @@ from bot.slack.render import Words
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
 FACTS = {
-    "id": "storefront-42", "service": "storefront", "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
+    "id": "storefront-42", "service": "storefront",
+    "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
     "requested_by": "T1/UANA",
 }  # fmt: skip
 Bot = Callable[..., Any]
@@ -41,11 +42,19 @@ def say(key: str, template: str = "live", to: str = "thread", **facts: Any) -> M
 @pytest.fixture
 def bot(client: SlackClient, postings: Any, world: Any) -> Bot:
     @asynccontextmanager
-    async def running(*cards: str, min_interval: float = 0.0, **more: Any) -> AsyncIterator[SlackAnnouncer]:
+    async def running(
+        *cards: str, min_interval: float = 0.0, **more: Any
+    ) -> AsyncIterator[SlackAnnouncer]:
         words = Words(now=lambda: NOW)
         pacing = Pacing(time.monotonic, updates_per_minute=600, posts_per_second=100, patience=0.05)
         announcer = SlackAnnouncer(
-            client, postings, world.card_of, world.cards_due, words, min_interval=min_interval, **{"pacing": pacing, **more}
+            client,
+            postings,
+            world.card_of,
+            world.cards_due,
+            words,
+            min_interval=min_interval,
+            **{"pacing": pacing, **more},
         )
         await announcer.open(cards)
         try:
@@ -56,7 +65,9 @@ def bot(client: SlackClient, postings: Any, world: Any) -> Bot:
     return running
 
 
-async def test_a_card_is_posted_once_and_edited_in_place(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_a_card_is_posted_once_and_edited_in_place(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment()
     async with bot() as announcer:
         announcer.card_changed("storefront-42")
@@ -69,7 +80,9 @@ async def test_a_card_is_posted_once_and_edited_in_place(bot: Bot, slack: Any, w
     assert not slack.asked("chat.postMessage")[0]["link_names"]
 
 
-async def test_an_unchanged_card_costs_no_call(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_an_unchanged_card_costs_no_call(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     world.deployment()
     async with bot("storefront-42"):
         await until(lambda: postings.stored.get("card:storefront-42", Posting("", "")).ts)
@@ -80,7 +93,9 @@ async def test_an_unchanged_card_costs_no_call(bot: Bot, slack: Any, world: Any,
     assert [method for method, _ in slack.calls[before:]] == ["chat.postMessage"]
 
 
-async def test_many_changes_become_one_edit_and_the_last_state_wins(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_many_changes_become_one_edit_and_the_last_state_wins(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment()
     async with bot("storefront-42", min_interval=0.4) as announcer:
         await until(lambda: slack.channels["C1"])
@@ -92,7 +107,9 @@ async def test_many_changes_become_one_edit_and_the_last_state_wins(bot: Bot, sl
     assert "note 49" in str(slack.channels["C1"][0]["blocks"])
 
 
-async def test_a_lost_answer_does_not_post_the_card_twice(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_a_lost_answer_does_not_post_the_card_twice(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     world.deployment()
     slack.faults["chat.postMessage"].append("lost")
     async with bot("storefront-42"):
@@ -106,7 +123,11 @@ async def test_after_a_crash_between_intent_and_post_the_channel_is_searched_fir
     world.deployment()
     await postings.intend("card:storefront-42", "C1")
     slack.chat_postMessage(
-        {"channel": "C1", "text": "old", "metadata": {"event_type": "gonogo", "event_payload": {"key": "card:storefront-42"}}}
+        {
+            "channel": "C1",
+            "text": "old",
+            "metadata": {"event_type": "gonogo", "event_payload": {"key": "card:storefront-42"}},
+        }
     )
     async with bot("storefront-42"):
         await until(lambda: slack.texts() != ["old"])
@@ -114,7 +135,9 @@ async def test_after_a_crash_between_intent_and_post_the_channel_is_searched_fir
     assert not slack.asked("chat.postMessage")
 
 
-async def test_after_a_crash_before_the_post_it_is_posted(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_after_a_crash_before_the_post_it_is_posted(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     world.deployment()
     await postings.intend("card:storefront-42", "C1")
     async with bot("storefront-42"):
@@ -122,7 +145,9 @@ async def test_after_a_crash_before_the_post_it_is_posted(bot: Bot, slack: Any, 
     assert slack.asked("conversations.history")
 
 
-async def test_a_429_is_obeyed_for_as_long_as_slack_says(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_a_429_is_obeyed_for_as_long_as_slack_says(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment()
     slack.faults["chat.postMessage"].append("429 1")
     begin = time.monotonic()
@@ -133,7 +158,9 @@ async def test_a_429_is_obeyed_for_as_long_as_slack_says(bot: Bot, slack: Any, w
     assert not slack.asked("conversations.history"), "a refused post has certainly not happened"
 
 
-async def test_slack_away_is_caught_up_with_one_edit(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_slack_away_is_caught_up_with_one_edit(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     world.deployment()
     async with bot("storefront-42") as announcer:
         await until(lambda: postings.stored.get("card:storefront-42", Posting("", "")).ts)
@@ -155,7 +182,11 @@ async def test_messages_wait_for_the_card_and_come_in_order_alarms_first(
     bot: Bot, slack: Any, world: Any, postings: Any, until: Until
 ) -> None:
     world.deployment()
-    postings.put(say("1"), say("2", "approved", by="T1/UCY"), say("3", "rolling_back", to="channel", by="T1/UBO", target="v1", reason=""))
+    postings.put(
+        say("1"),
+        say("2", "approved", by="T1/UCY"),
+        say("3", "rolling_back", to="channel", by="T1/UBO", target="v1", reason=""),
+    )
     async with bot():
         await until(lambda: not postings.waiting)
     card, *rest = slack.channels["C1"]
@@ -164,15 +195,23 @@ async def test_messages_wait_for_the_card_and_come_in_order_alarms_first(
 
 
 @pytest.mark.parametrize("fault", ["lost", "html", "429 0", "error internal_error"])
-async def test_no_fault_posts_a_message_twice_or_loses_it(bot: Bot, slack: Any, world: Any, until: Until, fault: str) -> None:
+async def test_no_fault_posts_a_message_twice_or_loses_it(
+    bot: Bot, slack: Any, world: Any, until: Until, fault: str
+) -> None:
     world.deployment()
     world.postings.put(
-        say("1"), say("2", "rolling_back", to="channel", by="T1/UBO", target="v1", reason=""), say("3", "ask_lead", "T1/UBO", by="T1/UCY")
+        say("1"),
+        say("2", "rolling_back", to="channel", by="T1/UBO", target="v1", reason=""),
+        say("3", "ask_lead", "T1/UBO", by="T1/UCY"),
     )
     slack.faults["chat.postMessage"].extend([fault, "", fault, "", fault, ""])
     async with bot("storefront-42"):
         await until(lambda: not world.postings.waiting)
-    keys = [message["metadata"]["event_payload"]["key"] for channel in slack.channels.values() for message in channel]
+    keys = [
+        message["metadata"]["event_payload"]["key"]
+        for channel in slack.channels.values()
+        for message in channel
+    ]
     assert sorted(keys) == ["1", "2", "3", "card:storefront-42"]
 
 
@@ -194,7 +233,9 @@ async def test_a_message_that_slack_never_takes_is_put_aside_and_the_others_flow
     assert keys == {"bad template:instead", "bad facts:instead", "good", "ghost:instead"}
 
 
-async def test_a_deleted_card_is_posted_anew(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_a_deleted_card_is_posted_anew(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment()
     async with bot("storefront-42") as announcer:
         await until(lambda: slack.channels["C1"])
@@ -206,22 +247,31 @@ async def test_a_deleted_card_is_posted_anew(bot: Bot, slack: Any, world: Any, u
 
 
 @pytest.mark.parametrize("channel", ["", "CGONE"])
-async def test_a_card_without_a_channel_goes_to_requester_and_lead(bot: Bot, slack: Any, world: Any, until: Until, channel: str) -> None:
+async def test_a_card_without_a_channel_goes_to_requester_and_lead(
+    bot: Bot, slack: Any, world: Any, until: Until, channel: str
+) -> None:
     world.deployment(channel=channel)
-    world.postings.put(say("alarm", "rolling_back", to="channel", by="T1/UBO", target="v1", reason=""))
+    world.postings.put(
+        say("alarm", "rolling_back", to="channel", by="T1/UBO", target="v1", reason="")
+    )
     async with bot("storefront-42") as announcer:
         await until(lambda: not world.postings.waiting)
         world.deployment(channel=channel, state=State.CANCELLED)
         announcer.card_changed("storefront-42")
         await until(lambda: slack.asked("chat.update"))
-    keys = {name: [message["metadata"]["event_payload"]["key"] for message in slack.channels[name]] for name in ("DANA", "DBO")}
+    keys = {
+        name: [message["metadata"]["event_payload"]["key"] for message in slack.channels[name]]
+        for name in ("DANA", "DBO")
+    }
     assert keys == {
         "DANA": ["card:storefront-42:moved:T1/UANA", "card:storefront-42", "alarm"],
         "DBO": ["card:storefront-42:moved:T1/UBO", "alarm:lead"],
     }
 
 
-async def test_a_card_that_belongs_to_a_person_lives_in_the_direct_channel(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_a_card_that_belongs_to_a_person_lives_in_the_direct_channel(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment(channel="UANA")
     async with bot("storefront-42") as announcer:
         await until(lambda: slack.channels.get("DANA"))
@@ -231,13 +281,29 @@ async def test_a_card_that_belongs_to_a_person_lives_in_the_direct_channel(bot: 
     assert len(slack.channels["DANA"]) == 1
 
 
-async def test_a_picture_comes_into_the_thread_once(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_a_picture_comes_into_the_thread_once(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     async def draw(_: Message) -> tuple[bytes, str]:
         return b"png", "errors 0.3 %"
 
     world.deployment()
-    snapshot = {"label": "canary 25 %", "verdict": "healthy", "compared_with": "", "at": NOW.isoformat(), "findings": []}
-    postings.put(Message("shot", "verified", {**FACTS, "snapshot": snapshot, "accepted": ""}, "storefront-42", chart=True))
+    snapshot = {
+        "label": "canary 25 %",
+        "verdict": "healthy",
+        "compared_with": "",
+        "at": NOW.isoformat(),
+        "findings": [],
+    }
+    postings.put(
+        Message(
+            "shot",
+            "verified",
+            {**FACTS, "snapshot": snapshot, "accepted": ""},
+            "storefront-42",
+            chart=True,
+        )
+    )
     slack.faults["files.completeUploadExternal"].extend(["429 0", "lost"])
     async with bot(draw=draw):
         await until(lambda: not postings.waiting)
@@ -249,7 +315,11 @@ async def test_a_picture_comes_into_the_thread_once(bot: Bot, slack: Any, world:
 async def test_a_picture_says_what_it_shows_and_the_last_one_is_not_posted_twice(
     bot: Bot, slack: Any, world: Any, postings: Any, until: Until
 ) -> None:
-    pictures = {"a": (b"one", "errors 0.3 %"), "b": (b"one", "errors 0.3 %"), "c": (b"two", "errors 2.9 %")}
+    pictures = {
+        "a": (b"one", "errors 0.3 %"),
+        "b": (b"one", "errors 0.3 %"),
+        "c": (b"two", "errors 2.9 %"),
+    }
 
     async def draw(message: Message) -> tuple[bytes, str]:
         return pictures[message.key]
@@ -258,23 +328,31 @@ async def test_a_picture_says_what_it_shows_and_the_last_one_is_not_posted_twice
     postings.put(*(Message(key, "live", FACTS, "storefront-42", chart=True) for key in pictures))
     async with bot(draw=draw):
         await until(lambda: not postings.waiting)
-    assert [asked["alt_txt"] for asked in slack.asked("files.getUploadURLExternal")] == ["errors 0.3 %", "errors 2.9 %"]
+    assert [asked["alt_txt"] for asked in slack.asked("files.getUploadURLExternal")] == [
+        "errors 0.3 %",
+        "errors 2.9 %",
+    ]
 
 
 @pytest.mark.case("card-and-people-11")
-async def test_what_asked_is_edited_to_its_end_and_loses_its_button(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_what_asked_is_edited_to_its_end_and_loses_its_button(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     ends: dict[str, Ending] = {}
 
     async def ended(message: Message) -> Ending | None:
         return ends.get(message.key)
 
     world.deployment()
-    postings.put(Message("ask", "acknowledge_request", {**FACTS, "until": ""}, "storefront-42", to=str(BO)))
+    postings.put(
+        Message("ask", "acknowledge_request", {**FACTS, "until": ""}, "storefront-42", to=str(BO))
+    )
     async with bot(ended=ended) as announcer:
         await until(lambda: postings.asks)
         [asks] = slack.channels["DBO"]
         assert "actions" in str(asks["blocks"])
-        slack.faults["chat.update"].append("429 1")  # it is edited all the same, and not only at the next change
+        # it is edited all the same, and not only at the next change
+        slack.faults["chat.update"].append("429 1")
         ends["ask"] = Ending("You have acknowledged it.")
         announcer.card_changed("storefront-42")
         await until(lambda: not postings.asks)
@@ -321,14 +399,31 @@ async def test_an_alarm_has_the_buttons_of_its_card_and_loses_them_at_its_end(
         trouble=Trouble(1, Sort.DEGRADED, held.key),
     )
     world.cards["storefront-42"] = card
-    snapshot = {"label": "canary 5 %", "verdict": "degraded", "compared_with": "", "at": NOW.isoformat(), "findings": []}
-    facts = {**FACTS, "snapshot": snapshot, "where": held.key, "finding": 1, "until": "", "held": "", "beside": "", "by_itself": ""}
+    snapshot = {
+        "label": "canary 5 %",
+        "verdict": "degraded",
+        "compared_with": "",
+        "at": NOW.isoformat(),
+        "findings": [],
+    }
+    facts = {
+        **FACTS,
+        "snapshot": snapshot,
+        "where": held.key,
+        "finding": 1,
+        "until": "",
+        "held": "",
+        "beside": "",
+        "by_itself": "",
+    }
     postings.put(Message("alarm", "degraded", facts, "storefront-42", to="channel"))
     async with bot(ended=ended) as announcer:
         await until(lambda: postings.asks)
         shown, alarm = slack.channels["C1"]
         of_card = dict(offered(shown))
-        assert offered(alarm) == [(name, of_card[name]) for name in ("gonogo.roll_back", "gonogo.proceed")]
+        assert offered(alarm) == [
+            (name, of_card[name]) for name in ("gonogo.roll_back", "gonogo.proceed")
+        ]
         world.cards["storefront-42"] = replace(card, can_be_taken_over=True)
         announcer.card_changed("storefront-42")
         await until(lambda: "gonogo.take_over" in str(alarm["blocks"]))
@@ -345,7 +440,9 @@ async def test_an_alarm_has_the_buttons_of_its_card_and_loses_them_at_its_end(
     assert offered(alarm) == []
 
 
-async def test_a_picture_that_cannot_be_drawn_costs_only_the_picture(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_a_picture_that_cannot_be_drawn_costs_only_the_picture(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     async def draw(_: Message) -> tuple[bytes, str]:
         raise ValueError("no paint")
 
@@ -362,7 +459,11 @@ def intent(**place: str) -> Intent:
 
 
 async def test_an_answer_goes_through_the_response_url(bot: Bot, slack: Any) -> None:
-    said = Answer("refusal", {"sentence": "Only <@UBO>, the lead, can."}, (Offer("ask_lead", "Ask the lead", "storefront-42"),))
+    said = Answer(
+        "refusal",
+        {"sentence": "Only <@UBO>, the lead, can."},
+        (Offer("ask_lead", "Ask the lead", "storefront-42"),),
+    )
     async with bot() as announcer:
         await announcer.answer(intent(response_url=f"{slack.url}respond", channel="C1"), said)
     (response,) = slack.responses
@@ -373,36 +474,56 @@ async def test_an_answer_goes_through_the_response_url(bot: Bot, slack: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/respond", "https://hooks.slack.com.example.org/x", "https://hooks.slack.com@127.0.0.1/x", "nonsense"]
+    "url",
+    [
+        "http://127.0.0.1:9/respond",
+        "https://hooks.slack.com.example.org/x",
+        "https://hooks.slack.com@127.0.0.1/x",
+        "nonsense",
+    ],
 )
 async def test_an_answer_never_goes_to_a_strange_address(bot: Bot, slack: Any, url: str) -> None:
     async with bot() as announcer:
-        await announcer.answer(intent(response_url=url, channel="C1"), Answer("locks", {"locks": [], "service": ""}))
+        await announcer.answer(
+            intent(response_url=url, channel="C1"), Answer("locks", {"locks": [], "service": ""})
+        )
     assert len(slack.whispers) == 1
 
 
 @pytest.mark.parametrize("channel", ["", "UANA", "CGONE"])
-async def test_an_answer_without_a_channel_is_a_direct_message(bot: Bot, slack: Any, channel: str) -> None:
+async def test_an_answer_without_a_channel_is_a_direct_message(
+    bot: Bot, slack: Any, channel: str
+) -> None:
     async with bot() as announcer:
-        await announcer.answer(intent(channel=channel), Answer("locks", {"locks": [], "service": ""}))
+        await announcer.answer(
+            intent(channel=channel), Answer("locks", {"locks": [], "service": ""})
+        )
     assert len(slack.channels["DANA"]) == 1
 
 
 async def test_a_used_up_response_url_is_answered_in_the_channel(bot: Bot, slack: Any) -> None:
     slack.faults["response_url"].append("404")
     async with bot() as announcer:
-        await announcer.answer(intent(response_url=f"{slack.url}respond", channel="C1"), Answer("locks", {"locks": [], "service": ""}))
+        await announcer.answer(
+            intent(response_url=f"{slack.url}respond", channel="C1"),
+            Answer("locks", {"locks": [], "service": ""}),
+        )
     assert len(slack.whispers) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer("no_such_answer"), Answer("refusal"), Answer("locks", {"locks": [], "service": ""})])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer("no_such_answer"), Answer("refusal"), Answer("locks", {"locks": [], "service": ""})],
+)
 async def test_answering_never_raises(bot: Bot, slack: Any, answer: Answer) -> None:
     slack.away = True
     async with bot() as announcer:
         await announcer.answer(intent(channel="C1"), answer)
 
 
-async def test_a_card_that_cannot_be_drawn_does_not_stop_the_others(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_a_card_that_cannot_be_drawn_does_not_stop_the_others(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment("storefront-41", version=None)
     world.cards["broken"] = None
     world.deployment()
@@ -410,7 +531,9 @@ async def test_a_card_that_cannot_be_drawn_does_not_stop_the_others(bot: Bot, sl
         await until(lambda: any("v1.2.0" in text for text in slack.texts()))
 
 
-async def test_who_must_not_be_notified_is_named(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_who_must_not_be_notified_is_named(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     async def name(person: Person) -> str:
         return {"UBO": "bo"}.get(person.user, person.user)
 
@@ -435,19 +558,50 @@ async def test_an_alarm_links_to_the_card_and_asks_for_its_address_once(
     bot: Bot, slack: Any, world: Any, postings: Any, until: Until
 ) -> None:
     world.deployment()
-    facts: dict[str, Any] = {"step": "canary-5", "percent": 5, "why": "exit 1", "url": "", "held": "", "back": False, "cancelled": False}
-    postings.put(say("a", "failed", "channel", **facts), say("b", "failed", "channel", **facts), say("c"))
+    facts: dict[str, Any] = {
+        "step": "canary-5",
+        "percent": 5,
+        "why": "exit 1",
+        "url": "",
+        "held": "",
+        "back": False,
+        "cancelled": False,
+    }
+    postings.put(
+        say("a", "failed", "channel", **facts), say("b", "failed", "channel", **facts), say("c")
+    )
     async with bot():
         await until(lambda: not postings.waiting)
-    address = f"https://t1.slack.com/archives/C1/p{postings.stored['card:storefront-42'].ts.replace('.', '')}"
-    assert sum(f"<{address}|the card>" in str(message["blocks"]) for message in slack.channels["C1"]) == 2
+    address = (
+        "https://t1.slack.com/archives/C1/"
+        f"p{postings.stored['card:storefront-42'].ts.replace('.', '')}"
+    )
+    assert (
+        sum(f"<{address}|the card>" in str(message["blocks"]) for message in slack.channels["C1"])
+        == 2
+    )
     assert len(slack.asked("chat.getPermalink")) == 1
 
 
-async def test_an_alarm_waits_for_no_address(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_an_alarm_waits_for_no_address(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     world.deployment()
     slack.faults["chat.getPermalink"].append("error internal_error")
-    postings.put(say("a", "failed", "channel", step="canary-5", percent="5", why="exit 1", url="", held="", back=False, cancelled=False))
+    postings.put(
+        say(
+            "a",
+            "failed",
+            "channel",
+            step="canary-5",
+            percent="5",
+            why="exit 1",
+            url="",
+            held="",
+            back=False,
+            cancelled=False,
+        )
+    )
     async with bot():
         await until(lambda: not postings.waiting)
     assert "decides on the card." in str(slack.channels["C1"][-1]["blocks"])

@@ -30,20 +30,36 @@ class Clock:
     ("fault", "code", "retry", "perhaps_done", "wait"),
     [
         ("429 7", "ratelimited", True, False, 7.0), ("429", "ratelimited", True, False, 30.0),
-        ("429 soon", "ratelimited", True, False, 30.0), ("429 nan", "ratelimited", True, False, 30.0),
-        ("429 999999", "ratelimited", True, False, 600.0), ("error channel_not_found", "channel_not_found", False, False, 0.0),
-        ("error internal_error", "internal_error", True, True, 0.0), ("html", "status 502", True, True, 0.0),
+        ("429 soon", "ratelimited", True, False, 30.0),
+        ("429 nan", "ratelimited", True, False, 30.0),
+        ("429 999999", "ratelimited", True, False, 600.0),
+        ("error channel_not_found", "channel_not_found", False, False, 0.0),
+        ("error internal_error", "internal_error", True, True, 0.0),
+        ("html", "status 502", True, True, 0.0),
         ("lost", "ServerDisconnectedError", True, True, 0.0),
     ],
 )  # fmt: skip
 async def test_a_failure_says_whether_to_try_again(
-    client: SlackClient, slack: Any, *, fault: str, code: str, retry: bool, perhaps_done: bool, wait: float
+    client: SlackClient,
+    slack: Any,
+    *,
+    fault: str,
+    code: str,
+    retry: bool,
+    perhaps_done: bool,
+    wait: float,
 ) -> None:
     slack.faults["chat.postMessage"].append(fault)
     with pytest.raises(SlackError) as failed:
         await client.post("C1", SAID, key="k")
     error = failed.value
-    assert (error.vendor, error.code, error.retry, error.perhaps_done, error.wait) == ("Slack", code, retry, perhaps_done, wait)
+    assert (error.vendor, error.code, error.retry, error.perhaps_done, error.wait) == (
+        "Slack",
+        code,
+        retry,
+        perhaps_done,
+        wait,
+    )
     assert len(slack.asked("chat.postMessage")) == 1, "no call is repeated by itself"
 
 
@@ -62,7 +78,9 @@ async def test_no_connection_means_certainly_not_done() -> None:
 
     async with aiohttp.ClientSession() as session:
         with pytest.raises(SlackError) as failed:
-            await SlackClient(session, token="xoxb-test", base_url="http://127.0.0.1:9/api/").post("C1", SAID, key="k")
+            await SlackClient(session, token="xoxb-test", base_url="http://127.0.0.1:9/api/").post(
+                "C1", SAID, key="k"
+            )
     assert (failed.value.retry, failed.value.perhaps_done) == (True, False)
 
 
@@ -86,7 +104,9 @@ def directory(client: SlackClient, clock: Clock) -> SlackDirectory:
     return SlackDirectory(client, team="T1", clock=clock)
 
 
-async def test_a_member_is_looked_up_once_a_minute(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
+async def test_a_member_is_looked_up_once_a_minute(
+    directory: SlackDirectory, slack: Any, clock: Clock
+) -> None:
     for _ in range(3):
         assert (await directory.profile(ANA)).is_member
     assert len(slack.asked("users.info")) == 1
@@ -98,31 +118,42 @@ async def test_a_member_is_looked_up_once_a_minute(directory: SlackDirectory, sl
 @pytest.mark.parametrize(
     ("says", "why_not"),
     [
-        ({"is_restricted": True}, "is a guest of this workspace"), ({"is_ultra_restricted": True}, "is a guest of this workspace"),
-        ({"is_bot": True}, "is a bot"), ({"deleted": True}, "is deactivated"), ({"team_id": "T2"}, "belongs to another workspace"),
-        ({"is_stranger": True}, "belongs to another workspace"), ({"id": "UX"}, "is not known in this workspace"),
+        ({"is_restricted": True}, "is a guest of this workspace"),
+        ({"is_ultra_restricted": True}, "is a guest of this workspace"),
+        ({"is_bot": True}, "is a bot"), ({"deleted": True}, "is deactivated"),
+        ({"team_id": "T2"}, "belongs to another workspace"),
+        ({"is_stranger": True}, "belongs to another workspace"),
+        ({"id": "UX"}, "is not known in this workspace"),
         ({"team_id": None}, "belongs to another workspace"),
     ],
 )  # fmt: skip
-async def test_whoever_is_no_full_member_is_none(directory: SlackDirectory, slack: Any, says: dict[str, Any], why_not: str) -> None:
+async def test_whoever_is_no_full_member_is_none(
+    directory: SlackDirectory, slack: Any, says: dict[str, Any], why_not: str
+) -> None:
     slack.users["UANA"].update(says)
     profile = await directory.profile(ANA)
     assert (profile.is_member, profile.why_not) == (False, why_not)
 
 
-async def test_somebody_of_another_workspace_is_refused_without_a_call(directory: SlackDirectory, slack: Any) -> None:
+async def test_somebody_of_another_workspace_is_refused_without_a_call(
+    directory: SlackDirectory, slack: Any
+) -> None:
     assert not (await directory.profile(Person("T2", "UANA"))).is_member
     assert not (await directory.profile(Person("T1", "UGHOST"))).is_member
     assert len(slack.asked("users.info")) == 1
 
 
-async def test_a_member_of_a_grid_is_a_member_of_each_of_its_workspaces(directory: SlackDirectory, slack: Any) -> None:
+async def test_a_member_of_a_grid_is_a_member_of_each_of_its_workspaces(
+    directory: SlackDirectory, slack: Any
+) -> None:
     slack.users["UANA"].update({"team_id": "E1", "enterprise_user": {"teams": ["T0", "T1"]}})
     assert (await directory.profile(ANA)).is_member
 
 
 @pytest.mark.case("trust-2")
-async def test_while_slack_is_away_nothing_older_than_a_minute_counts(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
+async def test_while_slack_is_away_nothing_older_than_a_minute_counts(
+    directory: SlackDirectory, slack: Any, clock: Clock
+) -> None:
     await directory.profile(ANA)
     await directory.members("S1")
     slack.away = True
@@ -136,10 +167,14 @@ async def test_while_slack_is_away_nothing_older_than_a_minute_counts(directory:
 
 
 @pytest.mark.case("trust-2")
-async def test_what_gives_a_right_is_asked_past_what_is_remembered(directory: SlackDirectory, slack: Any) -> None:
+async def test_what_gives_a_right_is_asked_past_what_is_remembered(
+    directory: SlackDirectory, slack: Any
+) -> None:
     assert (await directory.profile(ANA)).is_member
     slack.users["UANA"]["deleted"] = True
-    assert (await directory.profile(ANA)).is_member, "for a question, what was said a moment ago does"
+    assert (await directory.profile(ANA)).is_member, (
+        "for a question, what was said a moment ago does"
+    )
     assert not (await directory.profile(ANA, fresh=True)).is_member
     assert not (await directory.profile(ANA)).is_member
     assert await directory.members("S1")
@@ -147,7 +182,9 @@ async def test_what_gives_a_right_is_asked_past_what_is_remembered(directory: Sl
     assert not await directory.members("S1", fresh=True)
 
 
-async def test_what_was_last_known_is_remembered_and_asks_nobody(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
+async def test_what_was_last_known_is_remembered_and_asks_nobody(
+    directory: SlackDirectory, slack: Any, clock: Clock
+) -> None:
     assert directory.remembered(ANA) is None
     await directory.profile(ANA)
     clock.time += timedelta(days=1)
@@ -157,7 +194,9 @@ async def test_what_was_last_known_is_remembered_and_asks_nobody(directory: Slac
     assert len(slack.asked("users.info")) == 1
 
 
-async def test_a_group_that_cannot_be_read_is_an_error_and_not_an_empty_group(directory: SlackDirectory) -> None:
+async def test_a_group_that_cannot_be_read_is_an_error_and_not_an_empty_group(
+    directory: SlackDirectory,
+) -> None:
     with pytest.raises(SlackError):
         await directory.members("SGONE")
 

@@ -20,7 +20,10 @@ from bot.slack.render import Words
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 DIALOGS = Dialogs(Words(now=lambda: NOW))
-SERVICES = [ServiceChoice("storefront", ("staging", "production")), ServiceChoice("api", ("production",))]
+SERVICES = [
+    ServiceChoice("storefront", ("staging", "production")),
+    ServiceChoice("api", ("production",)),
+]
 CARRIED = ids.Carried("storefront-42", "C1")
 
 
@@ -38,7 +41,9 @@ def options(view: dict[str, Any], field: str) -> list[str]:
 
 
 def test_the_deploy_form_asks_for_everything_that_the_command_can_say() -> None:
-    view = valid(DIALOGS.deploy_form(SERVICES, ["canary", "rolling"], carried=ids.Carried(channel="C1")))
+    view = valid(
+        DIALOGS.deploy_form(SERVICES, ["canary", "rolling"], carried=ids.Carried(channel="C1"))
+    )
     fields = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
     assert fields == [ids.SERVICE, ids.ENVIRONMENT, ids.REF, ids.STRATEGY, ids.LEAD, ids.REASON]
     assert view["callback_id"] == ids.DEPLOY_FORM
@@ -57,13 +62,19 @@ def test_picking_a_service_narrows_the_environments() -> None:
 
 def test_the_form_never_picks_production_by_itself() -> None:
     view = DIALOGS.deploy_form(SERVICES[:1], [])
-    environment = next(block for block in view["blocks"] if block.get("block_id") == ids.ENVIRONMENT)
+    environment = next(
+        block for block in view["blocks"] if block.get("block_id") == ids.ENVIRONMENT
+    )
     assert "initial_option" not in environment["element"]
 
 
 def test_a_company_with_three_hundred_services_still_gets_a_form() -> None:
-    view = DIALOGS.deploy_form([ServiceChoice(f"service-{n}", ("production",)) for n in range(300)], ["canary"])
-    groups = next(block for block in view["blocks"] if block.get("block_id") == ids.SERVICE)["element"]["option_groups"]
+    view = DIALOGS.deploy_form(
+        [ServiceChoice(f"service-{n}", ("production",)) for n in range(300)], ["canary"]
+    )
+    groups = next(block for block in view["blocks"] if block.get("block_id") == ids.SERVICE)[
+        "element"
+    ]["option_groups"]
     assert [len(group["options"]) for group in groups] == [100, 100, 100]
 
 
@@ -74,11 +85,23 @@ def test_without_any_service_the_form_has_no_empty_menu() -> None:
 
 def test_the_tick_form_shows_what_is_ticked_and_is_read_back() -> None:
     view = valid(
-        DIALOGS.tick_form("storefront v1.2.0", [("support", "Support briefed", True), ("docs", "<!channel>" * 30, False)], CARRIED)
+        DIALOGS.tick_form(
+            "storefront v1.2.0",
+            [("support", "Support briefed", True), ("docs", "<!channel>" * 30, False)],
+            CARRIED,
+        )
     )
     element = view["blocks"][1]["element"]
     assert [option["value"] for option in element["initial_options"]] == ["support"]
-    submitted = {"state": {"values": {ids.ITEMS: {ids.VALUE: {"type": "checkboxes", "selected_options": element["options"]}}}}}
+    submitted = {
+        "state": {
+            "values": {
+                ids.ITEMS: {
+                    ids.VALUE: {"type": "checkboxes", "selected_options": element["options"]}
+                }
+            }
+        }
+    }
     assert ids.ticked(submitted) == ("support", "docs")
     assert ids.carried(view["private_metadata"]) == CARRIED
 
@@ -87,7 +110,10 @@ def test_no_item_of_a_long_checklist_is_lost() -> None:
     items = [(f"item-{number}", f"Item {number}", True) for number in range(34)]
     view = valid(DIALOGS.tick_form("storefront v1.2.0", items, CARRIED))
     groups = [block for block in view["blocks"] if block["type"] == "input"]
-    values = {block["block_id"]: {ids.VALUE: {"selected_options": block["element"]["initial_options"]}} for block in groups}
+    values = {
+        block["block_id"]: {ids.VALUE: {"selected_options": block["element"]["initial_options"]}}
+        for block in groups
+    }
     assert [len(block["element"]["options"]) for block in groups] == [10, 10, 10, 4]
     assert ids.ticked({"state": {"values": values}}) == tuple(key for key, _, _ in items)
 
@@ -104,19 +130,35 @@ def test_reason_forms_ask_why_and_remember_the_deployment(action: Action) -> Non
     assert view["callback_id"] == ids.REASON_FORMS[action]
     assert "optional" not in view["blocks"][1] or view["blocks"][1]["optional"] is False
     assert "&lt;!here&gt;" in view["blocks"][0]["text"]["text"]
-    assert ids.entered({"state": {"values": {ids.REASON: {ids.VALUE: {"value": "  because  "}}}}}, ids.REASON) == "because"
+    assert (
+        ids.entered(
+            {"state": {"values": {ids.REASON: {ids.VALUE: {"value": "  because  "}}}}}, ids.REASON
+        )
+        == "because"
+    )
 
 
 def test_a_reason_of_several_lines_is_kept_on_one() -> None:
     typed = "errors went up\r\n  after the canary\n\nsee the chart\n"
-    assert ids.entered({"state": {"values": {ids.REASON: {ids.VALUE: {"value": typed}}}}}, ids.REASON) == (
-        "errors went up after the canary see the chart"
-    )
+    assert ids.entered(
+        {"state": {"values": {ids.REASON: {ids.VALUE: {"value": typed}}}}}, ids.REASON
+    ) == ("errors went up after the canary see the chart")
 
 
 def test_the_home_shows_what_is_live_and_an_empty_one_says_what_to_do() -> None:
-    live = Live("storefront", "production", "c" * 40, "v1.1.0", NOW, "storefront-41", Person("T1", "UANA"), NOW)
-    view = valid(DIALOGS.home([BoardRow("storefront", "production", live), BoardRow("api", "staging", None)]))
+    live = Live(
+        "storefront",
+        "production",
+        "c" * 40,
+        "v1.1.0",
+        NOW,
+        "storefront-41",
+        Person("T1", "UANA"),
+        NOW,
+    )
+    view = valid(
+        DIALOGS.home([BoardRow("storefront", "production", live), BoardRow("api", "staging", None)])
+    )
     shown = [block["text"]["text"] for block in view["blocks"]]
     assert shown[2].startswith("*storefront production* · v1.1.0 live since")
     assert "nothing deployed" in shown[3]
@@ -141,13 +183,25 @@ def test_strange_action_ids_are_none_of_ours(strange: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "strange", ["", "[]", "{", "null", '{"deployment": null}', '"x"', 2990 * "[", '{"deployment":' + 40 * "[" + 40 * "]" + "}"]
+    "strange",
+    [
+        "",
+        "[]",
+        "{",
+        "null",
+        '{"deployment": null}',
+        '"x"',
+        2990 * "[",
+        '{"deployment":' + 40 * "[" + 40 * "]" + "}",
+    ],
 )
 def test_strange_private_metadata_is_read_as_nothing(strange: str) -> None:
     assert ids.carried(strange) == ids.Carried()
 
 
-@pytest.mark.parametrize("half", [r'{"deployment": "shop-\ud800"}', '{"deployment": "shop-\ud800"}'])
+@pytest.mark.parametrize(
+    "half", [r'{"deployment": "shop-\ud800"}', '{"deployment": "shop-\ud800"}']
+)
 def test_half_a_character_in_private_metadata_becomes_one_that_can_be_stored(half: str) -> None:
     assert ids.carried(half).deployment == "shop-\ufffd"
 
@@ -162,7 +216,13 @@ def test_strange_options_are_read_as_none(strange: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "view", [{}, {"state": None}, {"state": {"values": {ids.REASON: {}}}}, {"state": {"values": {ids.REASON: {"x": None}}}}]
+    "view",
+    [
+        {},
+        {"state": None},
+        {"state": {"values": {ids.REASON: {}}}},
+        {"state": {"values": {ids.REASON: {"x": None}}}},
+    ],
 )
 def test_an_empty_form_is_read_as_nothing(view: dict[str, Any]) -> None:
     assert ids.entered(view, ids.REASON) == ""
@@ -176,4 +236,8 @@ def test_picked_options_and_users_are_read() -> None:
         ids.STRATEGY: {ids.VALUE: {"selected_option": None}},
     }
     view = {"state": {"values": values}}
-    assert [ids.entered(view, field) for field in (ids.SERVICE, ids.LEAD, ids.STRATEGY)] == ["api", "UBO", ""]
+    assert [ids.entered(view, field) for field in (ids.SERVICE, ids.LEAD, ids.STRATEGY)] == [
+        "api",
+        "UBO",
+        "",
+    ]

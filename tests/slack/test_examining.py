@@ -1,4 +1,6 @@
-"""Templates that name what is not there: each mistake is found before anybody is sent the message."""
+"""Templates that name what is not there: each mistake is found before
+anybody is sent the message.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ PARTS = """
 
 def found(template: str, given: Mapping[str, object] | None = None) -> list[str]:
     environment = Words().environment.overlay(
-        loader=ChoiceLoader([DictLoader({"it": template, "parts": PARTS, "inner": "{{ said.titel }}"})])
+        loader=ChoiceLoader(
+            [DictLoader({"it": template, "parts": PARTS, "inner": "{{ said.titel }}"})]
+        )
     )
     assert isinstance(environment, Environment)
     return [str(each) for each in mistakes(environment, "it", given or {"said": Said})]
@@ -79,19 +83,37 @@ def found(template: str, given: Mapping[str, object] | None = None) -> list[str]
     [
         "{{ said.title }} {{ said.count | plural('step') }} {{ said.at | when }}",
         "{% for step in said.steps %}{{ loop.index }} {{ step.name }}{% else %}none{% endfor %}",
-        "{% for step in said.steps if step.colour == 'green' %}{{ step.began | clock if step.began }}{% endfor %}",
+        (
+            "{% for step in said.steps if step.colour == 'green' %}{{ step.began | clock if "
+            "step.began }}{% endfor %}"
+        ),
         "{{ said.newest.name if said.newest else 'nobody' }}",
         "{% set newest = said.newest or said.first %}{{ newest.name }}",
         "{% if said.newest %}{% set here = said.newest %}{% endif %}{{ here.name }}",
         "{% set text %}{{ said.title }}{% endset %}{{ text | one_line }}",
-        "{% from 'parts' import row, outer %}{{ row(said.first) }}{{ outer(said.newest) }}{{ row(said.first, mark='>') }}",
+        (
+            "{% from 'parts' import row, outer %}{{ row(said.first) }}{{ outer(said.newest) }}{{ "
+            "row(said.first, mark='>') }}"
+        ),
         "{% from 'parts' import deep with context %}{{ deep(said) }}",
-        "{% set number, step = said.pair %}{{ number | plural('one') }} {{ step.name }} {{ said.pair[1].colour }}",
+        (
+            "{% set number, step = said.pair %}{{ number | plural('one') }} {{ step.name }} "
+            "{{ said.pair[1].colour }}"
+        ),
         "{{ said.seconds.get('a', 0) | duration }} {{ said.seconds['b'] | duration }}",
-        "{% if said.is_long() and said.title.startswith('a') and said.newest is not none %}{{ said.steps | length }}{% endif %}",
-        "{{ {'green': 'well', 'red': 'ill'}.get(said.first.colour, '') }} {{ (said.steps | first).name }} {{ said.steps[-1].name }}",
+        (
+            "{% if said.is_long() and said.title.startswith('a') and said.newest is not none %}{{ "
+            "said.steps | length }}{% endif %}"
+        ),
+        (
+            "{{ {'green': 'well', 'red': 'ill'}.get(said.first.colour, '') }} {{ (said.steps | "
+            "first).name }} {{ said.steps[-1].name }}"
+        ),
         "{% with it = said.first %}{{ it.name }}{% endwith %}",
-        "{% if said.first.colour in ('green', 'red') %}{{ said.title ~ '!' }}{% endif %}{{ missing if missing is defined }}",
+        (
+            "{% if said.first.colour in ('green', 'red') %}{{ said.title ~ '!' }}{% endif %}{{ "
+            "missing if missing is defined }}"
+        ),
     ],
 )
 def test_what_is_there_is_no_mistake(template: str) -> None:

@@ -1,4 +1,6 @@
-"""Every answer and message with the worst that can be printed in it: nothing pings, nothing formats, everything fits."""
+"""Every answer and message with the worst that can be printed in it: nothing pings, nothing
+formats, everything fits.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.ports.board import Standing
+from bot.ports.board import StatusLine
 from bot.ports.talk import Answer, Message
 from bot.slack import speech
 from bot.slack.blocks import Drawn
@@ -34,21 +36,33 @@ HOSTILE = {
 
 def finding(text: str) -> dict[str, Any]:
     return {
-        "key": "errors", "title": text, "unit": "%", "verdict": "degraded", "current": 0.029, "baseline": 0.0028, "critical": True,
-        "requests": 1.0, "p_value": None, "sentence": text, "trend": [0.003, 0.029], "is_suspect": False,
+        "key": "errors", "title": text, "unit": "%", "verdict": "degraded",
+        "current": 0.029, "baseline": 0.0028, "critical": True,
+        "requests": 1.0, "p_value": None, "sentence": text,
+        "trend": [0.003, 0.029], "is_suspect": False,
     }  # fmt: skip
 
 
 ACTIONS = (
-    "deploy", "pinned", "lead", "tick", "approve", "confirm_plan", "step done", "open_gate", "gate_not_opened", "verified", "degraded",
+    "deploy", "pinned", "lead", "tick", "approve", "confirm_plan",
+    "step done", "open_gate", "gate_not_opened", "verified", "degraded",
     "proceed", "step failed", "stuck",
 )  # fmt: skip
 """Of the audit log, those that tell what somebody wrote."""
 
 
 def facts(text: str, times: int) -> dict[str, Any]:
-    """Give one set of facts for all templates: each foreign text is ``text``, each list has so many entries."""
-    deployment = {"id": "shop-1", "service": text, "environment": text, "version": text, "lead": "T1/UBO", "requested_by": "T1/UANA"}
+    """Give one set of facts for all templates: each foreign text is ``text``, each
+    list has so many entries.
+    """
+    deployment = {
+        "id": "shop-1",
+        "service": text,
+        "environment": text,
+        "version": text,
+        "lead": "T1/UBO",
+        "requested_by": "T1/UANA",
+    }
     snapshot = {
         "label": text,
         "verdict": "degraded",
@@ -58,7 +72,14 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "silence": text,
         "lacking_since": AT,
     }
-    lock = {"service": text, "environment": text, "reason": text, "by": "T1/UANA", "at": AT, "until": AT}
+    lock = {
+        "service": text,
+        "environment": text,
+        "reason": text,
+        "by": "T1/UANA",
+        "at": AT,
+        "until": AT,
+    }
     gate = {
         "key": "tests",
         "title": text,
@@ -74,17 +95,21 @@ def facts(text: str, times: int) -> dict[str, Any]:
     }
     share = {"holds": "part", "percent": 75, "by": text, "version": text}
     serves = {
-        "part": ("comes", "goes", "back", "left")[min(times, 3)], "deployment": text, "version": text, "percent": 50 * (times > 1),
-        "cut": 100, "at": AT, "snapshot": snapshot if times else None, "hangs": {"rollback": text, "since": AT} if times else None,
+        "part": ("comes", "goes", "back", "left")[min(times, 3)],
+        "deployment": text, "version": text, "percent": 50 * (times > 1),
+        "cut": 100, "at": AT, "snapshot": snapshot if times else None,
+        "hangs": {"rollback": text, "since": AT} if times else None,
     }  # fmt: skip
     row = {
-        **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
+        **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1",
+        "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
-        "accepted": "on the lead's word", "can_roll_back": times > 1, "share": share, "serves": serves,
+        "accepted": "on the lead's word", "can_roll_back": times > 1,
+        "share": share, "serves": serves,
         "can_deploy": times > 1, "held_by": text * (times > 2),
         "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
-        "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
+        "open": [asdict(StatusLine(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
     past = {
         **deployment,
@@ -102,44 +127,135 @@ def facts(text: str, times: int) -> dict[str, Any]:
     }
     taken = {"known": True, "total": times, "authors": [text] * times}
     changes = {
-        "known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text,
+        "known": True, "backwards": False, "total": times,
+        "authors": [text] * times, "migrations": [text] * times, "url": text,
         "taken": taken,
     }  # fmt: skip
     last_time = {
-        "deployment": text, "how": "rolled back", "at": AT, "by": "T1/UBO", "percent": 5, "numbers": text, "reason": text,
+        "deployment": text, "how": "rolled back", "at": AT,
+        "by": "T1/UBO", "percent": 5, "numbers": text, "reason": text,
     }  # fmt: skip
-    took = {"version": text, "kind": "tag", "name": text, "latest": "", "also": "branch", "moved_from": ""}
+    took = {
+        "version": text,
+        "kind": "tag",
+        "name": text,
+        "latest": "",
+        "also": "branch",
+        "moved_from": "",
+    }
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
-    happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text], "took": took}
+    happened: dict[str, Any] = {
+        **dict.fromkeys(texts, text),
+        "keys": [text],
+        "taken_back": [text],
+        "took": took,
+    }
     told = {
-        "took": took, "migrations": [text] * max(times, 1), "commit": text, "ref": text, "name": text, "kind": "tag",
-        "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
+        "took": took,
+        "migrations": [text] * max(times, 1),
+        "commit": text,
+        "ref": text,
+        "name": text,
+        "kind": "tag",
+        "by": "T1/UBO",
+        "before": "T1/UCY",
+        "target": text,
+        "reason": text,
+        "why": text,
+        "url": text,
+        "step": text,
+        "percent": 5,
         "runbook": "chase",
-        "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
-        "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
-        "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
+        "seconds": 41.2,
+        "until": AT,
+        "at": AT,
+        "since": AT,
+        "due": AT,
+        "owner": "T1/UANA",
+        "where": text,
+        "state": text,
+        "note": text,
+        "landed_at": AT,
+        "commits": times,
+        "authors": [text] * times,
+        "title": text,
+        "deployment": "shop-1",
+        "channel": text,
+        "sentence": text,
+        "incident": text,
+        "verb": text,
+        "items": [text] * times,
+        "rolled_back": times,
+        "quarantined": "",
         "needless": text,
         "quarantines": True,
-        "unread": text, "proof": text, "said_by": "T1/UBO", "by_hand": text,
-        "ends": [{
-            "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25,
-            "url": text,
-        }] * times,
-        "stage": text, "back": True, "came": {"asked_by": "T1/UANA", "by_itself": False, "given_up": times, "failed": times},
+        "unread": text,
+        "proof": text,
+        "said_by": "T1/UBO",
+        "by_hand": text,
+        "ends": [
+            {
+                "id": text,
+                "version": text,
+                "state": "rolling out",
+                "serving": 5,
+                "undoes": text,
+                "under_way": "run",
+                "percent": 25,
+                "url": text,
+            }
+        ]
+        * times,
+        "stage": text,
+        "back": True,
+        "came": {"asked_by": "T1/UANA", "by_itself": False, "given_up": times, "failed": times},
         "outcome": text,
-        "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
-        "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
+        "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times,
+        "ready": False,
+        "people": ["T1/UBO"],
+        "what": text,
+        "vendor": text,
+        "minutes": 15,
+        "item_titles": {text: text},
+        "names": {"T1/UBO": text},
         "timeline": [
-            {"at": AT, "action": action, "by": "T1/UBO", "facts": happened, "left_out": times} for action in (text, *ACTIONS)
-        ] * times,
-        "calls": times > 2, "put_back": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
-        "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
-        "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": last_time, "strategy": text,
-        "following": 100, "rollback": text, "is_smoke": False, "says": text, "is_last": times > 1, "is_sought": times > 1,
+            {"at": AT, "action": action, "by": "T1/UBO", "facts": happened, "left_out": times}
+            for action in (text, *ACTIONS)
+        ]
+        * times,
+        "calls": times > 2,
+        "put_back": text,
+        "entry": times,
+        "fault": text,
+        "head": times,
+        "agreement": text,
+        "n": times,
+        "watched": text,
+        "watched_version": text,
+        "watched_until": AT,
+        "waiting": [text] * times,
+        "watched_lead": "T1/UBO",
+        "is_in_trouble": bool(times),
+        "behind": text,
+        "again": last_time,
+        "strategy": text,
+        "following": 100,
+        "rollback": text,
+        "is_smoke": False,
+        "says": text,
+        "is_last": times > 1,
+        "is_sought": times > 1,
         "hangs": times > 1,
-        "silent_since": AT, "basis": "slowest", "allowed": 600.0, "took_before": 41.2,
-        "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
-    }  # fmt: skip
+        "silent_since": AT,
+        "basis": "slowest",
+        "allowed": 600.0,
+        "took_before": 41.2,
+        "hash": text,
+        "key": text,
+        "as_of": AT,
+        "lost": times,
+        "places": [deployment] * times,
+    }
     there = {
         "environment": text,
         "deployment": text,
@@ -150,41 +266,118 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "coming": 100,
     }
     return {
-        "there": there, "under_way_in": [there] * times, "kept_out_by": "stop", "because_of": text, "away": "stop",
-        **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
-        "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
-        "deployments": [{**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}] * times,
-        "verified_at": AT, "brings_back": times, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
-        "became": text, "held": text, "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}] * times,
+        "there": there,
+        "under_way_in": [there] * times,
+        "kept_out_by": "stop",
+        "because_of": text,
+        "away": "stop",
+        **deployment,
+        **told,
+        "snapshot": snapshot,
+        "changes": changes,
+        "gates": [gate] * times,
+        "locks": [lock] * times,
+        "rows": [row] * times,
+        "approvals": [{"role": text, "count": times}] * times,
+        "deployments": [
+            {**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}
+        ]
+        * times,
+        "verified_at": AT,
+        "brings_back": times,
+        "usual": 41.0,
+        "is_known": times > 1,
+        "under_way": [text] * times,
+        "became": text,
+        "held": text,
+        "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}]
+        * times,
         "kept": KEPT | {"who": [text], "how": text},
         "also": [{"why": text, "since": AT, "kept": KEPT | {"who": [text], "how": text}}] * times,
-        "ways_back": [{
-            "title": text, "environment": f"not {text}", "lead": "T1/UBO", "instead": "", "refused": text, "puts_back": text * (times > 1),
-        }] * times,
-        "kept_out": text, "cut": text, "back_in": text, "instead": text,
-        "ways_again": [{"title": text, "lead": "T1/UBO"}] * times, "puts_back": text * (times > 1), "returns": [text] * times,
+        "ways_back": [
+            {
+                "title": text,
+                "environment": f"not {text}",
+                "lead": "T1/UBO",
+                "instead": "",
+                "refused": text,
+                "puts_back": text * (times > 1),
+            }
+        ]
+        * times,
+        "kept_out": text,
+        "cut": text,
+        "back_in": text,
+        "instead": text,
+        "ways_again": [{"title": text, "lead": "T1/UBO"}] * times,
+        "puts_back": text * (times > 1),
+        "returns": [text] * times,
         "refused": text,
         "lifted": times > 2,
-        "strategy": text, "gate": text, "opens_here": times > 1, "on_call": "T1/UCY", "told": text * (times > 1), "has_run": times > 1,
-        "goes_back": times > 1, "unanswered": text * (times > 1),
-        "by_itself": text, "passed": {"version": text, "why": text, "by": "T1/UBO"}, "counts_down": AT,
-        "given_up": times > 1, "failed_before": AT, "was_given_up": times > 1,
-        "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
-        "doubtful": True, "is_back": times > 1, "earlier": AT, "cancelled": times > 1, "strays": times,
-        "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share, "serves": serves,
+        "strategy": text,
+        "gate": text,
+        "opens_here": times > 1,
+        "on_call": "T1/UCY",
+        "told": text * (times > 1),
+        "has_run": times > 1,
+        "goes_back": times > 1,
+        "unanswered": text * (times > 1),
+        "by_itself": text,
+        "passed": {"version": text, "why": text, "by": "T1/UBO"},
+        "counts_down": AT,
+        "given_up": times > 1,
+        "failed_before": AT,
+        "was_given_up": times > 1,
+        "accepted": text,
+        "run": text,
+        "cancels": text,
+        "beside": text,
+        "worse": text,
+        "others": [text] * times,
+        "doubtful": True,
+        "is_back": times > 1,
+        "earlier": AT,
+        "cancelled": times > 1,
+        "strays": times,
+        "doubts": [{"service": text, "environment": text, "why": text}] * times,
+        "share": share,
+        "serves": serves,
         "shares": [{**share, "environment": text, "recorded": text}] * times,
-        "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
+        "recorded": text,
+        "recorded_by": text,
+        "is_same": times > 2,
+        "unclear": text,
+        "run_url": text,
         "traffic": [{"of": text, "requests": 40.0, "share": 50, "lately": 8.0}] * min(times, 3),
-        "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
-        "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
-        "locked": times > 1, "place": text,
-        "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1, "deed": text, "counted": times > 1,
-        "waits": times > 1, "keeps": text * (times > 2), "untold": times > 1,
-    }  # fmt: skip
+        "older": times > 1,
+        "still": [lock] * times,
+        "other": text,
+        "other_by": "T1/UBO",
+        "other_reason": text,
+        "is_first": times > 1,
+        "goes_on": [
+            {"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}
+        ]
+        * times,
+        "locked": times > 1,
+        "place": text,
+        "is_let": times > 1,
+        "locked_by": "T1/UANA",
+        "has_lock": times > 1,
+        "deed": text,
+        "counted": times > 1,
+        "waits": times > 1,
+        "keeps": text * (times > 2),
+        "untold": times > 1,
+    }
 
 
 def names(kind: str) -> list[str]:
-    return [name.removeprefix(f"{kind}/").removesuffix(".md.j2") for name in WORDS.names() if name.startswith(f"{kind}/")]
+    return [
+        name.removeprefix(f"{kind}/").removesuffix(".md.j2")
+        for name in WORDS.names()
+        if name.startswith(f"{kind}/")
+    ]
 
 
 def drawn(name: str, given: Mapping[str, Any]) -> Drawn:
@@ -231,17 +424,24 @@ EVERYTHING = [f"{kind}/{name}" for kind in ("answers", "messages") for name in n
 def test_whatever_is_printed_stays_harmless_and_fits(name: str, text: str) -> None:
     for times in (2, 40):
         said = drawn(name, facts(text, times))
-        shown = "\n".join(block["text"]["text"] for block in said.blocks if block["type"] == "section")
+        shown = "\n".join(
+            block["text"]["text"] for block in said.blocks if block["type"] == "section"
+        )
         plain = re.sub(r"<!date\^\d+\^[^|>]*\|[^>]*>|<@U(?:ANA|BO|CY)>|<#C1>", "", shown)
         if "sentence | sentence" in source(name) or "| note" in source(name):
-            plain = plain.replace("<@U0EVIL>", "")  # a sentence may name a person: in an answer that notifies nobody
+            # a sentence may name a person: in an answer that notifies nobody
+            plain = plain.replace("<@U0EVIL>", "")
         assert "<" not in plain
         assert ">" not in plain
         assert "`" not in plain
         assert not re.search("[\u202a-\u202e\u200b\u061c\u2028]", shown), "nothing turns or hides"
         assert shown.count("\u2068") == shown.count("\u2069"), "what is turned is closed"
         assert len(said.blocks) <= 50
-        assert all(len(block["text"]["text"]) <= 3000 for block in said.blocks if block["type"] == "section")
+        assert all(
+            len(block["text"]["text"]) <= 3000
+            for block in said.blocks
+            if block["type"] == "section"
+        )
         assert len(json.dumps(said.blocks, ensure_ascii=False)) < 13_200
 
 
@@ -253,7 +453,11 @@ def source(name: str) -> str:
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_nothing_there_reads_as_a_sentence_too(name: str) -> None:
-    empty = {key: "" for key in ("lead", "reason", "until", "before", "url", "note", "channel") if key not in NEVER_EMPTY.get(name, ())}
+    empty = {
+        key: ""
+        for key in ("lead", "reason", "until", "before", "url", "note", "channel")
+        if key not in NEVER_EMPTY.get(name, ())
+    }
     shown = drawn(name, {**facts("v2", 0), **empty})
     assert shown.text
     assert "nobody" not in shown.text.lower()

@@ -42,13 +42,18 @@ class ToldDoors:
             raise NotAllowed("Only the person on call can take over.")
         return Asked(self.world.deployment(id).deployment, self.about, self.shown)
 
-    async def tickable(self, _id: str, _by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
+    async def tickable(
+        self, _id: str, _by: Person
+    ) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
         raise NotAllowed("None of the open items is yours.")
 
     async def changes(self, id: str, _by: Person) -> dict[str, Any]:
         if not self.is_open:
             raise NotAllowed("You cannot see what changes.")
-        commits = [{"commit": f"{n:040x}", "subject": f"Change number {n}", "author": "ana"} for n in range(400)]
+        commits = [
+            {"commit": f"{n:040x}", "subject": f"Change number {n}", "author": "ana"}
+            for n in range(400)
+        ]
         files = [f"src/{n}.py" for n in range(100)]
         changes = {
             "known": True,
@@ -74,8 +79,20 @@ class ToldDoors:
     async def timeline(self, id: str, _by: Person) -> dict[str, Any]:
         if not self.is_open:
             raise NotAllowed("You cannot see the timeline.")
-        entry = {"at": "2026-11-21T10:02:00+00:00", "action": "rollback", "by": "T1/UBO", "facts": {"reason": "errors"}, "left_out": 0}
-        shown = {"id": id, "service": "storefront", "environment": "production", "version": "v1.2.0", "names": {"T1/UBO": "bo"}}
+        entry = {
+            "at": "2026-11-21T10:02:00+00:00",
+            "action": "rollback",
+            "by": "T1/UBO",
+            "facts": {"reason": "errors"},
+            "left_out": 0,
+        }
+        shown = {
+            "id": id,
+            "service": "storefront",
+            "environment": "production",
+            "version": "v1.2.0",
+            "names": {"T1/UBO": "bo"},
+        }
         return {**shown, "item_titles": {}, "timeline": [entry]}
 
     async def board(self, _by: Person) -> tuple[BoardRow, ...]:
@@ -105,16 +122,22 @@ def refused(doors: ToldDoors) -> list[tuple[Person, str, str]]:
 @pytest.fixture
 def forms(client: SlackClient, doors: ToldDoors) -> Forms:
     none = ProviderChoice("none")
-    shop = Service("storefront", none, none, none, {"production": EnvironmentPolicy("production", "canary")})
+    shop = Service(
+        "storefront", none, none, none, {"production": EnvironmentPolicy("production", "canary")}
+    )
     return Forms(client, Dialogs(Words()), Catalog("T1", {}, {}, {"storefront": shop}, {}), doors)
 
 
 @pytest.mark.case("card-and-people-13")
 @pytest.mark.case("trust-4")
-async def test_who_may_not_deploy_gets_a_sentence_instead_of_the_form(forms: Forms, doors: ToldDoors, slack: Any) -> None:
+async def test_who_may_not_deploy_gets_a_sentence_instead_of_the_form(
+    forms: Forms, doors: ToldDoors, slack: Any
+) -> None:
     doors.is_open = False
     await forms.deploy("trigger", CY, channel="C1")
-    await forms.narrow_deploy({"id": "V1", "private_metadata": '{"channel":"C1"}'}, "storefront", CY)
+    await forms.narrow_deploy(
+        {"id": "V1", "private_metadata": '{"channel":"C1"}'}, "storefront", CY
+    )
     assert doors.refused == [(CY, "C1", "UCY cannot ask for a deployment.")] * 2
     assert slack.asked("views.open") == slack.asked("views.update") == []
 
@@ -139,15 +162,22 @@ async def test_the_home_shows_the_board_to_whom_it_belongs(
     assert ("storefront" in shown) == (is_open and is_known)
 
 
-async def test_who_may_not_is_told_so_and_gets_no_dialog(forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]) -> None:
+async def test_who_may_not_is_told_so_and_gets_no_dialog(
+    forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]
+) -> None:
     await forms.reason("trigger", Action.TAKE_OVER, "storefront-42", CY, channel="C1")
     await forms.tick("trigger", "storefront-42", CY, channel="C1")
-    assert refused == [(CY, "C1", "Only the person on call can take over."), (CY, "C1", "None of the open items is yours.")]
+    assert refused == [
+        (CY, "C1", "Only the person on call can take over."),
+        (CY, "C1", "None of the open items is yours."),
+    ]
     assert slack.asked("views.open") == []
 
 
 @pytest.mark.case("ci-and-refs-13")
-async def test_a_click_that_is_delivered_twice_opens_one_dialog_and_complains_of_nothing(forms: Forms, slack: Any) -> None:
+async def test_a_click_that_is_delivered_twice_opens_one_dialog_and_complains_of_nothing(
+    forms: Forms, slack: Any
+) -> None:
     slack.views_open = lambda arguments: {"view": arguments["view"]}
     await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")
     slack.faults["views.open"].append("error exchanged_trigger_id")
@@ -158,7 +188,9 @@ async def test_a_click_that_is_delivered_twice_opens_one_dialog_and_complains_of
 
 
 @pytest.mark.case("card-and-people-14")
-async def test_an_approver_can_read_every_commit_that_is_known_and_every_file(forms: Forms, slack: Any) -> None:
+async def test_an_approver_can_read_every_commit_that_is_known_and_every_file(
+    forms: Forms, slack: Any
+) -> None:
     slack.views_open = lambda arguments: {"view": arguments["view"]}
     await forms.show("trigger", Action.SHOW_CHANGES, "storefront-42", CY, channel="C1")
     [asked] = slack.asked("views.open")
@@ -172,7 +204,9 @@ async def test_an_approver_can_read_every_commit_that_is_known_and_every_file(fo
 
 
 @pytest.mark.case("card-and-people-9")
-async def test_the_timeline_of_a_rollback_is_reached_from_its_card(forms: Forms, slack: Any) -> None:
+async def test_the_timeline_of_a_rollback_is_reached_from_its_card(
+    forms: Forms, slack: Any
+) -> None:
     slack.views_open = lambda arguments: {"view": arguments["view"]}
     await forms.show("trigger", Action.SHOW_TIMELINE, "storefront-42", CY, channel="C1")
     assert "rollback asked for by bo: errors" in str(slack.asked("views.open"))
@@ -180,14 +214,18 @@ async def test_the_timeline_of_a_rollback_is_reached_from_its_card(forms: Forms,
 
 @pytest.mark.case("trust-4")
 @pytest.mark.parametrize("action", [Action.SHOW_CHANGES, Action.SHOW_TIMELINE])
-async def test_what_is_only_read_is_shown_to_nobody_who_may_not_see_it(forms: Forms, doors: ToldDoors, slack: Any, action: Action) -> None:
+async def test_what_is_only_read_is_shown_to_nobody_who_may_not_see_it(
+    forms: Forms, doors: ToldDoors, slack: Any, action: Action
+) -> None:
     doors.is_open = False
     await forms.show("trigger", action, "storefront-42", CY, channel="C1")
     assert len(doors.refused) == 1
     assert slack.asked("views.open") == []
 
 
-async def test_who_may_is_asked_why(forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]) -> None:
+async def test_who_may_is_asked_why(
+    forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]
+) -> None:
     slack.views_open = lambda arguments: {"view": arguments["view"]}
     await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")
     assert "*storefront v1.2.0 → production* goes on" in str(slack.asked("views.open"))

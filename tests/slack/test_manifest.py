@@ -14,7 +14,12 @@ FLAG = {"type": "boolean"}
 
 
 def mapping(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
 def text(longest: int, shortest: int = 1, **more: Any) -> dict[str, Any]:
@@ -24,9 +29,16 @@ def text(longest: int, shortest: int = 1, **more: Any) -> dict[str, Any]:
 RULES = mapping(
     ("display_information",),
     _metadata=mapping(major_version={"const": 2}, minor_version={"type": "integer"}),
-    display_information=mapping(("name",), name=text(35), description=text(140), background_color=text(7, 4, pattern="^#[0-9a-fA-F]{6}$")),
+    display_information=mapping(
+        ("name",),
+        name=text(35),
+        description=text(140),
+        background_color=text(7, 4, pattern="^#[0-9a-fA-F]{6}$"),
+    ),
     features=mapping(
-        app_home=mapping(home_tab_enabled=FLAG, messages_tab_enabled=FLAG, messages_tab_read_only_enabled=FLAG),
+        app_home=mapping(
+            home_tab_enabled=FLAG, messages_tab_enabled=FLAG, messages_tab_read_only_enabled=FLAG
+        ),
         bot_user=mapping(("display_name",), display_name=text(80), always_online=FLAG),
         slash_commands={
             "type": "array",
@@ -42,10 +54,23 @@ RULES = mapping(
             ),
         },
     ),
-    oauth_config=mapping(scopes=mapping(bot={"type": "array", "uniqueItems": True, "items": text(100, pattern="^[a-z_.]+(:[a-z_.]+)*$")})),
+    oauth_config=mapping(
+        scopes=mapping(
+            bot={
+                "type": "array",
+                "uniqueItems": True,
+                "items": text(100, pattern="^[a-z_.]+(:[a-z_.]+)*$"),
+            }
+        )
+    ),
     settings=mapping(
-        interactivity=mapping(("is_enabled",), is_enabled=FLAG, request_url=WEB, message_menu_options_url=WEB),
-        event_subscriptions=mapping(request_url=WEB, bot_events={"type": "array", "minItems": 1, "maxItems": 100, "items": text(100)}),
+        interactivity=mapping(
+            ("is_enabled",), is_enabled=FLAG, request_url=WEB, message_menu_options_url=WEB
+        ),
+        event_subscriptions=mapping(
+            request_url=WEB,
+            bot_events={"type": "array", "minItems": 1, "maxItems": 100, "items": text(100)},
+        ),
         org_deploy_enabled=FLAG,
         socket_mode_enabled=FLAG,
         token_rotation_enabled=FLAG,
@@ -63,7 +88,11 @@ def test_over_http_slack_sends_everything_to_one_address() -> None:
     made = manifest("http", "https://gonogo.example.com/")
     address = "https://gonogo.example.com/slack/events"
     assert [command["url"] for command in made["features"]["slash_commands"]] == [address, address]
-    assert made["settings"]["interactivity"]["request_url"] == made["settings"]["event_subscriptions"]["request_url"] == address
+    assert (
+        made["settings"]["interactivity"]["request_url"]
+        == made["settings"]["event_subscriptions"]["request_url"]
+        == address
+    )
     assert made["settings"]["socket_mode_enabled"] is False
 
 
@@ -82,12 +111,16 @@ def test_http_without_an_address_that_slack_calls_is_refused(url: str) -> None:
 def test_mentions_in_commands_arrive_as_ids_and_the_hints_come_from_the_grammar() -> None:
     for command in manifest("socket")["features"]["slash_commands"]:
         assert command["should_escape"] is True
-        assert f"{command['command']} {command['usage_hint']}" == USAGE[command["command"].removeprefix("/")].syntax
+        assert (
+            f"{command['command']} {command['usage_hint']}"
+            == USAGE[command["command"].removeprefix("/")].syntax
+        )
 
 
 def test_the_bot_asks_for_no_more_than_it_needs() -> None:
     wanted = {
-        "commands", "chat:write", "users:read", "usergroups:read", "channels:history", "groups:history", "files:write", "im:write",
+        "commands", "chat:write", "users:read", "usergroups:read",
+        "channels:history", "groups:history", "files:write", "im:write",
         "app_mentions:read",
     }  # fmt: skip
     assert set(SCOPES) == wanted

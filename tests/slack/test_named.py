@@ -1,4 +1,6 @@
-"""Who is meant on a card: everybody is mentioned once, and called something afterwards that says who it is."""
+"""Who is meant on a card: everybody is mentioned once, and called something
+afterwards that says who it is.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,43 @@ from bot.domain.card import Card, LetGo
 from bot.domain.deployment import State
 from bot.domain.readiness import Gate, GateState, Review
 from bot.slack.cards import deployment_card
-from tests.slack.test_cards import BO, CY, HEALTHY, LANDED, MINUTE, NOW, RUNS, WORDS, D, H, P, card, steps, texts
+from tests.slack.test_cards import (
+    BO,
+    CY,
+    HEALTHY,
+    LANDED,
+    MINUTE,
+    NOW,
+    RUNS,
+    WORDS,
+    D,
+    H,
+    P,
+    card,
+    steps,
+    texts,
+)
 
 
 def read(shown: Card) -> str:
-    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", "\n".join(texts(deployment_card(shown, WORDS).blocks)))
+    return re.sub(
+        r"<!date\^\d+\^[^|]*\|([^>]*)>",
+        r"\1",
+        "\n".join(texts(deployment_card(shown, WORDS).blocks)),
+    )
 
 
 def test_a_name_that_was_said_in_another_line_is_said_again() -> None:
     gates = (
         Gate("item:qa", "looked at", GateState.GREEN, "ticked", by=CY),
-        Gate("rollback", "way back", GateState.GREEN, "v1.2.0 takes its own plan, confirmed: drop column b", by=CY, plan="7.sql"),
+        Gate(
+            "rollback",
+            "way back",
+            GateState.GREEN,
+            "v1.2.0 takes its own plan, confirmed: drop column b",
+            by=CY,
+            plan="7.sql",
+        ),
     )
     waits = card(State.AWAITING_APPROVAL, review=Review(NOW, gates))
     waits = replace(waits, rollback=replace(waits.rollback, plan="7.sql", refused="No."))
@@ -31,7 +59,13 @@ def test_a_name_that_was_said_in_another_line_is_said_again() -> None:
 
 
 def test_a_gate_names_whoever_quarantined_it_also_where_they_lead_this() -> None:
-    gate = Gate("quarantined", "not quarantined", GateState.OPEN, "v1.2.0 is quarantined: it leaks", who="T1/UBO")
+    gate = Gate(
+        "quarantined",
+        "not quarantined",
+        GateState.OPEN,
+        "v1.2.0 is quarantined: it leaks",
+        who="T1/UBO",
+    )
     assert "<@UBO> quarantined it" in read(card(State.GATED, review=Review(NOW, (gate,))))
 
 

@@ -15,7 +15,12 @@ from bot.start import who_is_ours
 US = Ours("T1", "A1", "E1")
 ALONE = Ours("T1", "A1")
 APP = {"api_app_id": "A1"}
-GRID: dict[str, Any] = {**APP, "team": None, "enterprise": {"id": "E1", "name": "org"}, "user": {"id": "U1", "team_id": "E1"}}
+GRID: dict[str, Any] = {
+    **APP,
+    "team": None,
+    "enterprise": {"id": "E1", "name": "org"},
+    "user": {"id": "U1", "team_id": "E1"},
+}
 
 
 @pytest.mark.case("trust-14")
@@ -40,7 +45,9 @@ GRID: dict[str, Any] = {**APP, "team": None, "enterprise": {"id": "E1", "name": 
         ({"team_id": "T1", "api_app_id": "A2"}, "app"),
     ],
 )
-def test_a_payload_is_for_us_by_workspace_or_organisation_and_app(payload: dict[str, Any], strange: str) -> None:
+def test_a_payload_is_for_us_by_workspace_or_organisation_and_app(
+    payload: dict[str, Any], strange: str
+) -> None:
     assert US.strange(payload) == strange
 
 
@@ -59,8 +66,13 @@ def test_who_is_known_by_our_organisation_is_a_person_of_our_workspace_and_nobod
 
 
 @pytest.mark.case("trust-14")
-@pytest.mark.parametrize("what", [{"command": "/deploy", "user_id": "U1"}, {"event": {"type": "app_home_opened", "user": "U1"}}])
-def test_a_command_or_an_event_that_only_our_organisation_is_named_in_is_of_our_workspace(what: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [{"command": "/deploy", "user_id": "U1"}, {"event": {"type": "app_home_opened", "user": "U1"}}],
+)
+def test_a_command_or_an_event_that_only_our_organisation_is_named_in_is_of_our_workspace(
+    what: dict[str, Any],
+) -> None:
     assert US.settled({**APP, **what, "team_id": None, "enterprise_id": "E1"})["team_id"] == "T1"
     assert US.settled({**APP, **what, "team_id": "T1"})["team_id"] == "T1"
     assert "team_id" not in ALONE.settled({**APP, **what})

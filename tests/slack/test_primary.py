@@ -36,5 +36,7 @@ ON_CALL = Gate("on-call", "on-call knows", OPEN, "not acknowledged")
 )
 def test_what_helps_is_the_primary_button(gates: tuple[Gate, ...], primary: str) -> None:
     drawn = deployment_card(card(State.GATED, review=Review(NOW, gates)), WORDS)
-    labels = [each["text"]["text"] for each in buttons(drawn.blocks) if each.get("style") == "primary"]
+    labels = [
+        each["text"]["text"] for each in buttons(drawn.blocks) if each.get("style") == "primary"
+    ]
     assert labels == ([primary] if primary else [])

@@ -1,4 +1,6 @@
-"""Each sentence of the card in every situation in which it can be said: nothing false, nothing that has been, nothing that is not known."""
+"""Each sentence of the card in every situation in which it can be said: nothing false, nothing that
+has been, nothing that is not known.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,14 @@ def shown(which: Card, *, at: datetime = NOW) -> str:
     return read("\n".join(texts(blocks)))
 
 
-def metric(verdict: Verdict, current: float | None, baseline: float | None, *, critical: bool = True, sentence: str = "") -> Finding:
+def metric(
+    verdict: Verdict,
+    current: float | None,
+    baseline: float | None,
+    *,
+    critical: bool = True,
+    sentence: str = "",
+) -> Finding:
     return Finding("orders", "orders", "%", verdict, current, baseline, critical, sentence=sentence)
 
 
@@ -63,18 +72,32 @@ def metric(verdict: Verdict, current: float | None, baseline: float | None, *, c
     [
         (metric(Verdict.HEALTHY, 0.26, 0.26), "orders 26 % (baseline 26 %)"),
         (metric(Verdict.HEALTHY, 0.255, 0.26), "orders 25.5 % (baseline 26 %)"),
-        (metric(Verdict.HEALTHY, 0.128, 0.26), "orders 12.8 % (baseline 26 %), not shown to be worse"),
+        (
+            metric(Verdict.HEALTHY, 0.128, 0.26),
+            "orders 12.8 % (baseline 26 %), not shown to be worse",
+        ),
         (metric(Verdict.HEALTHY, 0.02, 0.0), "orders 2 % (baseline 0 %), not shown to be worse"),
         (metric(Verdict.HEALTHY, 0.0, 0.0), "orders 0 % (baseline 0 %)"),
-        (metric(Verdict.NOT_ENOUGH_TRAFFIC, 0.128, 0.26), "orders 12.8 % (baseline 26 %), too little traffic to tell"),
+        (
+            metric(Verdict.NOT_ENOUGH_TRAFFIC, 0.128, 0.26),
+            "orders 12.8 % (baseline 26 %), too little traffic to tell",
+        ),
         (metric(Verdict.NO_DATA, None, 0.26), "orders: no data"),
         (metric(Verdict.NO_DATA, 0.128, None), "orders 12.8 %, nothing to compare it with"),
-        (metric(Verdict.DEGRADED, 0.128, 0.26, sentence="orders 12.8 % (2 times lower)"), "worse: orders 12.8 % (2 times lower)"),
-        (metric(Verdict.DEGRADED, 0.128, 0.26, critical=False), "worse: orders 12.8 % (baseline 26 %), which does not decide"),
+        (
+            metric(Verdict.DEGRADED, 0.128, 0.26, sentence="orders 12.8 % (2 times lower)"),
+            "worse: orders 12.8 % (2 times lower)",
+        ),
+        (
+            metric(Verdict.DEGRADED, 0.128, 0.26, critical=False),
+            "worse: orders 12.8 % (baseline 26 %), which does not decide",
+        ),
     ],
 )
 @pytest.mark.parametrize("state", [State.ROLLING_OUT, State.WATCHING, State.VERIFIED])
-def test_a_number_is_said_with_what_is_known_of_it(state: State, finding: Finding, says: str) -> None:
+def test_a_number_is_said_with_what_is_known_of_it(
+    state: State, finding: Finding, says: str
+) -> None:
     snapshot = Snapshot("storefront-42", "canary 25 %", NOW, finding.verdict, (finding,))
     lines = shown(card(state, RUNS, steps=steps(D, H, P), snapshot=snapshot)).split("\n")
     assert says in lines
@@ -84,8 +107,18 @@ def test_a_number_is_said_with_what_is_known_of_it(state: State, finding: Findin
 @pytest.mark.parametrize("verdict", Verdict)
 def test_also_the_metrics_that_are_not_listed_are_said_with_their_numbers(verdict: Verdict) -> None:
     few = tuple(replace(DEGRADED.findings[0], key=f"errors {n}") for n in range(3))
-    last = replace(metric(verdict, None if verdict is Verdict.NO_DATA else 0.128, 0.26, critical=False), trend=())
-    text = shown(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=replace(DEGRADED, findings=(*few, last))))
+    last = replace(
+        metric(verdict, None if verdict is Verdict.NO_DATA else 0.128, 0.26, critical=False),
+        trend=(),
+    )
+    text = shown(
+        card(
+            State.ROLLING_OUT,
+            RUNS,
+            steps=steps(D, H, P),
+            snapshot=replace(DEGRADED, findings=(*few, last)),
+        )
+    )
     assert "unchanged" not in text
     assert ("orders: no data" if verdict is Verdict.NO_DATA else "orders 12.8 % (26 %)") in text
 
@@ -93,9 +126,23 @@ def test_also_the_metrics_that_are_not_listed_are_said_with_their_numbers(verdic
 @pytest.mark.case("card-and-people-16")
 def test_each_metric_keeps_its_place_from_edit_to_edit() -> None:
     orders = []
-    for first, second in [(Verdict.HEALTHY, Verdict.HEALTHY), (Verdict.HEALTHY, Verdict.DEGRADED), (Verdict.DEGRADED, Verdict.NO_DATA)]:
-        findings = tuple(replace(old, verdict=now, sentence="") for old, now in zip(HEALTHY.findings, (first, second), strict=True))
-        text = shown(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=replace(HEALTHY, findings=findings)))
+    for first, second in [
+        (Verdict.HEALTHY, Verdict.HEALTHY),
+        (Verdict.HEALTHY, Verdict.DEGRADED),
+        (Verdict.DEGRADED, Verdict.NO_DATA),
+    ]:
+        findings = tuple(
+            replace(old, verdict=now, sentence="")
+            for old, now in zip(HEALTHY.findings, (first, second), strict=True)
+        )
+        text = shown(
+            card(
+                State.ROLLING_OUT,
+                RUNS,
+                steps=steps(D, H, P),
+                snapshot=replace(HEALTHY, findings=findings),
+            )
+        )
         orders.append(text.index("errors") < text.index("p95"))
     assert orders == [True, True, True]
 
@@ -106,7 +153,9 @@ def test_each_metric_keeps_its_place_from_edit_to_edit() -> None:
 def test_a_card_announces_nothing_that_has_been(name: str, later: timedelta) -> None:
     at = NOW + later
     blocks = deployment_card(replace(CASES[name][0], now=at), Words(now=lambda: at)).blocks
-    announced = re.findall(r"(?:until|expires|back to \S+ at) <!date\^(\d+)\^", "\n".join(texts(blocks)))
+    announced = re.findall(
+        r"(?:until|expires|back to \S+ at) <!date\^(\d+)\^", "\n".join(texts(blocks))
+    )
     assert [moment for moment in announced if int(moment) <= at.timestamp()] == []
 
 
@@ -121,14 +170,33 @@ def test_a_card_announces_nothing_that_has_been(name: str, later: timedelta) -> 
         (None, NOW, "▶ 25 % observed until 10:12 UTC"),
     ],
 )
-def test_a_step_is_observed_until_a_time_that_is_still_to_come(snapshot: Snapshot | None, at: datetime, says: str) -> None:
+def test_a_step_is_observed_until_a_time_that_is_still_to_come(
+    snapshot: Snapshot | None, at: datetime, says: str
+) -> None:
     held: tuple[Step, ...] = steps(D, H, P)
     trouble = replace(FOUND, sort=Sort.BLIND) if snapshot is BLIND else None
-    assert says in shown(card(State.ROLLING_OUT, RUNS, steps=held, snapshot=snapshot, trouble=trouble), at=at)
+    assert says in shown(
+        card(State.ROLLING_OUT, RUNS, steps=held, snapshot=snapshot, trouble=trouble), at=at
+    )
 
 
-LOCKED = Gate("unlocked", "not locked", GateState.OPEN, "storefront in production is locked: load test", who=str(BO), by=BO, at=NOW)
-FROZEN = Gate("unfrozen", "not frozen", GateState.OPEN, "production is frozen: quarter end", at=NOW, clears_at=NOW + 90 * MINUTE)
+LOCKED = Gate(
+    "unlocked",
+    "not locked",
+    GateState.OPEN,
+    "storefront in production is locked: load test",
+    who=str(BO),
+    by=BO,
+    at=NOW,
+)
+FROZEN = Gate(
+    "unfrozen",
+    "not frozen",
+    GateState.OPEN,
+    "production is frozen: quarter end",
+    at=NOW,
+    clears_at=NOW + 90 * MINUTE,
+)
 
 
 @pytest.mark.case("card-and-people-12")
@@ -136,11 +204,23 @@ FROZEN = Gate("unfrozen", "not frozen", GateState.OPEN, "production is frozen: q
     ("gate", "says"),
     [
         (LOCKED, "load test · @UBO locked it"),
-        (replace(LOCKED, clears_at=NOW + 90 * MINUTE), "load test · @UBO locked it · it ends by itself 2026-11-21 11:32 UTC"),
+        (
+            replace(LOCKED, clears_at=NOW + 90 * MINUTE),
+            "load test · @UBO locked it · it ends by itself 2026-11-21 11:32 UTC",
+        ),
         (replace(LOCKED, clears_at=NOW - MINUTE), "load test · @UBO locked it"),
-        (FROZEN, "quarter end · it began 2026-11-21 10:02 UTC · it ends by itself 2026-11-21 11:32 UTC"),
-        (Gate("on-call", "on-call knows", GateState.OPEN, "not acknowledged", who=str(BO)), "· the lead is asked to acknowledge"),
-        (Gate("item:uat", "UAT", GateState.OPEN, "not ticked", who="qa_team"), "· qa team can tick it"),
+        (
+            FROZEN,
+            "quarter end · it began 2026-11-21 10:02 UTC · it ends by itself 2026-11-21 11:32 UTC",
+        ),
+        (
+            Gate("on-call", "on-call knows", GateState.OPEN, "not acknowledged", who=str(BO)),
+            "· the lead is asked to acknowledge",
+        ),
+        (
+            Gate("item:uat", "UAT", GateState.OPEN, "not ticked", who="qa_team"),
+            "· qa team can tick it",
+        ),
         (Gate("tests", "tests green", GateState.OPEN, "red"), "tests green: red"),
     ],
 )
@@ -160,12 +240,16 @@ def test_what_holds_a_gate_is_a_sentence_with_a_verb(gate: Gate, says: str) -> N
         (2, 2, 2, ""),
     ],
 )
-def test_whoever_approves_reads_the_gates_who_ticked_and_as_many_commits_as_fit(commits: int, roles: int, listed: int, says: str) -> None:
+def test_whoever_approves_reads_the_gates_who_ticked_and_as_many_commits_as_fit(
+    commits: int, roles: int, listed: int, says: str
+) -> None:
     changes = replace(CHANGES, commits=CHANGES.commits[:commits], total=commits)
     ticked = Gate("item:uat", "UAT", GateState.GREEN, "ticked", by=BO)
     optional = Gate("item:docs", "docs", GateState.OPEN, "not ticked", Need.OPTIONAL)
     needs = tuple(ApprovalNeed(f"role {number}", 1) for number in range(roles))
-    review = Review(NOW, (Gate("tests", "tests green", GateState.GREEN, "all green"), ticked, optional))
+    review = Review(
+        NOW, (Gate("tests", "tests green", GateState.GREEN, "all green"), ticked, optional)
+    )
     text = shown(card(State.AWAITING_APPROVAL, review=review, approvals=needs, changes=changes))
     assert "✓ tests green   ✓ UAT (the lead)\n○ docs (optional)" in text
     assert text.count("Fix the cart") == listed
@@ -176,17 +260,29 @@ def test_whoever_approves_reads_the_gates_who_ticked_and_as_many_commits_as_fit(
 
 @pytest.mark.parametrize(
     ("states", "says"),
-    [((D, H, P), "v1.2.0 has 25 % of the traffic."), ((H, P, P), "v1.2.0 has 5 % of the traffic."), ((RUNS_NOW, P, P), "")],
+    [
+        ((D, H, P), "v1.2.0 has 25 % of the traffic."),
+        ((H, P, P), "v1.2.0 has 5 % of the traffic."),
+        ((RUNS_NOW, P, P), ""),
+    ],
 )
-def test_the_button_that_goes_back_says_how_much_of_the_traffic_the_version_has(states: Any, says: str) -> None:
+def test_the_button_that_goes_back_says_how_much_of_the_traffic_the_version_has(
+    states: Any, says: str
+) -> None:
     text = rollback_truth(card(State.ROLLING_OUT, RUNS, steps=steps(*states)), WORDS)
     assert says in text
     assert ("of the traffic" in text) == bool(says)
-    assert "of the traffic" not in rollback_truth(card(State.WATCHING, LANDED, steps=steps(D, D, D)), WORDS)
+    assert "of the traffic" not in rollback_truth(
+        card(State.WATCHING, LANDED, steps=steps(D, D, D)), WORDS
+    )
 
 
 def test_who_is_named_at_the_begin_of_a_line_is_written_large() -> None:
-    text = shown(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), let_go=replace(BO_SAID, where="canary-5")))
+    text = shown(
+        card(
+            State.ROLLING_OUT, RUNS, steps=steps(D, H, P), let_go=replace(BO_SAID, where="canary-5")
+        )
+    )
     assert "\nThe lead let it go on from 25 %: known noise" in text
 
 
@@ -203,8 +299,17 @@ BO_SAID = LetGo(BO, "known noise", "canary-25", 25)
         (replace(BO_SAID, where="canary-5"), "the rollout stands still until the lead decides"),
     ],
 )
-def test_a_rollout_stands_still_or_goes_on_and_never_both(snapshot: Snapshot, let_go: LetGo | None, says: str) -> None:
-    which = card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=snapshot, trouble=FOUND, let_go=let_go)
+def test_a_rollout_stands_still_or_goes_on_and_never_both(
+    snapshot: Snapshot, let_go: LetGo | None, says: str
+) -> None:
+    which = card(
+        State.ROLLING_OUT,
+        RUNS,
+        steps=steps(D, H, P),
+        snapshot=snapshot,
+        trouble=FOUND,
+        let_go=let_go,
+    )
     text = shown(which)
     assert says in text
     assert ("stands still until" in text) != ("goes on, on the lead's word" in text)
@@ -215,7 +320,11 @@ def test_a_rollout_stands_still_or_goes_on_and_never_both(snapshot: Snapshot, le
 @pytest.mark.parametrize("state", [State.ROLLING_OUT, State.WATCHING])
 def test_what_begins_shows_no_numbers_of_what_was_before(state: State) -> None:
     before = card(State.ROLLING_OUT, LANDED, steps=steps(D, D, H), snapshot=DEGRADED)
-    began = replace(before, deployment=replace(before.deployment, state=state), steps=steps(D, D, D if state is State.WATCHING else P))
+    began = replace(
+        before,
+        deployment=replace(before.deployment, state=state),
+        steps=steps(D, D, D if state is State.WATCHING else P),
+    )
     assert "errors" not in shown(began)
 
 
@@ -234,20 +343,31 @@ GONE = {**RUNS, "note": "errors are up"}
     [
         (
             {"live": "v1.1.0", "live_since": NOW},
-            "v1.1.0 is live again since 2026-11-21 10:02 UTC · its numbers have not been looked at yet",
+            (
+                "v1.1.0 is live again since 2026-11-21 10:02 UTC · its numbers "
+                "have not been looked at yet"
+            ),
         ),
         (
             {"live": "v1.1.0", "live_since": NOW, "after": HEALTHY},
-            "· healthy at 10:02 UTC: errors 0.31 % (0.28 %), not shown to be worse, p95 212 ms (205 ms)",
+            (
+                "· healthy at 10:02 UTC: errors 0.31 % (0.28 %), not shown to be "
+                "worse, p95 212 ms (205 ms)"
+            ),
         ),
-        ({"live": "v1.3.0", "live_since": NOW}, "v1.3.0 is live since 2026-11-21 10:02 UTC · its numbers have not been looked at yet"),
+        (
+            {"live": "v1.3.0", "live_since": NOW},
+            "v1.3.0 is live since 2026-11-21 10:02 UTC · its numbers have not been looked at yet",
+        ),
         ({}, "What is live in production is not known"),
         ({"lock": LOCK}, "production is locked: v1.2.0 was rolled back: errors are up"),
         ({}, "Reason: errors are up"),
     ],
 )
 @pytest.mark.parametrize("snapshot", [None, HEALTHY, DEGRADED])
-def test_after_a_rollback_the_card_shows_the_cure(snapshot: Snapshot | None, more: dict[str, Any], says: str) -> None:
+def test_after_a_rollback_the_card_shows_the_cure(
+    snapshot: Snapshot | None, more: dict[str, Any], says: str
+) -> None:
     text = shown(card(State.ROLLED_BACK, GONE, snapshot=snapshot, **{**BACK, **more}))
     assert says in text
 
@@ -262,7 +382,12 @@ def test_what_a_version_that_is_gone_did_wrong_is_told_in_the_past(state: State)
 @pytest.mark.case("card-and-people-13")
 @pytest.mark.parametrize(
     ("coming", "is_same", "verified_at", "offered"),
-    [("", False, None, True), ("storefront-41", False, None, False), ("", True, None, False), ("", True, NOW, False)],
+    [
+        ("", False, None, True),
+        ("storefront-41", False, None, False),
+        ("", True, None, False),
+        ("", True, NOW, False),
+    ],
 )
 def test_deploying_to_the_environment_before_is_offered_only_where_it_helps(
     *, coming: str, is_same: bool, verified_at: datetime | None, offered: bool
@@ -294,7 +419,9 @@ def test_deploying_to_the_environment_before_is_offered_only_where_it_helps(
         ("ccccccccc", "ccccccc", ""),
     ],
 )
-def test_a_branch_is_shown_by_its_name_and_the_commit_that_it_meant_with_how_much_changes(ref: str, version: str, says: str) -> None:
+def test_a_branch_is_shown_by_its_name_and_the_commit_that_it_meant_with_how_much_changes(
+    ref: str, version: str, says: str
+) -> None:
     changes = replace(CHANGES, files=("cart.py", "migrations/7.sql"))
     text = shown(card(State.GATED, {"ref": ref, "version": version}, changes=changes))
     assert "7 commits by 3 people in 2 files" in text

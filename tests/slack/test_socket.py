@@ -1,4 +1,6 @@
-"""Socket Mode against the workspace: envelopes, acks, and what happens when the connection ends or falls silent."""
+"""Socket Mode against the workspace: envelopes, acks, and what happens when the
+connection ends or falls silent.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Line:
         await self._until(connected=False, times=0)
 
     async def acknowledged(self, kind: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Deliver an envelope until a connection has taken it: one that is being replaced takes none, and Slack would deliver again."""
+        """Deliver an envelope until a connection has taken it: one that is being replaced takes
+        none, and Slack would deliver again.
+        """
         async with asyncio.timeout(PATIENCE):
             while True:
                 await self.connected()
@@ -53,7 +57,10 @@ class Line:
 
     async def _until(self, *, connected: bool, times: int) -> None:
         async with asyncio.timeout(PATIENCE):
-            while self.slack.sockets.opened < times or await self.socket.is_connected() is not connected:  # noqa: ASYNC110 - it tells nobody
+            while (  # noqa: ASYNC110 - it tells nobody
+                self.slack.sockets.opened < times
+                or await self.socket.is_connected() is not connected
+            ):
                 await asyncio.sleep(0.01)
 
 
@@ -69,7 +76,13 @@ async def line() -> AsyncIterator[Line]:
             return await line.dispatch(payload)
 
         socket = Socket(
-            app_token=slack.sockets.token, api_url=slack.api_url, session=session, ours=Ours(TEAM), dispatch=dispatch, ping=0.1, silent=1.0
+            app_token=slack.sockets.token,
+            api_url=slack.api_url,
+            session=session,
+            ours=Ours(TEAM),
+            dispatch=dispatch,
+            ping=0.1,
+            silent=1.0,
         )
         line = Line(slack, socket, session)
         await socket.open()
@@ -95,7 +108,12 @@ async def test_a_delivery_that_was_not_accepted_is_not_acknowledged(line: Line) 
 
 
 async def test_what_is_meant_for_another_workspace_is_acknowledged_and_dropped(line: Line) -> None:
-    for payload in ({"team_id": "T0OTHER"}, {"team": {"id": "T0OTHER"}}, {"team": None, "user": {"team_id": "T0OTHER"}}, {}):
+    for payload in (
+        {"team_id": "T0OTHER"},
+        {"team": {"id": "T0OTHER"}},
+        {"team": None, "user": {"team_id": "T0OTHER"}},
+        {},
+    ):
         assert await line.acknowledged("interactive", payload) == {}
     assert line.heard == []
 
@@ -109,7 +127,8 @@ async def test_slack_asks_for_a_new_connection_and_gets_it(line: Line) -> None:
     await line.slack.sockets.disconnect()
     await line.connected(times=2)
     asked = [await line.slack.says(ANA, "/deploy status")]
-    while asked[-1].status != 200 and len(asked) < 4:  # one that falls between two connections is told so, and asked again
+    while asked[-1].status != 200 and len(asked) < 4:
+        # one that falls between two connections is told so, and asked again
         asked.append(await line.slack.says(ANA, "/deploy status"))
     assert asked[-1].status == 200
 
@@ -130,14 +149,23 @@ async def test_an_address_is_good_for_one_connection(line: Line) -> None:
         await line.session.ws_connect(answer["url"])
 
 
-@pytest.mark.parametrize(("token", "error"), [("xoxb-sandbox", "not_allowed_token_type"), ("xapp-1-wrong", "invalid_auth")])
-async def test_only_the_app_level_token_opens_a_connection(line: Line, token: str, error: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "error"),
+    [("xoxb-sandbox", "not_allowed_token_type"), ("xapp-1-wrong", "invalid_auth")],
+)
+async def test_only_the_app_level_token_opens_a_connection(
+    line: Line, token: str, error: str
+) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    async with line.session.post(f"{line.slack.api_url}apps.connections.open", headers=headers) as response:
+    async with line.session.post(
+        f"{line.slack.api_url}apps.connections.open", headers=headers
+    ) as response:
         assert (await response.json())["error"] == error
 
 
-async def test_the_ticket_of_a_connection_is_in_no_log(line: Line, caplog: pytest.LogCaptureFixture, capsys: Any) -> None:
+async def test_the_ticket_of_a_connection_is_in_no_log(
+    line: Line, caplog: pytest.LogCaptureFixture, capsys: Any
+) -> None:
     caplog.set_level("DEBUG")
     await line.slack.sockets.disconnect()
     await line.connected(times=2)

@@ -1,4 +1,6 @@
-"""Many cards have changed and Slack takes few edits: what is drawn, in which order, and what does not keep the rest waiting."""
+"""Many cards have changed and Slack takes few edits: what is drawn, in which order, and what does
+not keep the rest waiting.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 Bot = Callable[..., Any]
 FACTS = {
-    "id": "storefront-42", "service": "storefront", "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
+    "id": "storefront-42", "service": "storefront",
+    "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
     "requested_by": "T1/UANA",
 }  # fmt: skip
 
@@ -36,10 +39,21 @@ FACTS = {
 @pytest.fixture
 def bot(client: SlackClient, postings: Any, world: Any) -> Bot:
     @asynccontextmanager
-    async def running(*cards: str, edits: float = 6000, posts: float = 1000, **more: Any) -> AsyncIterator[SlackAnnouncer]:
-        pacing = Pacing(time.monotonic, updates_per_minute=edits, posts_per_second=posts, patience=0.05)
+    async def running(
+        *cards: str, edits: float = 6000, posts: float = 1000, **more: Any
+    ) -> AsyncIterator[SlackAnnouncer]:
+        pacing = Pacing(
+            time.monotonic, updates_per_minute=edits, posts_per_second=posts, patience=0.05
+        )
         announcer = SlackAnnouncer(
-            client, postings, world.card_of, world.cards_due, Words(now=lambda: NOW), pacing=pacing, min_interval=0.0, **more
+            client,
+            postings,
+            world.card_of,
+            world.cards_due,
+            Words(now=lambda: NOW),
+            pacing=pacing,
+            min_interval=0.0,
+            **more,
         )
         await announcer.open(cards)
         try:
@@ -51,7 +65,9 @@ def bot(client: SlackClient, postings: Any, world: Any) -> Bot:
 
 
 @pytest.mark.parametrize("state", State)
-def test_every_state_has_its_urgency_and_numbers_that_are_worse_come_right_after_a_rollback(state: State) -> None:
+def test_every_state_has_its_urgency_and_numbers_that_are_worse_come_right_after_a_rollback(
+    state: State,
+) -> None:
     found = urgency(state, is_degraded=False)
     assert urgency(state, is_degraded=True) is min(found, Urgency.DEGRADED)
     assert (found is Urgency.ROLLING_BACK) == (state is State.ROLLING_BACK)
@@ -66,14 +82,18 @@ def test_every_state_has_its_urgency_and_numbers_that_are_worse_come_right_after
         (Urgency.FAILED, 60, Urgency.FAILED),
     ],
 )
-def test_a_card_that_has_waited_comes_earlier_but_never_before_a_fire(found: Urgency, minutes: int, then: Urgency) -> None:
+def test_a_card_that_has_waited_comes_earlier_but_never_before_a_fire(
+    found: Urgency, minutes: int, then: Urgency
+) -> None:
     assert after_waiting(found, timedelta(minutes=minutes)) is then
 
 
 @pytest.mark.case("reliability-2")
 def test_the_most_urgent_card_comes_first_and_of_equals_the_one_that_waits_longer() -> None:
     due = DueCards()
-    for number, found in enumerate((Urgency.AT_REST, Urgency.MOVING, Urgency.ROLLING_BACK, Urgency.MOVING, Urgency.FAILED)):
+    for number, found in enumerate(
+        (Urgency.AT_REST, Urgency.MOVING, Urgency.ROLLING_BACK, Urgency.MOVING, Urgency.FAILED)
+    ):
         due.note(f"shop-{number}", float(number))
         due.sort_in(f"shop-{number}", CardDue(f"shop-{number}", found, State.ROLLING_OUT), 10.0)
     order = [taken.card for _ in range(5) if (taken := due.take(10.0, lambda _: 0.0))]
@@ -94,7 +114,9 @@ def test_a_card_that_becomes_urgent_while_it_waits_is_taken_as_what_it_is_now() 
 
 
 @pytest.mark.case("reliability-2")
-async def test_one_card_is_drawn_for_each_edit_however_many_are_due(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_one_card_is_drawn_for_each_edit_however_many_are_due(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     ids = [f"storefront-{number}" for number in range(40)]
     for each in ids:
         world.deployment(each)
@@ -108,8 +130,13 @@ async def test_one_card_is_drawn_for_each_edit_however_many_are_due(bot: Bot, sl
     async with bot(*ids, edits=45):
         await until(lambda: len(slack.asked("chat.update")) - before == 11)
         drawn = list(world.drawn)
-    assert len(drawn) == 11, "ten edits at once, then one at a time; nothing is drawn that may not go out"
-    assert "storefront-39" in drawn[:2], "the cards are noted one after another: the first may have been taken before the last was there"
+    assert len(drawn) == 11, (
+        "ten edits at once, then one at a time; nothing is drawn that may not go out"
+    )
+    assert "storefront-39" in drawn[:2], (
+        "the cards are noted one after another: the first may have been taken "
+        "before the last was there"
+    )
 
 
 @pytest.mark.case("reliability-2")
@@ -154,7 +181,9 @@ async def test_what_was_overtaken_while_it_waited_for_slack_is_not_posted(
         return None if message.template == "recovered" else message
 
     world.deployment()
-    postings.put(Message("late", "recovered", {**FACTS, "counted": True}, "storefront-42", to="channel"))
+    postings.put(
+        Message("late", "recovered", {**FACTS, "counted": True}, "storefront-42", to="channel")
+    )
     postings.put(Message("true", "live", FACTS, "storefront-42"))
     async with bot("storefront-42", still_true=still_true):
         await until(lambda: not postings.waiting)
@@ -163,7 +192,9 @@ async def test_what_was_overtaken_while_it_waited_for_slack_is_not_posted(
 
 
 @pytest.mark.case("reliability-3")
-@pytest.mark.parametrize("refusal", ["invalid_auth", "token_revoked", "account_inactive", "missing_scope"])
+@pytest.mark.parametrize(
+    "refusal", ["invalid_auth", "token_revoked", "account_inactive", "missing_scope"]
+)
 async def test_while_slack_refuses_the_bot_nothing_is_put_aside_and_it_goes_on_by_itself(
     bot: Bot, slack: Any, world: Any, postings: Any, until: Until, refusal: str
 ) -> None:
@@ -202,12 +233,17 @@ async def test_a_message_that_slack_refuses_is_said_to_be_missing_and_comes_at_t
 
 
 @pytest.mark.case("reliability-3")
-async def test_replies_to_a_deleted_card_wait_for_the_new_one(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+async def test_replies_to_a_deleted_card_wait_for_the_new_one(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
     world.deployment()
     async with bot("storefront-42"):
         await until(lambda: slack.channels["C1"])
         slack.channels["C1"].clear()
-        postings.put(Message("live", "live", FACTS, "storefront-42"), Message("again", "live", FACTS, "storefront-42"))
+        postings.put(
+            Message("live", "live", FACTS, "storefront-42"),
+            Message("again", "live", FACTS, "storefront-42"),
+        )
         await asyncio.sleep(0)
     async with bot():
         await until(lambda: not postings.waiting)
@@ -217,7 +253,9 @@ async def test_replies_to_a_deleted_card_wait_for_the_new_one(bot: Bot, slack: A
 
 
 @pytest.mark.case("reliability-3")
-async def test_a_card_that_slack_refused_is_shown_as_soon_as_it_changes(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+async def test_a_card_that_slack_refused_is_shown_as_soon_as_it_changes(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
     world.deployment()
     slack.faults["chat.postMessage"].append("error msg_too_long")
     async with bot("storefront-42") as announcer:
@@ -230,12 +268,23 @@ async def test_a_card_that_slack_refused_is_shown_as_soon_as_it_changes(bot: Bot
 
 def degraded(world: Any, errors: float) -> None:
     """Have a card say that errors are so much worse."""
-    found = Finding("errors", "errors", "%", Verdict.DEGRADED, errors, 0.002, requests=1000 * errors, sentence=f"errors {errors:.1%}")
+    found = Finding(
+        "errors",
+        "errors",
+        "%",
+        Verdict.DEGRADED,
+        errors,
+        0.002,
+        requests=1000 * errors,
+        sentence=f"errors {errors:.1%}",
+    )
     shot = Snapshot("storefront-1", "canary 5 %", NOW, Verdict.DEGRADED, (found,), where="canary-5")
     step = Step(0, "canary-5", 5, timedelta(minutes=10), StepState.HOLDING, deployed_at=NOW)
     card = world.deployment("storefront-1", state=State.ROLLING_OUT)
     trouble = Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 30.0),))
-    world.cards["storefront-1"] = replace(card, snapshot=shot, steps=(step,), trouble=trouble, now=NOW + timedelta(minutes=1))
+    world.cards["storefront-1"] = replace(
+        card, snapshot=shot, steps=(step,), trouble=trouble, now=NOW + timedelta(minutes=1)
+    )
 
 
 def edits_of(slack: Any, *, text: str) -> int:
@@ -257,7 +306,9 @@ async def test_a_card_whose_figures_alone_have_changed_is_edited_rarely_and_keep
         announcer.card_changed("storefront-2")
         await until(lambda: any("FAILED" in text for text in slack.texts()))
         assert len(slack.asked("chat.update")) == 1
-        world.cards["storefront-1"] = replace(world.cards["storefront-1"], standstill="locked", besides="locked")
+        world.cards["storefront-1"] = replace(
+            world.cards["storefront-1"], standstill="locked", besides="locked"
+        )
         announcer.card_changed("storefront-1")
         await until(lambda: edits_of(slack, text="errors 11.0%"))
 

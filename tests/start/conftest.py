@@ -43,13 +43,22 @@ def start(tmp_path: Path, catalog: Path) -> Start:
 
     def ran(*command: str, **environment: str) -> Ended:
         usual = {
-            "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "0123456789abcdef", "SLACK_API_URL": "http://127.0.0.1:9/api/",
-            "GONOGO_CONFIG": str(catalog), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/var/gonogo.db",
-            "GONOGO_WORK_DIR": f"{tmp_path}/var", "GONOGO_LISTEN": "127.0.0.1:0", "PATH": os.environ["PATH"],
+            "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "0123456789abcdef",
+            "SLACK_API_URL": "http://127.0.0.1:9/api/",
+            "GONOGO_CONFIG": str(catalog),
+            "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/var/gonogo.db",
+            "GONOGO_WORK_DIR": f"{tmp_path}/var",
+            "GONOGO_LISTEN": "127.0.0.1:0", "PATH": os.environ["PATH"],
         }  # fmt: skip
         whole = usual | environment
         done = subprocess.run(
-            [sys.executable, "-m", "bot", *command], env=whole, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+            [sys.executable, "-m", "bot", *command],
+            env=whole,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            timeout=60,
         )
         return done.returncode, done.stderr
 

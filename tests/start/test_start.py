@@ -1,4 +1,6 @@
-"""What the machine refuses is a sentence and an exit code that a service manager understands: 78 for a person, 75 for another try."""
+"""What the machine refuses is a sentence and an exit code that a service manager understands: 78
+for a person, 75 for another try.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def damaged(folder: Path) -> None:
 
 @pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("what", PLACES)
-def test_a_database_that_cannot_be_ends_the_start_for_a_person_to_mend(what: str, tmp_path: Path, start: Start) -> None:
+def test_a_database_that_cannot_be_ends_the_start_for_a_person_to_mend(
+    what: str, tmp_path: Path, start: Start
+) -> None:
     damaged(tmp_path)
     code, said = start("run", GONOGO_DATABASE_URL=url(tmp_path / PLACES[what]))
     assert code == 78
@@ -70,7 +74,9 @@ def test_a_database_that_cannot_be_ends_the_start_for_a_person_to_mend(what: str
 
 @pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("what", ["other.db", "theirs.db", "folder", "nowhere.db"])
-def test_verify_audit_says_so_too_and_changes_nothing(what: str, tmp_path: Path, start: Start) -> None:
+def test_verify_audit_says_so_too_and_changes_nothing(
+    what: str, tmp_path: Path, start: Start
+) -> None:
     damaged(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     code, said = start("verify-audit", GONOGO_DATABASE_URL=url(tmp_path / what))
@@ -100,8 +106,10 @@ def test_every_fault_of_the_system_is_a_sentence_with_one_of_two_codes(number: i
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (sqlite3.SQLITE_FULL, SystemUnavailable), (sqlite3.SQLITE_BUSY, SystemUnavailable), (sqlite3.SQLITE_IOERR_WRITE, SystemUnavailable),
-        (sqlite3.SQLITE_READONLY, ConfigurationError), (sqlite3.SQLITE_CANTOPEN, ConfigurationError),
+        (sqlite3.SQLITE_FULL, SystemUnavailable), (sqlite3.SQLITE_BUSY, SystemUnavailable),
+        (sqlite3.SQLITE_IOERR_WRITE, SystemUnavailable),
+        (sqlite3.SQLITE_READONLY, ConfigurationError),
+        (sqlite3.SQLITE_CANTOPEN, ConfigurationError),
         (sqlite3.SQLITE_NOTADB, ConfigurationError), (sqlite3.SQLITE_CORRUPT, ConfigurationError),
     ],
 )  # fmt: skip
@@ -121,10 +129,14 @@ def test_a_work_folder_that_cannot_be_used_names_the_setting(tmp_path: Path, sta
 
 @pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("duration", ["999999w", "367d"])
-def test_a_duration_longer_than_a_year_is_no_duration(duration: str, catalog: Path, start: Start) -> None:
+def test_a_duration_longer_than_a_year_is_no_duration(
+    duration: str, catalog: Path, start: Start
+) -> None:
     text = catalog.read_text(encoding="utf-8")
     steps = ", ".join([f"{{percent: 5, hold: {duration}}}"] * 200)
-    catalog.write_text(f"{text}strategies:\n  slow: {{kind: canary, steps: [{steps}]}}\n", encoding="utf-8")
+    catalog.write_text(
+        f"{text}strategies:\n  slow: {{kind: canary, steps: [{steps}]}}\n", encoding="utf-8"
+    )
     code, said = start("run")
     assert code == 78
     assert f'"{duration}" is longer than a year.' in said
@@ -132,27 +144,46 @@ def test_a_duration_longer_than_a_year_is_no_duration(duration: str, catalog: Pa
 
 
 @pytest.mark.case("adoption-8")
-def test_a_folder_of_templates_that_is_not_there_ends_the_start(tmp_path: Path, start: Start) -> None:
+def test_a_folder_of_templates_that_is_not_there_ends_the_start(
+    tmp_path: Path, start: Start
+) -> None:
     code, said = start("run", GONOGO_TEMPLATES=str(tmp_path / "none"))
-    assert (code, said) == (78, f"GONOGO_TEMPLATES: there is no folder {tmp_path}/none. Correct the path, or do not set it.\n")
+    assert (code, said) == (
+        78,
+        (
+            f"GONOGO_TEMPLATES: there is no folder {tmp_path}/none. Correct the "
+            "path, or do not set it.\n"
+        ),
+    )
 
 
-BROKEN = {"{{ unclosed": "unexpected end", "{% if %}": "", "{{ a | nofilter }}": "nofilter", "{{ a | safe }}": "safe"}
+BROKEN = {
+    "{{ unclosed": "unexpected end",
+    "{% if %}": "",
+    "{{ a | nofilter }}": "nofilter",
+    "{{ a | safe }}": "safe",
+}
 
 
 @pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("template", BROKEN)
-def test_a_template_of_the_team_that_is_broken_is_found_with_its_line(template: str, tmp_path: Path) -> None:
+def test_a_template_of_the_team_that_is_broken_is_found_with_its_line(
+    template: str, tmp_path: Path
+) -> None:
     (tmp_path / "answers").mkdir()
     (tmp_path / "answers" / "lead.md.j2").write_text(f"fine\n{template}\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
         Words(tmp_path).examine()
-    assert re.match(rf"{tmp_path}/answers/lead\.md\.j2:[23]: .*{BROKEN[template]}", str(refused.value))
+    assert re.match(
+        rf"{tmp_path}/answers/lead\.md\.j2:[23]: .*{BROKEN[template]}", str(refused.value)
+    )
 
 
 @pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("command", ["run", "check-config"])
-def test_a_template_that_is_broken_ends_the_start_and_the_check(command: str, tmp_path: Path, start: Start) -> None:
+def test_a_template_that_is_broken_ends_the_start_and_the_check(
+    command: str, tmp_path: Path, start: Start
+) -> None:
     own = tmp_path / "own" / "answers"
     own.mkdir(parents=True)
     (own / "lead.md.j2").write_text("{{ unclosed", encoding="utf-8")
@@ -164,13 +195,15 @@ def test_a_template_that_is_broken_ends_the_start_and_the_check(command: str, tm
 @pytest.mark.case("adoption-8")
 def test_a_template_that_no_message_has_is_a_slip(tmp_path: Path) -> None:
     (tmp_path / "answers").mkdir()
-    (tmp_path / "answers" / "laed.md.j2").write_text("{% include 'answers/part.md.j2' %}", encoding="utf-8")
+    (tmp_path / "answers" / "laed.md.j2").write_text(
+        "{% include 'answers/part.md.j2' %}", encoding="utf-8"
+    )
     (tmp_path / "answers" / "part.md.j2").write_text("a part of our own", encoding="utf-8")
     with pytest.raises(ConfigurationError) as refused:
         Words(tmp_path).examine()
-    assert (
-        str(refused.value)
-        == f"{tmp_path}/answers/laed.md.j2: no message has this name. Did you mean answers/lead.md.j2? Rename it, or remove it."
+    assert str(refused.value) == (
+        f"{tmp_path}/answers/laed.md.j2: no message has this name. Did you mean "
+        "answers/lead.md.j2? Rename it, or remove it."
     )
 
 
@@ -184,9 +217,24 @@ def test_a_template_that_no_message_has_is_a_slip(tmp_path: Path) -> None:
             ConfigurationError,
             "no address nowhere.invalid. Write 0.0.0.0:3000",
         ),
-        ("192.0.2.1:3000", OSError(errno.EADDRNOTAVAIL, "x"), ConfigurationError, "no address 192.0.2.1. Write 0.0.0.0:3000"),
-        ("0.0.0.0:80", OSError(errno.EACCES, "x"), ConfigurationError, "ports below 1024 are root's. Choose a higher one."),
-        ("0.0.0.0:3000", OSError(errno.EADDRINUSE, "x"), SystemUnavailable, "another program listens there. Choose another port, or stop"),
+        (
+            "192.0.2.1:3000",
+            OSError(errno.EADDRNOTAVAIL, "x"),
+            ConfigurationError,
+            "no address 192.0.2.1. Write 0.0.0.0:3000",
+        ),
+        (
+            "0.0.0.0:80",
+            OSError(errno.EACCES, "x"),
+            ConfigurationError,
+            "ports below 1024 are root's. Choose a higher one.",
+        ),
+        (
+            "0.0.0.0:3000",
+            OSError(errno.EADDRINUSE, "x"),
+            SystemUnavailable,
+            "another program listens there. Choose another port, or stop",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_had_has_the_remedy_for_its_own_reason(
@@ -201,7 +249,8 @@ def test_an_address_that_cannot_be_had_has_the_remedy_for_its_own_reason(
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("GONOGO_LISTN", "GONOGO_LISTEN"), ("GONOGO_DATABASE_URI", "GONOGO_DATABASE_URL"), ("GONOGO_AUDITKEY", "GONOGO_AUDIT_KEY"),
+        ("GONOGO_LISTN", "GONOGO_LISTEN"), ("GONOGO_DATABASE_URI", "GONOGO_DATABASE_URL"),
+        ("GONOGO_AUDITKEY", "GONOGO_AUDIT_KEY"),
         ("GONOGO_TEMPLATE", "GONOGO_TEMPLATES"), ("GONOGO_GITHUB_TOKN", "GONOGO_GITHUB_TOKEN"),
     ],
 )  # fmt: skip
@@ -213,7 +262,9 @@ def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(name: str, me
 
 @pytest.mark.case("adoption-12")
 def test_a_setting_that_nobody_reads_is_worth_a_word_and_no_more() -> None:
-    assert Settings.read({"GONOGO_COLOUR": "red", "SLACK_BOT_TOKN": "x", "SLACK_WEBHOOK": "x"}).unread == (
+    assert Settings.read(
+        {"GONOGO_COLOUR": "red", "SLACK_BOT_TOKN": "x", "SLACK_WEBHOOK": "x"}
+    ).unread == (
         "GONOGO_COLOUR: is no setting; nothing reads it.",
         "SLACK_BOT_TOKN: is no setting. Did you mean SLACK_BOT_TOKEN?",
     )
@@ -260,11 +311,17 @@ async def test_a_database_that_everybody_could_read_is_closed_to_them(tmp_path: 
 def words_in(path: Path) -> list[str]:
     """List the strings of a module that are no docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    documented = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
     return [
         node.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in documented
     ]
 
 
@@ -273,15 +330,22 @@ def test_no_remedy_points_to_a_file_that_the_installed_bot_does_not_have() -> No
     root = Path(__file__).parents[2]
     pages = re.compile(r"docs/(how-to|reference|explanation|tutorial|decisions)/")
     files = [*root.glob("bot/**/*.py"), *root.glob("handlers/**/*.py")]
-    assert [(path.name, text) for path in files for text in words_in(path) if pages.search(text)] == []
+    assert [
+        (path.name, text) for path in files for text in words_in(path) if pages.search(text)
+    ] == []
 
 
 @pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("ending", ["", "-wal", ".lock", ".marker"])
-def test_a_pipe_where_the_database_or_what_is_beside_it_should_be_ends_the_start(ending: str, tmp_path: Path, start: Start) -> None:
+def test_a_pipe_where_the_database_or_what_is_beside_it_should_be_ends_the_start(
+    ending: str, tmp_path: Path, start: Start
+) -> None:
     (tmp_path / "var").mkdir()
     os.mkfifo(tmp_path / "var" / f"gonogo.db{ending}")
-    said = f"{tmp_path}/var/gonogo.db{ending} is a pipe, a socket or a device, not a file. Take it away"
+    said = (
+        f"{tmp_path}/var/gonogo.db{ending} is a pipe, a socket or a device, "
+        "not a file. Take it away"
+    )
     code, why = start("run")
     assert (code, said in why, "Traceback" in why) == (78, True, False)
 
@@ -290,7 +354,11 @@ def test_a_pipe_where_the_database_or_what_is_beside_it_should_be_ends_the_start
 @pytest.mark.parametrize("command", ["run", "check-config"])
 @pytest.mark.parametrize(
     ("heads", "said"),
-    [("nowhere/heads", "there is no folder"), ("a-folder", "is no plain file"), ("a-file", "holds something else than heads")],
+    [
+        ("nowhere/heads", "there is no folder"),
+        ("a-folder", "is no plain file"),
+        ("a-file", "holds something else than heads"),
+    ],
     ids=["no folder", "a folder", "another file"],
 )
 def test_a_place_where_no_head_of_the_audit_log_can_be_kept_is_seen_at_the_start(

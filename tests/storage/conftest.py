@@ -25,10 +25,24 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def request(service: str = "shop", environment: str = "production", kind: Kind = Kind.FORWARD, undoes: str = "") -> NewDeployment:
+def request(
+    service: str = "shop",
+    environment: str = "production",
+    kind: Kind = Kind.FORWARD,
+    undoes: str = "",
+) -> NewDeployment:
     """Ask for a deployment."""
     return NewDeployment(
-        kind, service, environment, ref="v1", strategy="canary", requested_by=ANA, at=NOW, lead=BO, commit="c" * 40, undoes=undoes
+        kind,
+        service,
+        environment,
+        ref="v1",
+        strategy="canary",
+        requested_by=ANA,
+        at=NOW,
+        lead=BO,
+        commit="c" * 40,
+        undoes=undoes,
     )
 
 

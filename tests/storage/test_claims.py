@@ -19,7 +19,9 @@ from tests.storage.conftest import NOW, deploy, request
 
 async def set_state(database: Database, id: str, state: State) -> None:
     async with database.writer.begin() as connection:
-        await connection.execute(update(DeploymentRow).where(DeploymentRow.id == id).values(state=str(state)))  # type: ignore[arg-type]
+        await connection.execute(
+            update(DeploymentRow).where(DeploymentRow.id == id).values(state=str(state))  # type: ignore[arg-type]
+        )
 
 
 async def claim(database: Database, id: str) -> bool:
@@ -32,7 +34,9 @@ async def holder(database: Database) -> str:
         return await reader.holder("shop", "production")
 
 
-async def test_the_first_gets_it_and_the_second_waits_until_it_is_released(database: Database) -> None:
+async def test_the_first_gets_it_and_the_second_waits_until_it_is_released(
+    database: Database,
+) -> None:
     for _ in range(2):
         await deploy(database)
     assert not await claim(database, "shop-2")
@@ -106,7 +110,9 @@ async def test_a_release_wakes_the_next(database: Database) -> None:
 
 
 @pytest.mark.case("ci-and-refs-1", "races-5")
-async def test_a_start_is_permitted_to_whoever_has_the_claim_at_that_moment_and_the_newest_permit_alone_holds(database: Database) -> None:
+async def test_a_start_is_permitted_to_whoever_has_the_claim_at_that_moment_and_the_newest_permit_alone_holds(
+    database: Database,
+) -> None:
     first, second = await deploy(database), await deploy(database)
     async with database.store.transaction() as tx:
         assert await tx.permit(first, "canary-5") is None, "it has not got the claim yet"
@@ -128,12 +134,16 @@ async def test_a_start_is_permitted_to_whoever_has_the_claim_at_that_moment_and_
         assert await tx.permit(second, "rollback") is None
 
 
-ACTIONS = st.lists(st.tuples(st.sampled_from(["ask", "claim", "end", "watch"]), st.integers(1, 6)), max_size=30)
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["ask", "claim", "end", "watch"]), st.integers(1, 6)), max_size=30
+)
 
 
 @settings(max_examples=25, deadline=None)
 @given(ACTIONS)
-def test_the_claim_is_never_held_by_two_and_never_given_past_an_older_one(actions: list[tuple[str, int]]) -> None:
+def test_the_claim_is_never_held_by_two_and_never_given_past_an_older_one(
+    actions: list[tuple[str, int]],
+) -> None:
     asyncio.run(play(actions))
 
 
@@ -154,7 +164,11 @@ async def act(database: Database, states: dict[str, State], action: str, id: str
     elif action == "claim" and states[id] in WAITING:
         before = await holder(database)
         got = await claim(database, id)
-        older = [other for other, state in states.items() if number(other) < number(id) and state in WAITING | ACTING]
+        older = [
+            other
+            for other, state in states.items()
+            if number(other) < number(id) and state in WAITING | ACTING
+        ]
         held = before not in {"", id} and states[before] in OPEN - {State.WATCHING}
         assert got is (before == id or not (older or held))
     elif action in {"end", "watch"}:

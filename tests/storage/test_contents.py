@@ -25,7 +25,14 @@ async def test_steps_are_updated_by_index_and_found_by_their_run(database: Datab
     await deploy(database)
     first = Step(0, "canary-5", 5, timedelta(minutes=10))
     last = Step(1, "canary-100", 100, timedelta(0))
-    running = replace(first, state=StepState.RUNNING, run="run-7", run_url="http://ci/7", started_at=NOW, sentence="deploying")
+    running = replace(
+        first,
+        state=StepState.RUNNING,
+        run="run-7",
+        run_url="http://ci/7",
+        started_at=NOW,
+        sentence="deploying",
+    )
     async with database.store.transaction() as tx:
         await tx.save_steps("shop-1", [last, first])
         await tx.save_steps("shop-1", [running])
@@ -33,27 +40,46 @@ async def test_steps_are_updated_by_index_and_found_by_their_run(database: Datab
         assert [each.id for each in await tx.deployments_of_run("run-7")] == ["shop-1"]
         assert await tx.deployments_of_run("") == ()
         assert await tx.deployments_of_run("run-8") == ()
-        await tx.save_steps("shop-1", [replace(running, state=StepState.HOLDING, deployed_at=NOW + timedelta(seconds=40))])
+        await tx.save_steps(
+            "shop-1",
+            [replace(running, state=StepState.HOLDING, deployed_at=NOW + timedelta(seconds=40))],
+        )
         assert await tx.step_seconds("shop", "production", "canary-5") == (40.0,)
         assert await tx.run_seconds("shop") == (40.0,)
         assert await tx.run_seconds("other") == ()
 
 
-async def test_stages_are_remembered_by_name_also_those_before_a_smoke_run_and_only_what_succeeded_counts(database: Database) -> None:
+async def test_stages_are_remembered_by_name_also_those_before_a_smoke_run_and_only_what_succeeded_counts(
+    database: Database,
+) -> None:
     built = Stage("build", RunState.SUCCEEDED, NOW, NOW + timedelta(seconds=12))
     smoked = Stage("smoke", RunState.SUCCEEDED, NOW, NOW + timedelta(seconds=3))
     broken = Stage("verify", RunState.FAILED, NOW, NOW + timedelta(seconds=900))
-    done = Step(0, "canary-5", 5, timedelta(0), StepState.DONE, deployed_at=NOW, stages=(smoked, broken), deploying_stages=(built,))
+    done = Step(
+        0,
+        "canary-5",
+        5,
+        timedelta(0),
+        StepState.DONE,
+        deployed_at=NOW,
+        stages=(smoked, broken),
+        deploying_stages=(built,),
+    )
     for _ in range(2):
         await deploy(database)
     async with database.store.transaction() as tx:
         await tx.save_steps("shop-1", [done, replace(done, index=1, key="canary-100")])
         await tx.save_steps("shop-2", [replace(done, deployed_at=None)])
-        assert await tx.stage_seconds("shop", "production", "canary-5") == {"build": (12.0,), "smoke": (3.0,)}
+        assert await tx.stage_seconds("shop", "production", "canary-5") == {
+            "build": (12.0,),
+            "smoke": (3.0,),
+        }
         assert await tx.stage_seconds("shop", "production", "canary-50") == {}
 
 
-async def test_a_run_is_found_in_every_open_deployment_that_has_it_and_in_no_other(database: Database) -> None:
+async def test_a_run_is_found_in_every_open_deployment_that_has_it_and_in_no_other(
+    database: Database,
+) -> None:
     for _ in range(3):
         await deploy(database)
     async with database.store.transaction() as tx:
@@ -63,14 +89,32 @@ async def test_a_run_is_found_in_every_open_deployment_that_has_it_and_in_no_oth
         assert {each.id for each in await tx.deployments_of_run("7")} == {"shop-1", "shop-3"}
 
 
-async def test_snapshots_begin_with_the_baseline_and_end_with_the_newest(database: Database) -> None:
+async def test_snapshots_begin_with_the_baseline_and_end_with_the_newest(
+    database: Database,
+) -> None:
     await deploy(database)
-    finding = Finding("errors", "errors", "%", Verdict.DEGRADED, 0.029, 0.003, p_value=1e-9, sentence="errors 2.9 %", trend=(0.1, inf))
+    finding = Finding(
+        "errors",
+        "errors",
+        "%",
+        Verdict.DEGRADED,
+        0.029,
+        0.003,
+        p_value=1e-9,
+        sentence="errors 2.9 %",
+        trend=(0.1, inf),
+    )
     async with database.store.transaction() as tx:
         await tx.add_snapshot(Snapshot("shop-1", "baseline", NOW, Verdict.HEALTHY))
         for n in range(30):
-            await tx.add_snapshot(Snapshot("shop-1", f"+{n}", SOON + timedelta(minutes=n), Verdict.DEGRADED, (finding,)))
-        await tx.add_snapshot(Snapshot("shop-1", "+29", SOON + timedelta(minutes=29), Verdict.HEALTHY, (finding,)))
+            await tx.add_snapshot(
+                Snapshot(
+                    "shop-1", f"+{n}", SOON + timedelta(minutes=n), Verdict.DEGRADED, (finding,)
+                )
+            )
+        await tx.add_snapshot(
+            Snapshot("shop-1", "+29", SOON + timedelta(minutes=29), Verdict.HEALTHY, (finding,))
+        )
         found = await tx.snapshots("shop-1", limit=5)
     assert [shot.label for shot in found] == ["baseline", "+25", "+26", "+27", "+28", "+29"]
     assert (found[-1].verdict, found[-1].findings) == (Verdict.HEALTHY, (finding,))
@@ -78,9 +122,24 @@ async def test_snapshots_begin_with_the_baseline_and_end_with_the_newest(databas
 
 async def test_the_newest_review_and_the_changes_come_back_whole(database: Database) -> None:
     await deploy(database)
-    gate = Gate("item:support", "support briefed", GateState.OPEN, "not ticked", who="support", clears_at=SOON, by=BO, at=NOW)
+    gate = Gate(
+        "item:support",
+        "support briefed",
+        GateState.OPEN,
+        "not ticked",
+        who="support",
+        clears_at=SOON,
+        by=BO,
+        at=NOW,
+    )
     changes = Changes(
-        (Change("a" * 40, "fix <!channel> `x`", "bo"),), 7, ("bo",), ("migrations/1.sql",), ("a.py",), "http://x", known=False
+        (Change("a" * 40, "fix <!channel> `x`", "bo"),),
+        7,
+        ("bo",),
+        ("migrations/1.sql",),
+        ("a.py",),
+        "http://x",
+        known=False,
     )
     async with database.store.transaction() as tx:
         assert await tx.review("shop-1") is None
@@ -93,7 +152,9 @@ async def test_the_newest_review_and_the_changes_come_back_whole(database: Datab
 
 async def test_a_person_decides_once_about_a_commit(database: Database) -> None:
     await deploy(database)
-    yes = Decision("shop-1", BO, ("release_manager",), approved=True, commit="c" * 40, base="b" * 40, at=NOW)
+    yes = Decision(
+        "shop-1", BO, ("release_manager",), approved=True, commit="c" * 40, base="b" * 40, at=NOW
+    )
     async with database.store.transaction() as tx:
         assert await tx.decide(yes)
         assert not await tx.decide(replace(yes, approved=False, at=SOON))
@@ -140,9 +201,15 @@ async def test_what_is_live_joins_the_verified_once_it_is_verified(database: Dat
         assert await tx.live("shop", "production") == new
         assert await tx.releases("shop", "production") == (old,)
         await tx.set_live(replace(new, verified_at=SOON))
-        assert [release.version for release in await tx.releases("shop", "production")] == ["v2", "v1"]
+        assert [release.version for release in await tx.releases("shop", "production")] == [
+            "v2",
+            "v1",
+        ]
         await tx.set_live(replace(old, verified_at=SOON + timedelta(hours=1)))
-        assert [release.version for release in await tx.releases("shop", "production")] == ["v1", "v2"]
+        assert [release.version for release in await tx.releases("shop", "production")] == [
+            "v1",
+            "v2",
+        ]
         assert await tx.releases("shop", "staging") == ()
 
 
@@ -162,7 +229,14 @@ async def test_a_commit_that_is_rolled_back_here_is_no_target_here(database: Dat
     async with database.store.transaction() as tx:
         await tx.set_live(live)
         await tx.set_live(replace(live, environment="staging"))
-        for state in (State.QUEUED, State.GATED, State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ROLLING_BACK):
+        for state in (
+            State.QUEUED,
+            State.GATED,
+            State.ROLLING_OUT,
+            State.WATCHING,
+            State.VERIFIED,
+            State.ROLLING_BACK,
+        ):
             await tx.move("shop-1", state, at=SOON)
         assert await tx.releases("shop", "production") == ()
         await tx.move("shop-1", State.ROLLED_BACK, at=SOON)
@@ -173,7 +247,14 @@ async def test_a_commit_that_is_rolled_back_here_is_no_target_here(database: Dat
 async def test_a_message_is_said_once_and_in_order(database: Database) -> None:
     told: list[int] = []
     database.store.on_outbox(lambda: told.append(1))
-    first = Message("shop-1:degraded", "degraded", {"by": "T1/ANA", "seconds": 1.5}, "shop-1", to="channel", chart=True)
+    first = Message(
+        "shop-1:degraded",
+        "degraded",
+        {"by": "T1/ANA", "seconds": 1.5},
+        "shop-1",
+        to="channel",
+        chart=True,
+    )
     others = [Message(f"k{n}", "live", {}) for n in range(3)]
     async with database.store.transaction() as tx:
         for message in [first, *others, replace(first, template="other")]:

@@ -52,17 +52,35 @@ async def test_a_schema_from_the_future_is_refused_and_left_alone(tmp_path: Path
             await open_database(url)
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "postgresql+psycopg://localhost/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "sqlite+aiosqlite://",
+        "sqlite+aiosqlite:///:memory:",
+        "postgresql+psycopg://localhost/x",
+    ],
+)
 async def test_an_address_that_cannot_be_used_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"Example: sqlite\+aiosqlite:///"):
         await open_database(url)
 
 
-async def test_a_second_process_is_told_which_file_and_what_to_do(database: Database, tmp_path: Path) -> None:
+async def test_a_second_process_is_told_which_file_and_what_to_do(
+    database: Database, tmp_path: Path
+) -> None:
     await deploy(database)
-    script = f"import asyncio; from bot.storage.database import open_database; asyncio.run(open_database('sqlite+aiosqlite:///{tmp_path}/gonogo.db'))"
+    script = (
+        "import asyncio; from bot.storage.database import open_database; "
+        f"asyncio.run(open_database('sqlite+aiosqlite:///{tmp_path}/gonogo.db'))"
+    )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        sys.executable,
+        "-c",
+        script,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     _, said = await process.communicate()
     last = said.decode().strip().splitlines()[-1]
@@ -72,7 +90,10 @@ async def test_a_second_process_is_told_which_file_and_what_to_do(database: Data
 
 async def test_the_connections_are_set_as_measured(database: Database) -> None:
     async with database.writer.begin() as connection:
-        values = [(await connection.execute(text(f"PRAGMA {name}"))).scalar() for name in ("journal_mode", "synchronous", "foreign_keys")]
+        values = [
+            (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
     assert values == ["wal", 2, 1]
 
 
@@ -87,7 +108,11 @@ async def test_readers_do_not_wait_for_the_writer_and_see_one_moment(database: D
         assert await reader.history("shop") == ()
         await deploy(database)
         assert await reader.history("shop") == ()
-    async with asyncio.timeout(PATIENCE), database.store.transaction(), database.store.reading() as reader:
+    async with (
+        asyncio.timeout(PATIENCE),
+        database.store.transaction(),
+        database.store.reading() as reader,
+    ):
         assert len(await reader.history("shop")) == 1
 
 

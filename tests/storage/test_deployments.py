@@ -28,14 +28,21 @@ async def read(database: Database, id: str = "shop-1") -> Deployment:
 
 
 async def test_numbers_are_counted_per_service(database: Database) -> None:
-    ids = [(await deploy(database, request(service))).id for service in ("shop", "shop", "pay", "shop")]
+    ids = [
+        (await deploy(database, request(service))).id for service in ("shop", "shop", "pay", "shop")
+    ]
     assert ids == ["shop-1", "shop-2", "pay-1", "shop-3"]
 
 
 async def test_a_deployment_is_read_as_it_was_written(database: Database) -> None:
     written = await deploy(database)
     assert written == await read(database)
-    assert (written.requested_by, written.lead, written.version, written.requested_at) == (ANA, BO, "v1", NOW)
+    assert (written.requested_by, written.lead, written.version, written.requested_at) == (
+        ANA,
+        BO,
+        "v1",
+        NOW,
+    )
     assert written.state is State.REQUESTED
 
 
@@ -45,7 +52,9 @@ async def test_a_rollback_begins_to_roll_out_at_once(database: Database) -> None
 
 
 @pytest.mark.parametrize("origin", State)
-async def test_a_move_is_made_exactly_when_the_table_allows_it(database: Database, origin: State) -> None:
+async def test_a_move_is_made_exactly_when_the_table_allows_it(
+    database: Database, origin: State
+) -> None:
     await deploy(database)
     for target in State:
         await put_into(database, origin)
@@ -59,10 +68,14 @@ async def test_moves_keep_the_times(database: Database) -> None:
     path = [State.QUEUED, State.GATED, State.ROLLING_OUT, State.WATCHING, State.VERIFIED]
     for minutes, state in enumerate(path, start=1):
         async with database.store.transaction() as tx:
-            assert await tx.move("shop-1", state, at=NOW + timedelta(minutes=minutes), note=f"now {state}")
+            assert await tx.move(
+                "shop-1", state, at=NOW + timedelta(minutes=minutes), note=f"now {state}"
+            )
     found = await read(database)
     passed = [
-        (when - NOW).total_seconds() / 60 for when in (found.started_at, found.landed_at, found.finished_at, found.state_since) if when
+        (when - NOW).total_seconds() / 60
+        for when in (found.started_at, found.landed_at, found.finished_at, found.state_since)
+        if when
     ]
     assert passed == [4, 5, 5], "when it was started is known where it is started"
     assert found.note == "now verified"
@@ -90,7 +103,9 @@ async def test_a_move_stops_the_countdown(database: Database) -> None:
     assert (await read(database)).countdown_until is None
 
 
-async def test_a_deployment_that_is_rolled_back_after_its_end_has_not_ended(database: Database) -> None:
+async def test_a_deployment_that_is_rolled_back_after_its_end_has_not_ended(
+    database: Database,
+) -> None:
     await deploy(database)
     await put_into(database, State.WATCHING)
     async with database.store.transaction() as tx:
@@ -99,7 +114,9 @@ async def test_a_deployment_that_is_rolled_back_after_its_end_has_not_ended(data
     assert (await read(database)).finished_at is None
 
 
-async def test_times_of_any_zone_come_back_as_utc_and_naive_ones_are_refused(database: Database) -> None:
+async def test_times_of_any_zone_come_back_as_utc_and_naive_ones_are_refused(
+    database: Database,
+) -> None:
     await deploy(database)
     there = LATER.astimezone(timezone(timedelta(hours=5, minutes=30)))
     async with database.store.transaction() as tx:
@@ -118,11 +135,16 @@ async def test_history_is_newest_first_and_open_ones_are_oldest_first(database: 
     async with database.store.reading() as reader:
         assert [d.id for d in await reader.history("shop")] == ["shop-3", "shop-2", "shop-1"]
         assert [d.id for d in await reader.history("shop", "production", limit=1)] == ["shop-3"]
-        assert [d.id for d in await reader.open_deployments("shop", "production")] == ["shop-2", "shop-3"]
+        assert [d.id for d in await reader.open_deployments("shop", "production")] == [
+            "shop-2",
+            "shop-3",
+        ]
         assert [d.id for d in await reader.open_deployments()] == ["shop-1", "shop-2", "shop-3"]
 
 
-async def test_what_fails_in_a_transaction_leaves_nothing_and_tells_nobody(database: Database) -> None:
+async def test_what_fails_in_a_transaction_leaves_nothing_and_tells_nobody(
+    database: Database,
+) -> None:
     told: list[str] = []
     database.store.on_card_changed(told.append)
 
@@ -138,7 +160,9 @@ async def test_what_fails_in_a_transaction_leaves_nothing_and_tells_nobody(datab
     assert told == []
 
 
-async def test_a_transaction_inside_a_transaction_is_refused_instead_of_waiting_for_ever(database: Database) -> None:
+async def test_a_transaction_inside_a_transaction_is_refused_instead_of_waiting_for_ever(
+    database: Database,
+) -> None:
     async with database.store.transaction():
         with pytest.raises(RuntimeError, match="inside"):
             async with database.store.transaction():

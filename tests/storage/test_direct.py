@@ -17,26 +17,39 @@ from tests.patience import PATIENCE
 from tests.storage.conftest import deploy
 
 
-async def test_a_transaction_that_is_cancelled_is_all_there_or_not_at_all(database: Database) -> None:
+async def test_a_transaction_that_is_cancelled_is_all_there_or_not_at_all(
+    database: Database,
+) -> None:
     for turn in range(40):
 
         async def write(turn: int = turn) -> None:
             async with database.writer.begin() as connection:
-                await connection.exec_driver_sql("INSERT INTO posting (key, channel, ts, digest) VALUES (?, 'a', '', '')", (f"a {turn}",))
-                await connection.exec_driver_sql("INSERT INTO posting (key, channel, ts, digest) VALUES (?, 'b', '', '')", (f"b {turn}",))
+                await connection.exec_driver_sql(
+                    "INSERT INTO posting (key, channel, ts, digest) VALUES (?, 'a', '', '')",
+                    (f"a {turn}",),
+                )
+                await connection.exec_driver_sql(
+                    "INSERT INTO posting (key, channel, ts, digest) VALUES (?, 'b', '', '')",
+                    (f"b {turn}",),
+                )
 
         task = asyncio.create_task(write())
         for _ in range(turn % 8):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        first, second = await database.postings.get(f"a {turn}"), await database.postings.get(f"b {turn}")
+        first, second = (
+            await database.postings.get(f"a {turn}"),
+            await database.postings.get(f"b {turn}"),
+        )
         assert (first is None) == (second is None)
     await database.postings.save(Posting("after", "C1"))
     assert await database.postings.get("after") == Posting("after", "C1")
 
 
-async def test_a_file_that_another_process_writes_to_stops_no_loop_and_no_reader(database: Database, tmp_path: Path) -> None:
+async def test_a_file_that_another_process_writes_to_stops_no_loop_and_no_reader(
+    database: Database, tmp_path: Path
+) -> None:
     other = sqlite3.connect(tmp_path / "gonogo.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     writing = asyncio.create_task(deploy(database))
@@ -51,7 +64,9 @@ async def test_a_file_that_another_process_writes_to_stops_no_loop_and_no_reader
 async def test_what_is_raised_in_a_transaction_undoes_it(database: Database) -> None:
     async def fail() -> None:
         async with database.writer.begin() as connection:
-            await connection.exec_driver_sql("INSERT INTO posting (key, channel, ts, digest) VALUES ('k', 'a', '', '')")
+            await connection.exec_driver_sql(
+                "INSERT INTO posting (key, channel, ts, digest) VALUES ('k', 'a', '', '')"
+            )
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

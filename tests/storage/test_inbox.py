@@ -22,7 +22,13 @@ def intent(key: str) -> Intent:
 
 
 async def test_a_command_is_stored_once_and_comes_back_whole(database: Database) -> None:
-    ticked = Intent("k2", Tick("shop-1", ("support", "docs")), ANA, Place("C1", "1.2"), NOW + timedelta(seconds=1))
+    ticked = Intent(
+        "k2",
+        Tick("shop-1", ("support", "docs")),
+        ANA,
+        Place("C1", "1.2"),
+        NOW + timedelta(seconds=1),
+    )
     assert await database.inbox.accept(intent("k1"))
     assert await database.inbox.accept(ticked)
     assert not await database.inbox.accept(intent("k1"))
@@ -40,14 +46,21 @@ async def test_a_finished_command_leaves_only_its_key(database: Database) -> Non
 
 
 def commits(wal: Path) -> int:
-    """Count the commits in a write-ahead log: the frames with a size of the database in them (sqlite.org/fileformat2.html#walformat)."""
+    """Count the commits in a write-ahead log: the frames with a size of the database in them
+    (sqlite.org/fileformat2.html#walformat).
+    """
     log = wal.read_bytes()
     page = int.from_bytes(log[8:12])
     frames = range(32, len(log), 24 + page)
-    return sum(log[start + 8 : start + 16] == log[16:24] and any(log[start + 4 : start + 8]) for start in frames)
+    return sum(
+        log[start + 8 : start + 16] == log[16:24] and any(log[start + 4 : start + 8])
+        for start in frames
+    )
 
 
-async def test_commands_that_come_together_share_commits_and_each_gets_its_own_answer(database: Database, tmp_path: Path) -> None:
+async def test_commands_that_come_together_share_commits_and_each_gets_its_own_answer(
+    database: Database, tmp_path: Path
+) -> None:
     before = commits(tmp_path / "gonogo.db-wal")
     keys = [f"k{n % 60}" for n in range(100)]
     accepted = await asyncio.gather(*(database.inbox.accept(intent(key)) for key in keys))
@@ -57,17 +70,25 @@ async def test_commands_that_come_together_share_commits_and_each_gets_its_own_a
 
 async def test_one_command_that_is_delivered_twice_at_once_counts_once(database: Database) -> None:
     twice = intent("k1")
-    assert sorted(await asyncio.gather(database.inbox.accept(twice), database.inbox.accept(twice))) == [False, True]
+    assert sorted(
+        await asyncio.gather(database.inbox.accept(twice), database.inbox.accept(twice))
+    ) == [False, True]
 
 
-async def test_everybody_hears_when_the_disk_fails_and_the_next_are_served(database: Database) -> None:
+async def test_everybody_hears_when_the_disk_fails_and_the_next_are_served(
+    database: Database,
+) -> None:
     async with database.writer.begin() as connection:
         await connection.execute(text("ALTER TABLE inbox RENAME TO away"))
     waiting = [asyncio.create_task(database.inbox.accept(intent(f"k{n}"))) for n in range(3)]
     await asyncio.sleep(0)
     waiting[1].cancel()
     done = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(each).__name__ for each in done] == ["OperationalError", "CancelledError", "OperationalError"]
+    assert [type(each).__name__ for each in done] == [
+        "OperationalError",
+        "CancelledError",
+        "OperationalError",
+    ]
     async with database.writer.begin() as connection:
         await connection.execute(text("ALTER TABLE away RENAME TO inbox"))
     assert await database.inbox.accept(intent("k0"))
@@ -92,7 +113,9 @@ async def test_what_was_accepted_survives_a_restart(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_keys_are_kept_a_day_and_then_forgotten_but_never_what_waits(database: Database) -> None:
+async def test_keys_are_kept_a_day_and_then_forgotten_but_never_what_waits(
+    database: Database,
+) -> None:
     for key in ("done", "waits"):
         await database.inbox.accept(intent(key))
     await database.inbox.finish("done")
@@ -114,8 +137,15 @@ async def test_a_key_is_taken_once_also_in_transactions(database: Database) -> N
 @pytest.mark.case("trust-6")
 async def test_a_stored_command_that_cannot_be_read_holds_up_no_other(database: Database) -> None:
     async with database.writer.begin() as connection:
-        for body in ("", "[]", '{"key": "x"}', '{"key": "x", "command": {"verb": "from another age"}}'):
+        for body in (
+            "",
+            "[]",
+            '{"key": "x"}',
+            '{"key": "x", "command": {"verb": "from another age"}}',
+        ):
             values = {"key": body, "at": "2026-01-01 00:00:00.000000", "body": body}
-            await connection.execute(text("INSERT INTO inbox VALUES (:key, :at, 0, :body, 0, 0)"), values)
+            await connection.execute(
+                text("INSERT INTO inbox VALUES (:key, :at, 0, :body, 0, 0)"), values
+            )
     await database.inbox.accept(intent("good"))
     assert await database.inbox.waiting() == (intent("good"),)

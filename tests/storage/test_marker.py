@@ -107,8 +107,13 @@ async def test_a_database_that_went_another_way_is_known_by_its_hashes(tmp_path:
         assert (database.restored.newest, database.restored.known) == (5, 2)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff", b"[]", b'{"n": "1", "hash": "", "numbers": {}}', b'{"n": 1, "hash": "x"}'])
-async def test_a_database_without_a_readable_marker_that_is_not_new_is_not_believed(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\xff", b"[]", b'{"n": "1", "hash": "", "numbers": {}}', b'{"n": 1, "hash": "x"}'],
+)
+async def test_a_database_without_a_readable_marker_that_is_not_new_is_not_believed(
+    tmp_path: Path, content: bytes | None
+) -> None:
     async with opened(tmp_path) as database:
         await deploys(database)
     marker = tmp_path / "gonogo.db.marker"
@@ -118,7 +123,9 @@ async def test_a_database_without_a_readable_marker_that_is_not_new_is_not_belie
         assert database.restored.known == 0
 
 
-async def test_a_database_that_was_emptied_is_not_believed_and_gives_no_number_twice(tmp_path: Path) -> None:
+async def test_a_database_that_was_emptied_is_not_believed_and_gives_no_number_twice(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path) as database:
         await deploys(database, 2)
     for name in ("gonogo.db", "gonogo.db-wal", "gonogo.db-shm"):

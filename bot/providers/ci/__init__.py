@@ -1,1 +1,3 @@
-"""CI providers, one module each. ``local`` runs a repository's own pipeline.yml as real processes."""
+"""CI providers, one module each. ``local`` runs a repository's own
+pipeline.yml as real processes.
+"""

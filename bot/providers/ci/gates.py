@@ -1,4 +1,6 @@
-"""Which runs were seen to wait at a gate: what waits there no more was opened, what never did has none. Kept in memory only."""
+"""Which runs were seen to wait at a gate: what waits there no more was opened, what never did has
+none. Kept in memory only.
+"""
 
 from __future__ import annotations
 
@@ -23,4 +25,8 @@ class Gates:
 
     def past(self, run: str, environment: str = "") -> GateAnswer:
         """Say of a run that waits at no gate now whether it has come past one."""
-        return GateAnswer.WAS_OPEN if (run, environment.casefold()) in self._seen else GateAnswer.NOT_THERE
+        return (
+            GateAnswer.WAS_OPEN
+            if (run, environment.casefold()) in self._seen
+            else GateAnswer.NOT_THERE
+        )

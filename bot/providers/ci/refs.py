@@ -1,7 +1,9 @@
-"""How people write a tag, a branch or a commit, and what each way can mean. The same for every provider; no I/O.
+"""How people write a tag, a branch or a commit, and what each way can mean. The same
+for every provider; no I/O.
 
-A bare name means the tag, else the branch, else the commit. Where a tag and a branch have one name, ``heads/NAME`` names the branch, and
-``tags/NAME`` the tag, with or without ``refs/`` before it. Commits may be written in capitals.
+A bare name means the tag, else the branch, else the commit. Where a tag and a branch have one name,
+``heads/NAME`` names the branch, and ``tags/NAME`` the tag, with or without ``refs/`` before it.
+Commits may be written in capitals.
 """
 
 from __future__ import annotations
@@ -31,14 +33,24 @@ class Spelling:
 
 
 def checked(ref: str, vendor: str) -> str:
-    """Refuse a ref that git, a shell or an address could read as something else. Raises IntegrationError."""
-    if not _SAFE.fullmatch(ref) or any(each in ref for each in ("..", "@{", "//")) or ref.endswith((".lock", "/", ".")):
-        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=vendor, retry=False)
+    """Refuse a ref that git, a shell or an address could read as something else.
+    Raises IntegrationError.
+    """
+    if (
+        not _SAFE.fullmatch(ref)
+        or any(each in ref for each in ("..", "@{", "//"))
+        or ref.endswith((".lock", "/", "."))
+    ):
+        raise IntegrationError(
+            f'"{ref[:80]}" cannot be the name of a version.', vendor=vendor, retry=False
+        )
     return ref
 
 
 def spellings(ref: str) -> tuple[Spelling, ...]:
-    """List what a ref may mean, the first that exists is meant. A whole id means that commit, whatever else is called so."""
+    """List what a ref may mean, the first that exists is meant. A whole id means that commit,
+    whatever else is called so.
+    """
     if is_whole(ref):
         return (Spelling(RefKind.COMMIT, ref.lower()),)
     found = _NAMED.fullmatch(ref)
@@ -58,15 +70,29 @@ def is_whole(ref: str) -> bool:
     return bool(_WHOLE.fullmatch(ref.lower()))
 
 
-def unknown(ref: str, where: str, names: Iterable[str], *, vendor: str, tags: Tags, stands_at: str = "") -> IntegrationError:
-    """Say that a ref is not there, with the nearest names that are and can be typed; or that it is, and what it stands at instead.
+def unknown(
+    ref: str, where: str, names: Iterable[str], *, vendor: str, tags: Tags, stands_at: str = ""
+) -> IntegrationError:
+    """Say that a ref is not there, with the nearest names that are and can be typed; or that it is,
+    and what it stands at instead.
 
-    What is the version of another service in the repository would be refused, so it is not proposed.
+    What is the version of another service in the repository would be
+    refused, so it is not proposed.
     """
     names = list(names)
-    if stands_at or any(meant.kind is RefKind.TAG and meant.name in names for meant in spellings(ref)):
-        sentence = f'The tag "{ref}" stands at {stands_at or "a file or a folder"}, not at a commit, so there is nothing to deploy.'
+    if stands_at or any(
+        meant.kind is RefKind.TAG and meant.name in names for meant in spellings(ref)
+    ):
+        sentence = (
+            f'The tag "{ref}" stands at {stands_at or "a file or a folder"}, not at a commit, so '
+            "there is nothing to deploy."
+        )
         return IntegrationError(sentence, vendor=vendor, retry=False)
     return UnknownRef(
-        ref, where, vendor=vendor, nearest=nearest(ref, (name for name in names if _SAFE.fullmatch(name) and not tags.owner(name)))
+        ref,
+        where,
+        vendor=vendor,
+        nearest=nearest(
+            ref, (name for name in names if _SAFE.fullmatch(name) and not tags.owner(name))
+        ),
     )

@@ -1,4 +1,6 @@
-"""A strict Slack workspace on this machine: it refuses what Slack refuses and talks to the bot only as Slack does."""
+"""A strict Slack workspace on this machine: it refuses what Slack refuses and talks to
+the bot only as Slack does.
+"""
 
 from bot.sandbox.workspace.server import Workspace
 from bot.sandbox.workspace.state import Channel, User

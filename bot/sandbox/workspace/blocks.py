@@ -1,4 +1,6 @@
-"""Block Kit as Slack judges it: structure and lengths by slack_sdk's models, typos by writing back, and the rules between blocks."""
+"""Block Kit as Slack judges it: structure and lengths by slack_sdk's models, typos by writing back,
+and the rules between blocks.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def problems(blocks: Any, where: str = "message") -> list[str]:
         found.append(f"no more than {MOST[where]} blocks allowed")
     for index, block in enumerate(blocks):
         found += [f"{problem} [json-pointer:/blocks/{index}]" for problem in _of_block(block)]
-    found += [f"block_id {name} is used twice" for name in _twice(block.get("block_id") for block in blocks)]
+    found += [
+        f"block_id {name} is used twice"
+        for name in _twice(block.get("block_id") for block in blocks)
+    ]
     if where == "message" and sum(len(text) for text in texts(blocks)) > TOTAL:
         found.append("msg_blocks_too_long")
     return found
@@ -42,13 +47,24 @@ def _of_block(block: dict[str, Any]) -> list[str]:
     found = [] if _same(block, written) else [f"unknown or misplaced keys in {block.get('type')}"]
     found += _too_long(block)
     elements = [element for element in block.get("elements", []) if isinstance(element, dict)]
-    found += [f"action_id {name} is used twice" for name in _twice(element.get("action_id") for element in elements)]
-    return found + [problem for element in [*elements, block.get("accessory"), block.get("element")] for problem in _of_element(element)]
+    found += [
+        f"action_id {name} is used twice"
+        for name in _twice(element.get("action_id") for element in elements)
+    ]
+    return found + [
+        problem
+        for element in [*elements, block.get("accessory"), block.get("element")]
+        for problem in _of_element(element)
+    ]
 
 
 def _too_long(block: dict[str, Any]) -> list[str]:
     """Judge a block's own texts (docs.slack.dev/reference/block-kit/blocks)."""
-    found = [f"field longer than 2000: {len(text)}" for text in map(text_of, block.get("fields") or []) if len(text) > FIELD]
+    found = [
+        f"field longer than 2000: {len(text)}"
+        for text in map(text_of, block.get("fields") or [])
+        if len(text) > FIELD
+    ]
     if block.get("type") == "header" and not _is_plain(block.get("text")):
         found.append("a header's text must be plain_text")
     if len(str(block.get("block_id") or "")) > BLOCK_ID:
@@ -57,17 +73,35 @@ def _too_long(block: dict[str, Any]) -> list[str]:
 
 
 def _of_element(element: Any) -> list[str]:
-    """Judge a button or a select (docs.slack.dev/reference/block-kit/block-elements and .../composition-objects)."""
+    """Judge a button or a select (docs.slack.dev/reference/block-kit/block-elements and
+    .../composition-objects).
+    """
     if not isinstance(element, dict):
         return []
     found = []
     if element.get("type") == "button":
         found += [] if _is_plain(element.get("text")) else ["a button's text must be plain_text"]
-        found += [] if len(text_of(element)) <= LABEL else ["a button's text must be shorter than 76 characters"]
-        found += [] if len(str(element.get("value") or "")) <= FIELD else ["a button's value must be shorter than 2001 characters"]
+        found += (
+            []
+            if len(text_of(element)) <= LABEL
+            else ["a button's text must be shorter than 76 characters"]
+        )
+        found += (
+            []
+            if len(str(element.get("value") or "")) <= FIELD
+            else ["a button's value must be shorter than 2001 characters"]
+        )
     options = [option for option in element.get("options") or [] if isinstance(option, dict)]
-    found += ["an option's text must be shorter than 76 characters" for option in options if len(text_of(option)) > LABEL]
-    found += ["an option's value must be shorter than 151 characters" for option in options if len(str(option.get("value"))) > VALUE]
+    found += [
+        "an option's text must be shorter than 76 characters"
+        for option in options
+        if len(text_of(option)) > LABEL
+    ]
+    found += [
+        "an option's value must be shorter than 151 characters"
+        for option in options
+        if len(str(option.get("value"))) > VALUE
+    ]
     return found + _of_confirm(element.get("confirm"))
 
 
@@ -76,7 +110,9 @@ def _of_confirm(confirm: Any) -> list[str]:
         return []
     lengths = {part: len(text_of(confirm.get(part))) for part in CONFIRM}
     return [
-        f"a confirm dialog's {part} must have 1 to {CONFIRM[part]} characters" for part, n in lengths.items() if not 1 <= n <= CONFIRM[part]
+        f"a confirm dialog's {part} must have 1 to {CONFIRM[part]} characters"
+        for part, n in lengths.items()
+        if not 1 <= n <= CONFIRM[part]
     ]
 
 
@@ -91,9 +127,14 @@ def text_of(thing: Any) -> str:
 
 
 def _same(given: Any, written: Any) -> bool:
-    """Tell whether everything that was given was understood: what the models drop, Slack refuses."""
+    """Tell whether everything that was given was understood: what the
+    models drop, Slack refuses.
+    """
     if isinstance(given, dict) and isinstance(written, dict):
-        return all(key in IGNORED or (key in written and _same(value, written[key])) for key, value in given.items())
+        return all(
+            key in IGNORED or (key in written and _same(value, written[key]))
+            for key, value in given.items()
+        )
     if isinstance(given, list) and isinstance(written, list):
         return len(given) == len(written) and all(map(_same, given, written))
     return bool(given == written)

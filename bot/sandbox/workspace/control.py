@@ -1,4 +1,6 @@
-"""The control API of the page: what people see, and what they do. Only pages of this machine may call it."""
+"""The control API of the page: what people see, and what they do. Only pages of
+this machine may call it.
+"""
 
 from __future__ import annotations
 
@@ -31,29 +33,37 @@ def element_on(message: Mapping[str, Any], action_id: str) -> tuple[str, Json]:
     raise LookupError(f"there is no {action_id} on: {message.get('text')}")
 
 
-async def press(workspace: Workspace, user: str, channel: str, message: Json, block_id: str, element: Json) -> Outcome:
+async def press(
+    workspace: Workspace, user: str, channel: str, message: Json, block_id: str, element: Json
+) -> Outcome:
     """Deliver a click on a message's element."""
     action = {
-        "action_id": element["action_id"], "block_id": block_id, "type": element.get("type", "button"), "value": element.get("value", ""),
+        "action_id": element["action_id"], "block_id": block_id,
+        "type": element.get("type", "button"), "value": element.get("value", ""),
         "text": element.get("text"), "action_ts": workspace.state.ts(),
     }  # fmt: skip
     shown = {key: value for key, value in message.items() if key != "metadata"}
     payload = {
         "type": "block_actions", "actions": [action], "message": shown,
         "container": {
-            "type": "message", "message_ts": message["ts"], "channel_id": channel, "is_ephemeral": bool(message.get("is_ephemeral")),
+            "type": "message", "message_ts": message["ts"], "channel_id": channel,
+            "is_ephemeral": bool(message.get("is_ephemeral")),
         },
     }  # fmt: skip
     return await workspace.delivery.interaction(user, payload, channel)
 
 
 def state_of(view: Json, values: Mapping[str, Any]) -> Json:
-    """Write what somebody filled in as Slack's ``state.values``; block id to a text, a picked value or a list of ticked ones."""
+    """Write what somebody filled in as Slack's ``state.values``; block id to a text, a picked value
+    or a list of ticked ones.
+    """
     found: Json = {}
     for block in view.get("blocks", []):
         element = block.get("element") if block.get("type") == "input" else block.get("accessory")
         if isinstance(element, dict) and block.get("block_id"):
-            found[block["block_id"]] = {element["action_id"]: _value(element, values.get(block["block_id"]))}
+            found[block["block_id"]] = {
+                element["action_id"]: _value(element, values.get(block["block_id"]))
+            }
     return found
 
 
@@ -62,9 +72,16 @@ def _value(element: Json, value: Any) -> Json:
     options = {option["value"]: option for option in element.get("options", []) or []}
     if kind == "static_select":
         initial = element.get("initial_option")
-        return {"type": kind, "selected_option": options.get(value) if value is not None else initial}
+        return {
+            "type": kind,
+            "selected_option": options.get(value) if value is not None else initial,
+        }
     if kind == "checkboxes":
-        chosen = value if value is not None else [option["value"] for option in element.get("initial_options", []) or []]
+        chosen = (
+            value
+            if value is not None
+            else [option["value"] for option in element.get("initial_options", []) or []]
+        )
         return {"type": kind, "selected_options": [options[each] for each in chosen]}
     if kind == "users_select":
         return {"type": kind, "selected_user": value or element.get("initial_user")}
@@ -72,18 +89,26 @@ def _value(element: Json, value: Any) -> Json:
 
 
 async def submit(workspace: Workspace, user: str, view: Json, values: Json) -> Json:
-    """Deliver a submitted dialog; required fields are enforced first, as Slack does. Gives the bot's answer."""
+    """Deliver a submitted dialog; required fields are enforced first, as Slack
+    does. Gives the bot's answer.
+    """
     errors = dict.fromkeys(_empty(view, values), "Please complete this required field.")
     if errors:
         workspace.state.tell({"type": "view_errors", "user": user, "view": view, "errors": errors})
         return {"response_action": "errors", "errors": errors}
-    shown = {key: value for key, value in view.items() if key != "_user"} | {"state": {"values": values}}
-    outcome = await workspace.delivery.interaction(user, {"type": "view_submission", "view": shown, "response_urls": []})
+    shown = {key: value for key, value in view.items() if key != "_user"} | {
+        "state": {"values": values}
+    }
+    outcome = await workspace.delivery.interaction(
+        user, {"type": "view_submission", "view": shown, "response_urls": []}
+    )
     answer: Json = json.loads(outcome.body) if outcome.body.startswith("{") else {}
     if outcome.status != 200:  # noqa: PLR2004 - HTTP
         return {"response_action": "errors", "errors": {}}
     if answer.get("response_action") == "errors":
-        workspace.state.tell({"type": "view_errors", "user": user, "view": view, "errors": answer["errors"]})
+        workspace.state.tell(
+            {"type": "view_errors", "user": user, "view": view, "errors": answer["errors"]}
+        )
         return answer
     if answer.get("response_action") in {"update", "push"}:
         return _next_view(workspace, user, view, answer)
@@ -93,28 +118,53 @@ async def submit(workspace: Workspace, user: str, view: Json, values: Json) -> J
 
 
 def _next_view(workspace: Workspace, user: str, view: Json, answer: Json) -> Json:
-    """Put the view of an ack in place of the submitted one, or upon it (docs.slack.dev/surfaces/modals)."""
-    name = view["id"] if answer["response_action"] == "update" else f"V{uuid.uuid4().hex[:10].upper()}"
-    shown = {**answer["view"], "id": name, "hash": uuid.uuid4().hex, "team_id": workspace.state.team, "_user": user}
+    """Put the view of an ack in place of the submitted one, or upon it
+    (docs.slack.dev/surfaces/modals).
+    """
+    name = (
+        view["id"] if answer["response_action"] == "update" else f"V{uuid.uuid4().hex[:10].upper()}"
+    )
+    shown = {
+        **answer["view"],
+        "id": name,
+        "hash": uuid.uuid4().hex,
+        "team_id": workspace.state.team,
+        "_user": user,
+    }
     workspace.state.views[name] = shown
     workspace.state.tell({"type": "view_opened", "user": user, "view": shown})
     return answer
 
 
 def _empty(view: Json, values: Json) -> list[str]:
-    required = [block["block_id"] for block in view.get("blocks", []) if block.get("type") == "input" and not block.get("optional")]
-    return [name for name in required if not any(_filled(element) for element in values.get(name, {}).values())]
+    required = [
+        block["block_id"]
+        for block in view.get("blocks", [])
+        if block.get("type") == "input" and not block.get("optional")
+    ]
+    return [
+        name
+        for name in required
+        if not any(_filled(element) for element in values.get(name, {}).values())
+    ]
 
 
 def _filled(element: Json) -> bool:
-    return any(element.get(key) for key in ("value", "selected_option", "selected_user", "selected_options"))
+    return any(
+        element.get(key)
+        for key in ("value", "selected_option", "selected_user", "selected_options")
+    )
 
 
 def mentioning(text: str, state: State) -> str:
-    """Make the names that were typed behind an @ mentions, as Slack's own editor does; the bot is called by either of its names."""
+    """Make the names that were typed behind an @ mentions, as Slack's own editor does; the bot is
+    called by either of its names.
+    """
     names = {user.name: user.id for user in state.users.values()} | {BOT_NAME: state.bot}
     for name in sorted(names, key=len, reverse=True):
-        text = re.sub(rf"(?<![<\w])@{re.escape(name)}(?!\w)", f"<@{names[name]}>", text, flags=re.IGNORECASE)
+        text = re.sub(
+            rf"(?<![<\w])@{re.escape(name)}(?!\w)", f"<@{names[name]}>", text, flags=re.IGNORECASE
+        )
     return text
 
 
@@ -122,9 +172,12 @@ def routes(workspace: Workspace) -> list[web.RouteDef]:
     """Give the control routes."""
     doors = _Doors(workspace)
     return [
-        web.get("/sandbox/state", doors.see), web.get("/sandbox/live", doors.live), web.post("/sandbox/command", doors.command),
-        web.post("/sandbox/message", doors.message), web.post("/sandbox/action", doors.action), web.post("/sandbox/submit", doors.submit),
-        web.post("/sandbox/close", doors.close), web.post("/sandbox/home", doors.home), web.get("/sandbox/files/{file}", doors.file),
+        web.get("/sandbox/state", doors.see), web.get("/sandbox/live", doors.live),
+        web.post("/sandbox/command", doors.command),
+        web.post("/sandbox/message", doors.message),
+        web.post("/sandbox/action", doors.action), web.post("/sandbox/submit", doors.submit),
+        web.post("/sandbox/close", doors.close), web.post("/sandbox/home", doors.home),
+        web.get("/sandbox/files/{file}", doors.file),
     ]  # fmt: skip
 
 
@@ -137,7 +190,9 @@ class _Doors:
         """Refuse pages of other places: a browser says where a request comes from."""
         host = (request.headers.get("Host") or "").rpartition(":")[0]
         origin = request.headers.get("Origin")
-        if host not in LOCAL or (origin is not None and origin.split("://")[-1].rpartition(":")[0] not in LOCAL):
+        if host not in LOCAL or (
+            origin is not None and origin.split("://")[-1].rpartition(":")[0] not in LOCAL
+        ):
             raise web.HTTPForbidden(text="Only pages of this machine may call the sandbox.")
 
     async def _body(self, request: web.Request, *needs: str) -> Json:
@@ -160,19 +215,39 @@ class _Doors:
         me = request.query.get("user", "")
         people = [user for user in self._state.users.values()]  # noqa: C416 - a copy
         users = [
-            {"id": u.id, "name": u.name, "real_name": u.name, "title": u.title, "is_bot": u.is_bot, "color": COLOURS[i % len(COLOURS)]}
+            {
+                "id": u.id,
+                "name": u.name,
+                "real_name": u.name,
+                "title": u.title,
+                "is_bot": u.is_bot,
+                "color": COLOURS[i % len(COLOURS)],
+            }
             for i, u in enumerate(people)
-        ]  # fmt: skip
+        ]
         visible = [channel for channel in self._state.channels.values() if me in channel.members]
-        whispers = {c.id: [m for m in self._state.ephemerals if m["to"] == me and m["channel"] == c.id] for c in visible}
+        whispers = {
+            c.id: [m for m in self._state.ephemerals if m["to"] == me and m["channel"] == c.id]
+            for c in visible
+        }
         return web.json_response(
             {
-                "team": {"id": self._state.team, "name": self._state.team_name}, "me": me, "users": users, "commands": list(COMMANDS),
-                "channels": [{"id": c.id, "name": c.name, "topic": c.topic, "is_im": c.is_im} for c in visible],
-                "messages": {c.id: sorted([*c.messages, *whispers[c.id]], key=lambda m: m["ts"]) for c in visible},
-                "views": [view for view in self._state.views.values() if view["_user"] == me], "home": self._state.homes.get(me),
+                "team": {"id": self._state.team, "name": self._state.team_name},
+                "me": me,
+                "users": users,
+                "commands": list(COMMANDS),
+                "channels": [
+                    {"id": c.id, "name": c.name, "topic": c.topic, "is_im": c.is_im}
+                    for c in visible
+                ],
+                "messages": {
+                    c.id: sorted([*c.messages, *whispers[c.id]], key=lambda m: m["ts"])
+                    for c in visible
+                },
+                "views": [view for view in self._state.views.values() if view["_user"] == me],
+                "home": self._state.homes.get(me),
             }
-        )  # fmt: skip
+        )
 
     async def live(self, request: web.Request) -> web.WebSocketResponse:
         self._check(request)
@@ -191,7 +266,9 @@ class _Doors:
             await asyncio.gather(sending, return_exceptions=True)
         return socket
 
-    async def _send(self, socket: web.WebSocketResponse, events: asyncio.Queue[Json], me: str) -> None:
+    async def _send(
+        self, socket: web.WebSocketResponse, events: asyncio.Queue[Json], me: str
+    ) -> None:
         while True:
             event = await events.get()
             channel = self._state.channels.get(str(event.get("channel", "")))
@@ -200,18 +277,28 @@ class _Doors:
 
     async def command(self, request: web.Request) -> web.Response:
         body = await self._body(request, "channel", "command")
-        outcome = await self._workspace.delivery.command(body["user"], body["channel"], body["command"], body.get("text", ""))
+        outcome = await self._workspace.delivery.command(
+            body["user"], body["channel"], body["command"], body.get("text", "")
+        )
         return web.json_response({"status": outcome.status})
 
     async def message(self, request: web.Request) -> web.Response:
         body = await self._body(request, "channel")
-        message: Json = {"user": body["user"], "text": mentioning(str(body.get("text", ""))[:4000], self._state), "blocks": []}
+        message: Json = {
+            "user": body["user"],
+            "text": mentioning(str(body.get("text", ""))[:4000], self._state),
+            "blocks": [],
+        }
         if body.get("thread_ts"):
             message["thread_ts"] = body["thread_ts"]
         posted = self._state.post(self._state.channels[body["channel"]], message)
         if f"<@{self._state.bot}>" in message["text"]:
-            said: Json = {key: posted[key] for key in ("user", "text", "ts", "thread_ts") if key in posted}
-            await self._workspace.delivery.event({"type": "app_mention", **said, "channel": body["channel"]})
+            said: Json = {
+                key: posted[key] for key in ("user", "text", "ts", "thread_ts") if key in posted
+            }
+            await self._workspace.delivery.event(
+                {"type": "app_mention", **said, "channel": body["channel"]}
+            )
         return web.json_response(posted)
 
     async def action(self, request: web.Request) -> web.Response:
@@ -221,7 +308,12 @@ class _Doors:
         body = await self._body(request, "channel", "message_ts", "action_id")
         channel = self._state.channels[body["channel"]]
         found = self._state.find(channel, body["message_ts"]) or next(
-            (m for m in self._state.ephemerals if m["ts"] == body["message_ts"] and m["to"] == body["user"]), None
+            (
+                m
+                for m in self._state.ephemerals
+                if m["ts"] == body["message_ts"] and m["to"] == body["user"]
+            ),
+            None,
         )
         if found is None:
             raise web.HTTPNotFound(text="That message is gone.")
@@ -236,9 +328,21 @@ class _Doors:
         view = self._state.views.get(body["view_id"])
         if view is None:
             raise web.HTTPNotFound(text="That dialog is gone.")
-        shown = {key: value for key, value in view.items() if key != "_user"} | {"state": {"values": body.get("values") or {}}}
-        action = {"action_id": body["action_id"], "block_id": body["block_id"], "type": "static_select", **(body.get("selected") or {})}
-        payload = {"type": "block_actions", "actions": [action], "view": shown, "container": {"type": "view", "view_id": view["id"]}}
+        shown = {key: value for key, value in view.items() if key != "_user"} | {
+            "state": {"values": body.get("values") or {}}
+        }
+        action = {
+            "action_id": body["action_id"],
+            "block_id": body["block_id"],
+            "type": "static_select",
+            **(body.get("selected") or {}),
+        }
+        payload = {
+            "type": "block_actions",
+            "actions": [action],
+            "view": shown,
+            "container": {"type": "view", "view_id": view["id"]},
+        }
         outcome = await self._workspace.delivery.interaction(body["user"], payload)
         return web.json_response({"status": outcome.status})
 
@@ -247,7 +351,9 @@ class _Doors:
         view = self._state.views.get(body["view_id"])
         if view is None or view["_user"] != body["user"]:
             raise web.HTTPNotFound(text="That dialog is gone.")
-        return web.json_response(await submit(self._workspace, body["user"], view, body.get("values") or {}))
+        return web.json_response(
+            await submit(self._workspace, body["user"], view, body.get("values") or {})
+        )
 
     async def close(self, request: web.Request) -> web.Response:
         body = await self._body(request, "view_id")
@@ -256,13 +362,22 @@ class _Doors:
             del self._state.views[view["id"]]
             self._state.tell({"type": "view_closed", "user": body["user"], "view": view})
             if view.get("notify_on_close"):
-                closed = {"type": "view_closed", "view": {key: each for key, each in view.items() if key != "_user"}, "is_cleared": False}
+                closed = {
+                    "type": "view_closed",
+                    "view": {key: each for key, each in view.items() if key != "_user"},
+                    "is_cleared": False,
+                }
                 await self._workspace.delivery.interaction(body["user"], closed)
         return web.json_response({})
 
     async def home(self, request: web.Request) -> web.Response:
         body = await self._body(request)
-        event = {"type": "app_home_opened", "user": body["user"], "channel": f"D{body['user'][1:]}", "tab": "home"}
+        event = {
+            "type": "app_home_opened",
+            "user": body["user"],
+            "channel": f"D{body['user'][1:]}",
+            "tab": "home",
+        }
         outcome = await self._workspace.delivery.event(event)
         return web.json_response({"status": outcome.status})
 

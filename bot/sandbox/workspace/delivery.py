@@ -1,4 +1,6 @@
-"""What people do, delivered to the bot as Slack does: signed requests or Socket Mode, three seconds to answer, and faults on request."""
+"""What people do, delivered to the bot as Slack does: signed requests or Socket Mode, three seconds
+to answer, and faults on request.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from bot.sandbox.workspace.state import Json, State
 
 ACK_LIMIT = 3.0
 RETRIES = (0.0, 60.0, 300.0)
-"""Seconds after which an event that was not taken comes again (docs.slack.dev/apis/events-api, "Retries")."""
+"""Seconds after which an event that was not taken comes again
+(docs.slack.dev/apis/events-api, "Retries").
+"""
 SLACKBOT = "USLACKBOT"
 COMMANDS = (
     {
@@ -26,7 +30,11 @@ COMMANDS = (
         "description": "Deploy, see what runs, lock",
         "usage_hint": "SERVICE [REF] to ENVIRONMENT",
     },
-    {"command": "/rollback", "description": "Roll back to the last verified version", "usage_hint": "SERVICE ENVIRONMENT because TEXT"},
+    {
+        "command": "/rollback",
+        "description": "Roll back to the last verified version",
+        "usage_hint": "SERVICE ENVIRONMENT because TEXT",
+    },
 )
 NO_COMMAND = "`{command}` is not a valid command. To send it as a message, put a space before it."
 
@@ -47,11 +55,15 @@ class Faults:
     copies: int = 1
     """How often each delivery comes."""
     late: float = 0.0
-    """Seconds by which deliveries come late; set it for one and not for the next, and they come out of order."""
+    """Seconds by which deliveries come late; set it for one and not for the next,
+    and they come out of order.
+    """
     away_until: float = 0.0
     """The Web API answers 503 until then (time.monotonic)."""
     fail_next: dict[str, list[str]] = field(default_factory=dict)
-    """By method, for its next calls: ``429``, ``503``, ``html``, ``timeout`` (never answered), ``lost`` (done, but the answer is lost)."""
+    """By method, for its next calls: ``429``, ``503``, ``html``, ``timeout`` (never answered),
+    ``lost`` (done, but the answer is lost).
+    """
 
     @property
     def is_away(self) -> bool:
@@ -76,15 +88,25 @@ class Delivery:
     _retrying: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def command(self, user: str, channel: str, command: str, text: str) -> Outcome:
-        """Send a slash command; what the ack says is shown to the person alone. One that no app has reaches nobody: status 404."""
+        """Send a slash command; what the ack says is shown to the person alone. One that no app has
+        reaches nobody: status 404.
+        """
         if command not in {each["command"] for each in COMMANDS}:
-            self.state.whisper(channel, user, {"user": SLACKBOT, "text": NO_COMMAND.format(command=escaped(command))})
+            self.state.whisper(
+                channel,
+                user,
+                {"user": SLACKBOT, "text": NO_COMMAND.format(command=escaped(command))},
+            )
             return Outcome(404, "", 0.0)
         form = {
-            "token": "unused", "team_id": self.state.team, "team_domain": "sandbox", "channel_id": channel,
-            "channel_name": self.state.channels[channel].name, "user_id": user, "user_name": self.state.users[user].name,
-            "command": command, "text": text, "api_app_id": self.state.app, "is_enterprise_install": "false",
-            "response_url": self._response_url(channel, user), "trigger_id": self.state.trigger(user),
+            "token": "unused", "team_id": self.state.team,
+            "team_domain": "sandbox", "channel_id": channel,
+            "channel_name": self.state.channels[channel].name,
+            "user_id": user, "user_name": self.state.users[user].name,
+            "command": command, "text": text, "api_app_id": self.state.app,
+            "is_enterprise_install": "false",
+            "response_url": self._response_url(channel, user),
+            "trigger_id": self.state.trigger(user),
         }  # fmt: skip
         outcome = await self._send("slash_commands", form)
         self._show_ack(outcome, user, channel, command)
@@ -94,10 +116,20 @@ class Delivery:
         """Send a click or a submitted dialog."""
         person = self.state.users[user]
         whole = {
-            "user": {"id": user, "username": person.name, "name": person.name, "team_id": self.state.team},
-            "team": {"id": self.state.team, "domain": "sandbox"}, "api_app_id": self.state.app, "token": "unused",
-            "trigger_id": self.state.trigger(user), "enterprise": None, "is_enterprise_install": False, **payload,
-        }  # fmt: skip
+            "user": {
+                "id": user,
+                "username": person.name,
+                "name": person.name,
+                "team_id": self.state.team,
+            },
+            "team": {"id": self.state.team, "domain": "sandbox"},
+            "api_app_id": self.state.app,
+            "token": "unused",
+            "trigger_id": self.state.trigger(user),
+            "enterprise": None,
+            "is_enterprise_install": False,
+            **payload,
+        }
         if channel:
             whole["channel"] = {"id": channel, "name": self.state.channels[channel].name}
             whole["response_url"] = self._response_url(channel, user)
@@ -109,7 +141,8 @@ class Delivery:
     async def event(self, event: Json) -> Outcome:
         """Send an event; Slack tries again when it is not taken."""
         body = {
-            "token": "unused", "team_id": self.state.team, "api_app_id": self.state.app, "event": event, "type": "event_callback",
+            "token": "unused", "team_id": self.state.team,
+            "api_app_id": self.state.app, "event": event, "type": "event_callback",
             "event_id": f"Ev{self.state.ts().replace('.', '')}", "event_time": int(time.time()),
         }  # fmt: skip
         outcome = await self._send("events_api", body)
@@ -130,7 +163,9 @@ class Delivery:
     async def verify_url(self) -> bool:
         """Send the challenge that Slack sends when somebody enters the request address."""
         challenge = self.state.ts()
-        outcome = await self._send("events_api", {"type": "url_verification", "token": "unused", "challenge": challenge})
+        outcome = await self._send(
+            "events_api", {"type": "url_verification", "token": "unused", "challenge": challenge}
+        )
         return outcome.status == 200 and challenge in outcome.body  # noqa: PLR2004 - HTTP
 
     async def close(self) -> None:
@@ -145,7 +180,9 @@ class Delivery:
     async def _send(self, kind: str, payload: Json, *, retry: int = 0, reason: str = "") -> Outcome:
         if self.faults.late:
             await asyncio.sleep(self.faults.late)
-        outcomes = await asyncio.gather(*(self._send_once(kind, payload, retry, reason) for _ in range(self.faults.copies)))
+        outcomes = await asyncio.gather(
+            *(self._send_once(kind, payload, retry, reason) for _ in range(self.faults.copies))
+        )
         return outcomes[0]
 
     async def _send_once(self, kind: str, payload: Json, retry: int, reason: str) -> Outcome:
@@ -160,34 +197,61 @@ class Delivery:
         self.log.append({"status": outcome.status, "seconds": outcome.seconds})
         return outcome
 
-    async def _over_http(self, kind: str, payload: Json, retry: int, reason: str) -> tuple[int, str]:
+    async def _over_http(
+        self, kind: str, payload: Json, retry: int, reason: str
+    ) -> tuple[int, str]:
         body, content_type = _encoded(kind, payload)
         stamp = str(int(time.time()))
-        signature = hmac.new(self.secret.encode(), b"v0:" + stamp.encode() + b":" + body, sha256).hexdigest()
-        headers = {"Content-Type": content_type, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}"}
-        headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason} if retry else {}
+        signature = hmac.new(
+            self.secret.encode(), b"v0:" + stamp.encode() + b":" + body, sha256
+        ).hexdigest()
+        headers = {
+            "Content-Type": content_type,
+            "X-Slack-Request-Timestamp": stamp,
+            "X-Slack-Signature": f"v0={signature}",
+        }
+        headers |= (
+            {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason} if retry else {}
+        )
         async with self.session.post(self.request_url, data=body, headers=headers) as response:
             return response.status, await response.text()
 
-    async def _over_socket(self, kind: str, payload: Json, retry: int, reason: str) -> tuple[int, str]:
+    async def _over_socket(
+        self, kind: str, payload: Json, retry: int, reason: str
+    ) -> tuple[int, str]:
         answer = await self.sockets.deliver(kind, payload, retry=retry, reason=reason)
         return 200, json.dumps(answer) if answer else ""
 
     def _show_ack(self, outcome: Outcome, user: str, channel: str, command: str) -> None:
         if outcome.status != 200:  # noqa: PLR2004 - HTTP
             why = "operation_timeout" if outcome.status == 0 else "dispatch_failed"
-            self.state.whisper(channel, user, {"user": SLACKBOT, "text": f'{command} failed with the error "{why}"'})
+            self.state.whisper(
+                channel,
+                user,
+                {"user": SLACKBOT, "text": f'{command} failed with the error "{why}"'},
+            )
             return
         text, blocks = _said(outcome.body)
         if text or blocks:
-            self.state.whisper(channel, user, {"user": self.state.bot, "text": text, "blocks": blocks})
+            self.state.whisper(
+                channel, user, {"user": self.state.bot, "text": text, "blocks": blocks}
+            )
 
     def _trouble(self, user: str, channel: str) -> None:
-        self.state.tell({"type": "notice", "user": user, "channel": channel, "text": "This app did not respond. Try again."})
+        self.state.tell(
+            {
+                "type": "notice",
+                "user": user,
+                "channel": channel,
+                "text": "This app did not respond. Try again.",
+            }
+        )
 
 
 def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
-    """Write a payload as Slack does over HTTP: events as JSON, commands as a form, clicks as JSON in a form."""
+    """Write a payload as Slack does over HTTP: events as JSON, commands as a form,
+    clicks as JSON in a form.
+    """
     if kind == "events_api":
         return json.dumps(payload).encode(), "application/json"
     form = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
@@ -195,7 +259,9 @@ def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
 
 
 def escaped(text: str) -> str:
-    """Write what somebody typed so that it makes no markup (docs.slack.dev/messaging/formatting-message-text)."""
+    """Write what somebody typed so that it makes no markup
+    (docs.slack.dev/messaging/formatting-message-text).
+    """
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -46,17 +46,23 @@ def method(scope: str, required: str, optional: str, per_minute: int) -> Callabl
     """Describe a method; arguments are given as words."""
 
     def described(call: Call) -> Method:
-        return Method(scope, frozenset(required.split()), frozenset(optional.split()), per_minute, call)
+        return Method(
+            scope, frozenset(required.split()), frozenset(optional.split()), per_minute, call
+        )
 
     return described
 
 
 def check_arguments(found: Method, arguments: Json) -> None:
-    """Refuse missing and unknown arguments. Slack ignores unknown ones; we do not, because they are mistakes."""
-    missing = [name for name in sorted(found.required) if arguments.get(name) in (None, "")]  # values may be objects
+    """Refuse missing and unknown arguments. Slack ignores unknown ones; we do not,
+    because they are mistakes.
+    """
+    # values may be objects
+    missing = [name for name in sorted(found.required) if arguments.get(name) in (None, "")]
     if missing:
         raise Refused("invalid_arguments", f"missing required field: {missing[0]}")
-    unknown = sorted(set(arguments) - found.required - found.optional - {"token", "team_id"})  # the SDK adds these
+    # the SDK adds these
+    unknown = sorted(set(arguments) - found.required - found.optional - {"token", "team_id"})
     if unknown:
         raise Refused("invalid_arguments", f"unknown argument: {unknown[0]}")
 
@@ -90,7 +96,9 @@ def _content(arguments: Json) -> Json:
         raise Refused("msg_too_long")
     wrong = blocks.problems(found)
     if wrong:
-        raise Refused("msg_blocks_too_long" if "msg_blocks_too_long" in wrong else "invalid_blocks", *wrong)
+        raise Refused(
+            "msg_blocks_too_long" if "msg_blocks_too_long" in wrong else "invalid_blocks", *wrong
+        )
     content: Json = {"text": text, "blocks": found}
     if arguments.get("metadata"):
         content["metadata"] = parsed(arguments["metadata"])
@@ -110,13 +118,17 @@ async def post_message(state: State, arguments: Json) -> Answer:
         if state.find(channel, thread) is None:
             raise Refused("thread_not_found")
         content["thread_ts"] = thread
-    message = state.post(channel, {"user": state.bot, "bot_id": f"B{state.bot[1:]}", "app_id": state.app, **content})
+    message = state.post(
+        channel, {"user": state.bot, "bot_id": f"B{state.bot[1:]}", "app_id": state.app, **content}
+    )
     return {"channel": channel.id, "ts": message["ts"], "message": message}
 
 
 @method("chat:write", "channel ts", f"text blocks metadata {_LOOK}", 50)
 async def update(state: State, arguments: Json) -> Answer:
-    """chat.update: text without blocks removes the blocks (docs.slack.dev/reference/methods/chat.update)."""
+    """chat.update: text without blocks removes the blocks
+    (docs.slack.dev/reference/methods/chat.update).
+    """
     channel = _channel(state, arguments["channel"])
     message = state.find(channel, str(arguments["ts"]))
     if message is None:
@@ -130,7 +142,9 @@ async def update(state: State, arguments: Json) -> Answer:
 
 @method("", "channel message_ts", "", 600)
 async def get_permalink(state: State, arguments: Json) -> Answer:
-    """chat.getPermalink: the time stamp without its point (docs.slack.dev/reference/methods/chat.getPermalink)."""
+    """chat.getPermalink: the time stamp without its point
+    (docs.slack.dev/reference/methods/chat.getPermalink).
+    """
     channel, ts = _channel(state, arguments["channel"], member=False), str(arguments["message_ts"])
     if state.find(channel, ts) is None:
         raise Refused("message_not_found")
@@ -154,7 +168,8 @@ async def post_ephemeral(state: State, arguments: Json) -> Answer:
 async def auth_test(state: State, _arguments: Json) -> Answer:
     """auth.test."""
     return {
-        "url": "http://127.0.0.1/", "team": state.team_name, "user": state.users[state.bot].name, "team_id": state.team,
+        "url": "http://127.0.0.1/", "team": state.team_name,
+        "user": state.users[state.bot].name, "team_id": state.team,
         "user_id": state.bot, "bot_id": f"B{state.bot[1:]}",
     }  # fmt: skip
 
@@ -162,7 +177,14 @@ async def auth_test(state: State, _arguments: Json) -> Answer:
 @method("users:read", "bot", "team_id", 50)
 async def bots_info(state: State, arguments: Json) -> Answer:
     """bots.info."""
-    return {"bot": {"id": str(arguments["bot"]), "deleted": False, "name": state.users[state.bot].name, "app_id": state.app}}
+    return {
+        "bot": {
+            "id": str(arguments["bot"]),
+            "deleted": False,
+            "name": state.users[state.bot].name,
+            "app_id": state.app,
+        }
+    }
 
 
 @method("users:read", "user", "include_locale", 100)
@@ -173,8 +195,10 @@ async def users_info(state: State, arguments: Json) -> Answer:
         raise Refused("user_not_found")
     return {
         "user": {
-            "id": user.id, "team_id": state.team, "name": user.name, "real_name": user.name, "deleted": user.deleted, "is_bot": user.is_bot,
-            "is_restricted": user.is_guest, "is_ultra_restricted": False, "is_app_user": False, "tz": "Europe/Berlin",
+            "id": user.id, "team_id": state.team, "name": user.name,
+            "real_name": user.name, "deleted": user.deleted, "is_bot": user.is_bot,
+            "is_restricted": user.is_guest, "is_ultra_restricted": False,
+            "is_app_user": False, "tz": "Europe/Berlin",
             "profile": {"real_name": user.name, "display_name": user.name, "title": user.title},
         }
     }  # fmt: skip
@@ -196,15 +220,26 @@ async def conversations_open(state: State, arguments: Json) -> Answer:
     return {"channel": {"id": state.direct(str(arguments["users"])).id}}
 
 
-@method("channels:history", "channel", "cursor oldest latest limit inclusive include_all_metadata", 50)
+@method(
+    "channels:history", "channel", "cursor oldest latest limit inclusive include_all_metadata", 50
+)
 async def history(state: State, arguments: Json) -> Answer:
     """conversations.history: newest first, without replies."""
     channel = _channel(state, arguments["channel"])
-    found = [message for message in channel.messages if message.get("thread_ts", message["ts"]) == message["ts"]]
+    found = [
+        message
+        for message in channel.messages
+        if message.get("thread_ts", message["ts"]) == message["ts"]
+    ]
     return _page(list(reversed(found)), arguments)
 
 
-@method("channels:history", "channel ts", "cursor oldest latest limit inclusive include_all_metadata", 50)
+@method(
+    "channels:history",
+    "channel ts",
+    "cursor oldest latest limit inclusive include_all_metadata",
+    50,
+)
 async def replies(state: State, arguments: Json) -> Answer:
     """conversations.replies: the parent and its replies, oldest first."""
     channel = _channel(state, arguments["channel"])
@@ -215,7 +250,9 @@ async def replies(state: State, arguments: Json) -> Answer:
 
 
 def _page(found: list[Json], arguments: Json) -> Answer:
-    """Give one page (docs.slack.dev/apis/web-api/pagination): at most ``limit`` messages, and a cursor when there are more."""
+    """Give one page (docs.slack.dev/apis/web-api/pagination): at most ``limit`` messages, and a
+    cursor when there are more.
+    """
     oldest, latest = str(arguments.get("oldest") or "0"), str(arguments.get("latest") or "9")
     within = [message for message in found if oldest <= message["ts"] <= latest]
     cursor, limit = str(arguments.get("cursor") or "0"), str(arguments.get("limit") or PAGE)
@@ -226,7 +263,11 @@ def _page(found: list[Json], arguments: Json) -> Answer:
     end = int(cursor) + int(limit)
     more = end < len(within)
     shown = [_seen(message, arguments) for message in within[int(cursor) : end]]
-    return {"messages": shown, "has_more": more, "response_metadata": {"next_cursor": str(end) if more else ""}}
+    return {
+        "messages": shown,
+        "has_more": more,
+        "response_metadata": {"next_cursor": str(end) if more else ""},
+    }
 
 
 def _seen(message: Json, arguments: Json) -> Json:
@@ -239,11 +280,19 @@ def _view(arguments: Json, kind: str) -> Json:
     if not isinstance(view, dict) or view.get("type") != kind:
         raise Refused("invalid_arguments", f"view must be of type {kind}")
     wrong = blocks.problems(view.get("blocks"), "view")
-    has_input = any(block.get("type") == "input" for block in view.get("blocks", []) if isinstance(block, dict))
+    has_input = any(
+        block.get("type") == "input" for block in view.get("blocks", []) if isinstance(block, dict)
+    )
     if kind == "modal":
-        wrong += [f"{part} is too long" for part in ("title", "submit", "close") if len(blocks.text_of(view.get(part))) > 24]  # noqa: PLR2004
+        wrong += [
+            f"{part} is too long"
+            for part in ("title", "submit", "close")
+            if len(blocks.text_of(view.get(part))) > 24  # noqa: PLR2004
+        ]
         wrong += [] if view.get("title") else ["missing required field: title"]
-        wrong += ["submit is required with input blocks"] if has_input and not view.get("submit") else []
+        wrong += (
+            ["submit is required with input blocks"] if has_input and not view.get("submit") else []
+        )
     if len(view.get("private_metadata", "")) > 3000:  # noqa: PLR2004 - Slack's limit
         wrong.append("private_metadata is too long")
     if wrong:
@@ -263,7 +312,13 @@ async def views_open(state: State, arguments: Json) -> Answer:
     if time.monotonic() - trigger.at > TRIGGER_LIFE:
         raise Refused("expired_trigger_id")
     trigger.used = True
-    shown = {**view, "id": f"V{uuid.uuid4().hex[:10].upper()}", "hash": uuid.uuid4().hex, "team_id": state.team, "_user": trigger.user}
+    shown = {
+        **view,
+        "id": f"V{uuid.uuid4().hex[:10].upper()}",
+        "hash": uuid.uuid4().hex,
+        "team_id": state.team,
+        "_user": trigger.user,
+    }
     state.views[shown["id"]] = shown
     state.tell({"type": "view_opened", "user": trigger.user, "view": shown})
     return {"view": shown}
@@ -295,7 +350,12 @@ async def views_publish(state: State, arguments: Json) -> Answer:
 async def upload_url(state: State, arguments: Json) -> Answer:
     """files.getUploadURLExternal."""
     name = f"F{uuid.uuid4().hex[:10].upper()}"
-    state.files[name] = {"id": name, "name": arguments["filename"], "alt_txt": arguments.get("alt_txt", ""), "bytes": b""}
+    state.files[name] = {
+        "id": name,
+        "name": arguments["filename"],
+        "alt_txt": arguments.get("alt_txt", ""),
+        "bytes": b"",
+    }
     return {"upload_url": f"/upload/{name}", "file_id": name}
 
 
@@ -311,7 +371,11 @@ async def complete_upload(state: State, arguments: Json) -> Answer:
         shown.append({key: value for key, value in file.items() if key != "bytes"})
     if arguments.get("channel_id"):
         channel = _channel(state, arguments["channel_id"])
-        message: Json = {"user": state.bot, "text": str(arguments.get("initial_comment") or ""), "files": shown}
+        message: Json = {
+            "user": state.bot,
+            "text": str(arguments.get("initial_comment") or ""),
+            "files": shown,
+        }
         if arguments.get("thread_ts"):
             message["thread_ts"] = arguments["thread_ts"]
         state.post(channel, message)

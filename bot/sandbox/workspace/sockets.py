@@ -31,12 +31,16 @@ class Sockets:
     token: str
     """The app-level token (``xapp-…``)."""
     is_silent: bool = False
-    """A fault: the connections stay open, but nothing is heard from here any more, not even a pong."""
+    """A fault: the connections stay open, but nothing is heard from here
+    any more, not even a pong.
+    """
     opened: int = 0
     """How many connections there have been."""
     _tickets: set[str] = field(default_factory=set)
     _connections: list[web.WebSocketResponse] = field(default_factory=list)
-    _acks: dict[str, tuple[web.WebSocketResponse, asyncio.Future[Json]]] = field(default_factory=dict)
+    _acks: dict[str, tuple[web.WebSocketResponse, asyncio.Future[Json]]] = field(
+        default_factory=dict
+    )
     on_change: Callable[[], None] = lambda: None
     """Called when a connection comes or goes."""
     _turn: int = 0
@@ -49,18 +53,26 @@ class Sockets:
     def open(self, given: str, base: str) -> Json:
         """Answer ``apps.connections.open``: an address that is good for one connection."""
         if given != self.token:
-            return {"ok": False, "error": "not_allowed_token_type" if given.startswith("xoxb-") else "invalid_auth"}
+            return {
+                "ok": False,
+                "error": "not_allowed_token_type" if given.startswith("xoxb-") else "invalid_auth",
+            }
         if len(self._connections) >= MOST_CONNECTIONS:
             return {"ok": False, "error": "too_many_websockets"}
         ticket = secrets.token_urlsafe(16)
         self._tickets.add(ticket)
-        return {"ok": True, "url": f"{base.replace('http', 'ws', 1)}/link/?ticket={ticket}&app_id={self.app}"}
+        return {
+            "ok": True,
+            "url": f"{base.replace('http', 'ws', 1)}/link/?ticket={ticket}&app_id={self.app}",
+        }
 
     async def link(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection."""
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
-            return web.Response(status=408, text="This address was used before, or never given out.")
+            return web.Response(
+                status=408, text="This address was used before, or never given out."
+            )
         self._tickets.discard(ticket)
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
@@ -69,7 +81,9 @@ class Sockets:
         self.on_change()
         try:
             count = len(self._connections)
-            await socket.send_json({"type": "hello", "num_connections": count, "connection_info": {"app_id": self.app}})
+            await socket.send_json(
+                {"type": "hello", "num_connections": count, "connection_info": {"app_id": self.app}}
+            )
             async for message in socket:
                 await self._heard(socket, message)
         finally:
@@ -96,7 +110,8 @@ class Sockets:
                 waiting.set_result(answer)
 
     async def deliver(self, kind: str, payload: Json, *, retry: int = 0, reason: str = "") -> Json:
-        """Send an envelope through one of the connections and wait for its ack; gives the ack's payload.
+        """Send an envelope through one of the connections and wait for its ack;
+        gives the ack's payload.
 
         Raises ConnectionError when there is no connection, or it ends before.
         """
@@ -109,7 +124,8 @@ class Sockets:
         waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._acks[envelope] = (socket, waiting)
         whole = {
-            "envelope_id": envelope, "type": kind, "payload": payload, "accepts_response_payload": kind in RESPONDS,
+            "envelope_id": envelope, "type": kind, "payload": payload,
+            "accepts_response_payload": kind in RESPONDS,
             "retry_attempt": retry, "retry_reason": reason,
         }  # fmt: skip
         try:
@@ -122,7 +138,9 @@ class Sockets:
     async def disconnect(self, reason: str = "refresh_requested") -> None:
         """Ask the bot to connect anew, and close what there is, as Slack does every few hours."""
         for socket in list(self._connections):
-            await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}})
+            await socket.send_json(
+                {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
+            )
             await socket.close()
 
     async def close(self) -> None:

@@ -1,4 +1,6 @@
-"""What the workspace holds: people, channels, messages, views, files; and who is told when it changes."""
+"""What the workspace holds: people, channels, messages, views, files; and who
+is told when it changes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class User:
 
 @dataclass(slots=True)
 class Channel:
-    """A channel or a direct message; ``members`` may read it, the bot is one where it was invited."""
+    """A channel or a direct message; ``members`` may read it, the bot is
+    one where it was invited.
+    """
 
     id: str
     name: str
@@ -49,7 +53,9 @@ class Trigger:
 
 @dataclass(slots=True)
 class ResponseUrl:
-    """Lets the bot answer five times within half an hour (docs.slack.dev/interactivity/handling-user-interaction)."""
+    """Lets the bot answer five times within half an hour
+    (docs.slack.dev/interactivity/handling-user-interaction).
+    """
 
     channel: str
     user: str
@@ -116,7 +122,9 @@ class State:
         for channel in self.channels.values():
             if channel.is_im and user in channel.members:
                 return channel
-        channel = Channel(f"D{user[1:]}", self.users[self.bot].name, is_im=True, members={user, self.bot})
+        channel = Channel(
+            f"D{user[1:]}", self.users[self.bot].name, is_im=True, members={user, self.bot}
+        )
         self.channels[channel.id] = channel
         return channel
 
@@ -137,7 +145,14 @@ class State:
 
     def whisper(self, channel: str, user: str, message: Json) -> Json:
         """Show a message to one person."""
-        message = {"type": "message", "ts": self.ts(), "channel": channel, "to": user, "is_ephemeral": True, **message}
+        message = {
+            "type": "message",
+            "ts": self.ts(),
+            "channel": channel,
+            "to": user,
+            "is_ephemeral": True,
+            **message,
+        }
         self.ephemerals.append(message)
         self.tell({"type": "ephemeral", "channel": channel, "user": user, "message": message})
         return message

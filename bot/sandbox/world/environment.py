@@ -19,7 +19,9 @@ PATIENCE = aiohttp.ClientTimeout(total=10)
 
 
 class Environment:
-    """Staging or production. Deploying starts a version beside the old one and gives it its share of the traffic."""
+    """Staging or production. Deploying starts a version beside the old one and gives it
+    its share of the traffic.
+    """
 
     def __init__(self, name: str, folder: Path, session: aiohttp.ClientSession) -> None:
         self.name = name
@@ -33,7 +35,9 @@ class Environment:
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def deploy(self, commit: str, version: str, percent: int, source: Path) -> str:
-        """Give a commit its share of the traffic, starting it when it does not run yet; say what was done. Raises PlatformError."""
+        """Give a commit its share of the traffic, starting it when it does not run yet; say what
+        was done. Raises PlatformError.
+        """
         if not 0 < percent <= EVERYTHING:
             raise PlatformError(f"{percent} is no share of the traffic. Give 1 to 100.")
         async with self._turn:
@@ -50,7 +54,12 @@ class Environment:
     def slot_of(self, commit: str) -> str | None:
         """Find the slot in which a commit runs."""
         return next(
-            (name for name, found in self.slots.items() if found is not None and found.commit == commit and self._is_up(name)), None
+            (
+                name
+                for name, found in self.slots.items()
+                if found is not None and found.commit == commit and self._is_up(name)
+            ),
+            None,
         )
 
     def _is_up(self, slot: str) -> bool:
@@ -64,7 +73,9 @@ class Environment:
         if old is not None:
             await old.stop()
         folder = self._folder / f"{self.name}-{next(self._numbers)}"
-        self.slots[slot] = await Release.start(commit, version, source=source, folder=folder, session=self._session)
+        self.slots[slot] = await Release.start(
+            commit, version, source=source, folder=folder, session=self._session
+        )
         return slot
 
     def _share_out(self, weights: dict[str, int]) -> None:
@@ -85,7 +96,9 @@ class Environment:
         await release.stop()
 
     def choose(self) -> Release | None:
-        """Choose who answers the next request: weighted round robin, exact over every hundred requests."""
+        """Choose who answers the next request: weighted round robin, exact
+        over every hundred requests.
+        """
         up = [name for name in SLOTS if self.slots[name] is not None and self.weights[name]]
         if not up:
             return None
@@ -95,15 +108,22 @@ class Environment:
         self._owed[chosen] -= sum(self.weights[name] for name in up)
         return self.slots[chosen]
 
-    async def forward(self, request: web.Request, release: Release | None, path: str) -> web.Response:
+    async def forward(
+        self, request: web.Request, release: Release | None, path: str
+    ) -> web.Response:
         """Pass a request on to a version, and its answer back."""
         if release is None:
             return web.Response(status=503, text="nothing runs here\n")
         release.in_flight += 1
         try:
             url, body = f"{release.url}/{path}", await request.read()
-            async with self._session.request(request.method, url, params=request.query, data=body or None, timeout=PATIENCE) as answer:
-                headers = {"Content-Type": answer.headers.get("Content-Type", "text/plain"), "X-Version": release.version}
+            async with self._session.request(
+                request.method, url, params=request.query, data=body or None, timeout=PATIENCE
+            ) as answer:
+                headers = {
+                    "Content-Type": answer.headers.get("Content-Type", "text/plain"),
+                    "X-Version": release.version,
+                }
                 return web.Response(status=answer.status, body=await answer.read(), headers=headers)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return web.Response(status=502, text="the service did not answer\n")
@@ -115,4 +135,6 @@ class Environment:
         async with self._turn:
             running = [release for release in self.slots.values() if release is not None]
             self.slots = dict.fromkeys(SLOTS)
-            await asyncio.gather(*(release.stop() for release in running), *self._retiring, return_exceptions=True)
+            await asyncio.gather(
+                *(release.stop() for release in running), *self._retiring, return_exceptions=True
+            )

@@ -30,7 +30,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit: its author, its subject, what it adds and what it edits; the tag if it was released."""
+    """A commit: its author, its subject, what it adds and what it edits;
+    the tag if it was released.
+    """
 
     author: str
     subject: str
@@ -72,36 +74,75 @@ GREETING = '"shop": "storefront"'
 
 HISTORY = (
     Commit("ana", "Open the shop: home page, products, checkout", adds=FIRST),
-    Commit("cy", "Say what the repository is for", edits=(Edit("README.md", "A small shop.", "A small shop for furniture."),)),
     Commit(
-        "di", "Answer politely when something goes wrong", tag="v1.0.0",
+        "cy",
+        "Say what the repository is for",
+        edits=(Edit("README.md", "A small shop.", "A small shop for furniture."),),
+    ),
+    Commit(
+        "di",
+        "Answer politely when something goes wrong",
+        tag="v1.0.0",
         edits=(Edit("app.py", SORRY, '"something went wrong, please try again"'),),
     ),
-    Commit("cy", "Sell mirrors under their new name", edits=(Edit("products.py", '"mirror")', '"looking glass")'),)),
-    Commit("ana", "Show on the product page that a product is in stock", edits=(Edit("products.py", PAGE, STOCKED),)),
     Commit(
-        "ana", "Test the names of products", tag="v1.1.0",
+        "cy",
+        "Sell mirrors under their new name",
+        edits=(Edit("products.py", '"mirror")', '"looking glass")'),),
+    ),
+    Commit(
+        "ana",
+        ("Show on the product page that a product is in stock"),
+        edits=(Edit("products.py", PAGE, STOCKED),),
+    ),
+    Commit(
+        "ana",
+        "Test the names of products",
+        tag="v1.1.0",
         edits=(Edit("test_app.py", END_OF_TESTS, END_OF_TESTS + TEST_OF_STOCK),),
     ),
-    Commit("cy", "Compute recommendations from all past orders", adds={"recommendations.py": "recommendations.py"}),
     Commit(
-        "cy", "Recommend a related product to signed-in customers",
-        edits=(Edit("products.py", STOCKED, RECOMMENDING), Edit("products.py", DOC, f"{DOC}\nimport recommendations\n")),
+        "cy",
+        ("Compute recommendations from all past orders"),
+        adds={"recommendations.py": "recommendations.py"},
     ),
     Commit(
-        "di", "Describe recommendations for the support team",
-        edits=(Edit("README.md", "furniture.", "furniture. Signed-in customers see what others bought as well."),),
+        "cy",
+        "Recommend a related product to signed-in customers",
+        edits=(
+            Edit("products.py", STOCKED, RECOMMENDING),
+            Edit("products.py", DOC, f"{DOC}\nimport recommendations\n"),
+        ),
     ),
     Commit(
-        "cy", "Test that a customer sees what others bought",
+        "di",
+        "Describe recommendations for the support team",
+        edits=(
+            Edit(
+                "README.md",
+                "furniture.",
+                ("furniture. Signed-in customers see what others bought as well."),
+            ),
+        ),
+    ),
+    Commit(
+        "cy",
+        "Test that a customer sees what others bought",
         edits=(Edit("test_app.py", TEST_OF_STOCK, TEST_OF_STOCK + TEST_OF_RECOMMENDATIONS),),
     ),
-    Commit("ana", "Show how many are left of each recommended product", edits=(Edit("products.py", REPLENISHED, COUNTING),)),
     Commit(
-        "ana", "Greet with the version on the home page", tag="v1.2.0",
+        "ana",
+        ("Show how many are left of each recommended product"),
+        edits=(Edit("products.py", REPLENISHED, COUNTING),),
+    ),
+    Commit(
+        "ana",
+        "Greet with the version on the home page",
+        tag="v1.2.0",
         edits=(Edit("app.py", GREETING, GREETING + ', "greeting": f"Welcome to {VERSION}"'),),
     ),
-)  # fmt: skip
-"""v1.0.0 and v1.1.0 are good. v1.2.0 recommends products that are not sold any more (the lookup fails) and asks the warehouse bit by bit
-(it is slow), for signed-in customers only: neither its tests nor its smoke test nor the anonymous traffic of staging notice.
+)
+"""v1.0.0 and v1.1.0 are good. v1.2.0 recommends products that are not sold any more (the lookup
+fails) and asks the warehouse bit by bit (it is slow), for signed-in customers only: neither its
+tests nor its smoke test nor the anonymous traffic of staging notice.
 """

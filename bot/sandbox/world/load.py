@@ -1,4 +1,6 @@
-"""Customers: an open loop of requests that comes at its own pace, whether the service answers or not."""
+"""Customers: an open loop of requests that comes at its own pace, whether
+the service answers or not.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ PATIENCE = aiohttp.ClientTimeout(total=5)
 
 
 class Load:
-    """Customers of one environment. ``signed_in`` is the share of them that the service knows by name."""
+    """Customers of one environment. ``signed_in`` is the share of them that
+    the service knows by name.
+    """
 
     def __init__(self, url: str, *, per_second: float, signed_in: float) -> None:
         self._url = url
@@ -27,7 +31,9 @@ class Load:
 
     async def start(self) -> None:
         """Let the customers come."""
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=PATIENCE)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), timeout=PATIENCE
+        )
         self._coming = asyncio.create_task(self._come(self._session), name="load")
 
     async def close(self) -> None:
@@ -53,7 +59,13 @@ class Load:
     async def _visit(self, session: aiohttp.ClientSession) -> None:
         """Do what a customer does: look at the home page, at a product, or buy it."""
         what, number = random.random(), random.randrange(PRODUCTS)  # noqa: S311 - customers, not secrets
-        method, path = ("GET", "") if what < 0.2 else ("GET", f"product/{number}") if what < 0.8 else ("POST", f"checkout/{number}")  # noqa: PLR2004 - shares
+        method, path = (
+            ("GET", "")
+            if what < 0.2  # noqa: PLR2004 - shares
+            else ("GET", f"product/{number}")
+            if what < 0.8  # noqa: PLR2004 - shares
+            else ("POST", f"checkout/{number}")
+        )
         params = {"customer": "ana"} if random.random() < self._signed_in else {}  # noqa: S311 - customers, not secrets
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             async with session.request(method, f"{self._url}/{path}", params=params) as response:

@@ -1,4 +1,6 @@
-"""The platform that the storefront's pipeline deploys to: staging and production on 127.0.0.1, with a small HTTP interface."""
+"""The platform that the storefront's pipeline deploys to: staging and production on 127.0.0.1,
+with a small HTTP interface.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ ENVIRONMENTS = ("staging", "production")
 class Platform:
     """Two environments behind one port.
 
-    Deploy with ``POST /{environment}/deploy``; customers come to ``/{environment}/site/``; one version alone answers at
-    ``/{environment}/release/{commit}/``; metrics stand at ``/{environment}/metrics/{slot}``, also before anything runs.
+    Deploy with ``POST /{environment}/deploy``; customers come to ``/{environment}/site/``; one
+    version alone answers at ``/{environment}/release/{commit}/``; metrics stand at
+    ``/{environment}/metrics/{slot}``, also before anything runs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +37,9 @@ class Platform:
     async def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        self.environments = {name: Environment(name, self._folder, self._session) for name in ENVIRONMENTS}
+        self.environments = {
+            name: Environment(name, self._folder, self._session) for name in ENVIRONMENTS
+        }
         application = web.Application()
         application.add_routes(
             [
@@ -70,11 +75,18 @@ class Platform:
 
     async def _deploy(self, request: web.Request) -> web.Response:
         environment = self._environment(request)
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {self.token}".encode()):
+        if not hmac.compare_digest(
+            request.headers.get("Authorization", "").encode(), f"Bearer {self.token}".encode()
+        ):
             raise web.HTTPForbidden(text="Deployments need the platform's token.\n")
         wanted = await request.json()
         try:
-            done = await environment.deploy(str(wanted["commit"]), str(wanted["version"]), int(wanted["percent"]), Path(wanted["source"]))
+            done = await environment.deploy(
+                str(wanted["commit"]),
+                str(wanted["version"]),
+                int(wanted["percent"]),
+                Path(wanted["source"]),
+            )
         except PlatformError as error:
             raise web.HTTPConflict(text=f"{error}\n") from error
         return web.Response(text=f"{done}\n")
@@ -86,8 +98,12 @@ class Platform:
     async def _release(self, request: web.Request) -> web.Response:
         environment = self._environment(request)
         slot = environment.slot_of(request.match_info["commit"])
-        return await environment.forward(request, environment.slots[slot] if slot else None, request.match_info["path"])
+        return await environment.forward(
+            request, environment.slots[slot] if slot else None, request.match_info["path"]
+        )
 
     async def _metrics(self, request: web.Request) -> web.Response:
         environment = self._environment(request)
-        return await environment.forward(request, environment.slots.get(request.match_info["slot"]), "metrics")
+        return await environment.forward(
+            request, environment.slots.get(request.match_info["slot"]), "metrics"
+        )

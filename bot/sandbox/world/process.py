@@ -16,12 +16,20 @@ GRACE = 5.0
 
 
 async def start_process(
-    arguments: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None, log: IO[bytes] | int
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: IO[bytes] | int,
 ) -> asyncio.subprocess.Process:
-    """Start a Python program that cannot outlive this process. Its standard output goes to ``log`` too."""
+    """Start a Python program that cannot outlive this process. Its standard
+    output goes to ``log`` too.
+    """
     return await asyncio.create_subprocess_exec(
-        sys.executable, str(LEASH), *arguments, cwd=folder, env=dict(environment if environment is not None else os.environ),
-        stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log if log != asyncio.subprocess.PIPE else asyncio.subprocess.STDOUT,
+        sys.executable, str(LEASH), *arguments, cwd=folder,
+        env=dict(environment if environment is not None else os.environ),
+        stdin=asyncio.subprocess.PIPE, stdout=log,
+        stderr=log if log != asyncio.subprocess.PIPE else asyncio.subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
 

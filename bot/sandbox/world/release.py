@@ -1,4 +1,6 @@
-"""One version of the service as it runs: its own copy of the files, its own process, its own port."""
+"""One version of the service as it runs: its own copy of the files, its
+own process, its own port.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,28 @@ class Release:
     _reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, commit: str, version: str, *, source: Path, folder: Path, session: aiohttp.ClientSession) -> Release:
-        """Copy the files, start the process, and wait until it says that it is well. Raises PlatformError."""
+    async def start(
+        cls,
+        commit: str,
+        version: str,
+        *,
+        source: Path,
+        folder: Path,
+        session: aiohttp.ClientSession,
+    ) -> Release:
+        """Copy the files, start the process, and wait until it says that it is
+        well. Raises PlatformError.
+        """
         await asyncio.to_thread(_copy, source, folder)
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "COMMIT": commit, "VERSION": version, "PYTHONDONTWRITEBYTECODE": "1"}
-        process = await start_process(["app.py"], folder=folder, environment=environment, log=asyncio.subprocess.PIPE)
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "COMMIT": commit,
+            "VERSION": version,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        process = await start_process(
+            ["app.py"], folder=folder, environment=environment, log=asyncio.subprocess.PIPE
+        )
         release = cls(commit, version, folder, process)
         try:
             async with asyncio.timeout(PATIENCE):
@@ -50,7 +69,9 @@ class Release:
                 await release._wait_until_well(session)
         except (TimeoutError, PlatformError) as error:
             await release.stop()
-            raise PlatformError(f"{version} did not start: {error or 'it took too long'}") from error
+            raise PlatformError(
+                f"{version} did not start: {error or 'it took too long'}"
+            ) from error
         except asyncio.CancelledError:
             await release.stop()
             raise
@@ -66,7 +87,9 @@ class Release:
                 self.url = f"http://127.0.0.1:{int(found[1])}"
                 self._reading = asyncio.create_task(_drop(output), name=f"output of {self.version}")
                 return
-        raise PlatformError(b"".join(self._tail).decode(errors="replace").strip() or "it ended at once")
+        raise PlatformError(
+            b"".join(self._tail).decode(errors="replace").strip() or "it ended at once"
+        )
 
     async def _wait_until_well(self, session: aiohttp.ClientSession) -> None:
         while True:

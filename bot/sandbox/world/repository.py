@@ -25,7 +25,14 @@ async def make_repository(folder: Path) -> dict[str, str]:
     for number, commit in enumerate(HISTORY):
         await asyncio.to_thread(_write, folder, commit)
         await _git(folder, "add", "--all")
-        await _git(folder, "commit", "--quiet", "--message", commit.subject, who=_signed(commit.author, began + number * BETWEEN))
+        await _git(
+            folder,
+            "commit",
+            "--quiet",
+            "--message",
+            commit.subject,
+            who=_signed(commit.author, began + number * BETWEEN),
+        )
         if commit.tag:
             await _git(folder, "tag", commit.tag)
             commits[commit.tag] = await _git(folder, "rev-parse", "HEAD")
@@ -41,7 +48,11 @@ def _write(folder: Path, commit: Commit) -> None:
         file = folder / edit.path
         before = file.read_text()
         if before.count(edit.old) != 1:
-            raise IntegrationError(f"{commit.subject}: {edit.path} does not have the text once: {edit.old}", vendor="sandbox", retry=False)
+            raise IntegrationError(
+                f"{commit.subject}: {edit.path} does not have the text once: {edit.old}",
+                vendor="sandbox",
+                retry=False,
+            )
         file.write_text(before.replace(edit.old, edit.new))
 
 
@@ -53,18 +64,31 @@ def text_of(source: str) -> str:
 def _signed(author: str, at: datetime) -> Mapping[str, str]:
     who: dict[str, str] = {}
     for role in ("AUTHOR", "COMMITTER"):
-        who |= {f"GIT_{role}_NAME": author, f"GIT_{role}_EMAIL": f"{author}@example.com", f"GIT_{role}_DATE": at.isoformat()}
+        who |= {
+            f"GIT_{role}_NAME": author,
+            f"GIT_{role}_EMAIL": f"{author}@example.com",
+            f"GIT_{role}_DATE": at.isoformat(),
+        }
     return who
 
 
 async def _git(folder: Path, *arguments: str, who: Mapping[str, str] | None = None) -> str:
     """Run git without anybody's own configuration (hooks, signing)."""
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", **(who or {})}
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **(who or {}),
+    }
     process = await asyncio.create_subprocess_exec(
         "git", *arguments, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()
     if process.returncode != 0:
-        raise IntegrationError(f"git {arguments[0]}: {output.decode(errors='replace').strip()}", vendor="sandbox", retry=False)
+        raise IntegrationError(
+            f"git {arguments[0]}: {output.decode(errors='replace').strip()}",
+            vendor="sandbox",
+            retry=False,
+        )
     return output.decode().strip()

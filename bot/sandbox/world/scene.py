@@ -20,7 +20,9 @@ SIGNED_IN = {"staging": 0.0, "production": 0.95}
 
 
 class World:
-    """Start it, ``bootstrap`` what is live, and point the bot at ``repository``, ``stage_environment`` and ``metrics_of``."""
+    """Start it, ``bootstrap`` what is live, and point the bot at ``repository``,
+    ``stage_environment`` and ``metrics_of``.
+    """
 
     def __init__(self, folder: Path, *, customers: Mapping[str, float] | None = None) -> None:
         self.repository = folder / "storefront"
@@ -34,7 +36,11 @@ class World:
     @property
     def stage_environment(self) -> dict[str, str]:
         """What a stage of the pipeline needs to know."""
-        return {"PYTHON": sys.executable, "PLATFORM_URL": self.platform.url, "PLATFORM_TOKEN": self.platform.token}
+        return {
+            "PYTHON": sys.executable,
+            "PLATFORM_URL": self.platform.url,
+            "PLATFORM_TOKEN": self.platform.token,
+        }
 
     async def start(self) -> None:
         """Make the repository and open the platform."""
@@ -42,23 +48,38 @@ class World:
         await self.platform.start()
 
     async def bootstrap(self, live: Mapping[str, str]) -> None:
-        """Bring versions up by environment, as if they had been there for long, and let the customers come."""
-        await asyncio.gather(*(self._bring_up(environment, version) for environment, version in live.items()))
+        """Bring versions up by environment, as if they had been there for long,
+        and let the customers come.
+        """
+        await asyncio.gather(
+            *(self._bring_up(environment, version) for environment, version in live.items())
+        )
         for environment, per_second in self._customers.items():
-            load = Load(f"{self.platform.url}/{environment}/site", per_second=per_second, signed_in=SIGNED_IN[environment])
+            load = Load(
+                f"{self.platform.url}/{environment}/site",
+                per_second=per_second,
+                signed_in=SIGNED_IN[environment],
+            )
             self._loads.append(load)
             await load.start()
 
     async def _bring_up(self, environment: str, version: str) -> None:
         source = await self.files_of(version)
-        await self.platform.environments[environment].deploy(self.commits[version], version, 100, source)
+        await self.platform.environments[environment].deploy(
+            self.commits[version], version, 100, source
+        )
 
     async def files_of(self, version: str) -> Path:
         """Give a folder with the files of a version."""
         folder = self._folder / "sources" / version
         if not await asyncio.to_thread(folder.exists):
             process = await asyncio.create_subprocess_exec(
-                "git", "archive", "--format=zip", version, cwd=self.repository, stdout=asyncio.subprocess.PIPE
+                "git",
+                "archive",
+                "--format=zip",
+                version,
+                cwd=self.repository,
+                stdout=asyncio.subprocess.PIPE,
             )
             archive, _ = await process.communicate()
             await asyncio.to_thread(_unpack, archive, folder)

@@ -8,6 +8,11 @@ from sqlmodel import SQLModel
 import bot.storage.tables  # noqa: F401 - fills SQLModel.metadata
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True, transaction_per_migration=False)
+context.configure(
+    connection=connection,
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+    transaction_per_migration=False,
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -54,7 +54,9 @@ class DeploymentRow(SQLModel, table=True):
 
 
 class PlaceRow(SQLModel, table=True):
-    """A service in an environment: the number of its newest permit, and why it is not known what runs there."""
+    """A service in an environment: the number of its newest permit, and why it is
+    not known what runs there.
+    """
 
     __tablename__ = "place"
     service: str = Field(primary_key=True)
@@ -154,7 +156,9 @@ class PageRow(SQLModel, table=True):
 
 
 class LockRow(SQLModel, table=True):
-    """A lock; ``service`` is empty for all. One person's and one rollback's do not hide each other."""
+    """A lock; ``service`` is empty for all. One person's and one
+    rollback's do not hide each other.
+    """
 
     __tablename__ = "lock"
     service: str = Field(primary_key=True)
@@ -178,7 +182,9 @@ class QuarantineRow(SQLModel, table=True):
 
 
 class LiveRow(SQLModel, table=True):
-    """What is live in an environment; ``declared`` is the number of the declaration by which it is known, where it is one."""
+    """What is live in an environment; ``declared`` is the number of the declaration by which it
+    is known, where it is one.
+    """
 
     __tablename__ = "live"
     service: str = Field(primary_key=True)
@@ -194,7 +200,9 @@ class LiveRow(SQLModel, table=True):
 
 
 class DeclaredRow(SQLModel, table=True):
-    """That somebody declared a version live: an operator who adopted it, or a person who said so."""
+    """That somebody declared a version live: an operator who adopted it,
+    or a person who said so.
+    """
 
     __tablename__ = "declared"
     __table_args__ = (Index("declared_place", "service", "environment", "n"),)
@@ -232,7 +240,9 @@ class LeftRow(SQLModel, table=True):
 
 
 class VerifiedRow(SQLModel, table=True):
-    """A commit that was verified good in an environment, or accepted there without that (``accepted`` says how)."""
+    """A commit that was verified good in an environment, or accepted there without that
+    (``accepted`` says how).
+    """
 
     __tablename__ = "verified"
     __table_args__ = (Index("verified_order", "service", "environment", "ended_at"),)
@@ -249,7 +259,9 @@ class VerifiedRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """One link of the audit chain, as ``domain.audit.Link`` says; every column is in the hash. A trigger refuses to change or delete it."""
+    """One link of the audit chain, as ``domain.audit.Link`` says; every column is in the hash. A
+    trigger refuses to change or delete it.
+    """
 
     __tablename__ = "audit"
     n: int = Field(primary_key=True)

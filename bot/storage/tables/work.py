@@ -1,4 +1,6 @@
-"""What is to be done, and what whoever does it has to remember: messages, commands, runs, and the embedded providers' memories."""
+"""What is to be done, and what whoever does it has to remember: messages, commands, runs, and the
+embedded providers' memories.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OutboxRow(SQLModel, table=True):
-    """A message: ``state`` is waiting, sent, asked (and not ended), overtaken or parked; ``lane`` is what it must stay in order with."""
+    """A message: ``state`` is waiting, sent, asked (and not ended), overtaken or parked; ``lane``
+    is what it must stay in order with.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (Index("outbox_waiting", "state", "lane", "n"),)
@@ -49,7 +53,9 @@ class InboxRow(SQLModel, table=True):
     starts: int = 0
     """How many starts of the bot it was left over at."""
     begun: int = 0
-    """How often it was carried out with nothing beside it, and the process did not come back from it."""
+    """How often it was carried out with nothing beside it, and the process
+    did not come back from it.
+    """
 
 
 class TakenRow(SQLModel, table=True):
@@ -62,7 +68,9 @@ class TakenRow(SQLModel, table=True):
 
 
 class RunbookRow(SQLModel, table=True):
-    """A runbook's run. Parked, it is this row and nothing else. ``state`` is waiting, done or blocked."""
+    """A runbook's run. Parked, it is this row and nothing else. ``state`` is
+    waiting, done or blocked.
+    """
 
     __tablename__ = "runbook"
     __table_args__ = (Index("runbook_due", "state", "wake_at"),)
@@ -93,7 +101,10 @@ class LocalRunRow(SQLModel, table=True):
     """A run of the embedded CI."""
 
     __tablename__ = "local_run"
-    __table_args__ = (UniqueConstraint("service", "correlation"), Index("local_run_state", "service", "final"))
+    __table_args__ = (
+        UniqueConstraint("service", "correlation"),
+        Index("local_run_state", "service", "final"),
+    )
     id: str = Field(primary_key=True)
     service: str
     correlation: str

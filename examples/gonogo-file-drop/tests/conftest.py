@@ -1,4 +1,6 @@
-"""The laboratory: a repository, a shared folder, and a runner on the other side of it that plays what each commit is made for."""
+"""The laboratory: a repository, a shared folder, and a runner on the other side of it that plays
+what each commit is made for.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,17 @@ class Runner:
         for index, stage in enumerate(stages):
             stage.update(state="running", started_at=now())
             write(self.drop / "answers" / f"{run}.json", answer)
-            stage.update(state=await self.end_of(run, fails=index == failing, held=held and index == 2), finished_at=now())
+            stage.update(
+                state=await self.end_of(run, fails=index == failing, held=held and index == 2),
+                finished_at=now(),
+            )
             if stage["state"] != "succeeded":
                 break
         for skipped in stages[index + 1 :]:
             skipped["state"] = "skipped"
-        answer.update(state=stage["state"], finished_at=now(), sentence=f"{stage['name']} {stage['state']}")
+        answer.update(
+            state=stage["state"], finished_at=now(), sentence=f"{stage['name']} {stage['state']}"
+        )
         write(self.drop / "answers" / f"{run}.json", answer)
 
     async def end_of(self, run: str, *, fails: bool, held: bool) -> str:
@@ -92,9 +99,13 @@ class FileDropLab:
     def git(self, *arguments: str, inside: bool = True) -> str:
         where = ("-C", str(self.repository)) if inside else ()
         who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")
-        return subprocess.run(["git", *where, *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *where, *who, *arguments], check=True, capture_output=True, text=True
+        ).stdout.strip()
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
+    def commit(
+        self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true"
+    ) -> str:
         (self.repository / "CHANGES").write_text(subject)
         self.git("add", "CHANGES")
         self.git("commit", "--quiet", "--message", subject)
@@ -102,7 +113,10 @@ class FileDropLab:
         self.runner.plans[commit] = (failing, held)
         if tests:
             passed = tests == "true"
-            said = {"state": "green" if passed else "red", "sentence": "12 tests passed" if passed else "1 of 12 tests failed"}
+            said = {
+                "state": "green" if passed else "red",
+                "sentence": "12 tests passed" if passed else "1 of 12 tests failed",
+            }
             write(self.drop / "tests" / f"{commit}.json", said)
         return commit
 

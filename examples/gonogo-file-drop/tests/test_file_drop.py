@@ -29,7 +29,8 @@ async def test_the_runner_finds_everything_that_was_asked(lab: FileDropLab) -> N
     run = await lab.ci.start(deploy(commit))
     request = lab.drop / "requests" / f"{run.id}.json"
     assert json.loads(request.read_text()) == {
-        "correlation": "shop-1:canary-5", "commit": commit, "environment": "production", "action": "deploy",
+        "correlation": "shop-1:canary-5", "commit": commit,
+        "environment": "production", "action": "deploy",
         "inputs": {"percent": "5"}, "asked_by": "ana",
     }  # fmt: skip
     assert request.stat().st_mode & 0o444 == 0o444
@@ -54,7 +55,11 @@ async def test_only_the_name_of_a_run_leads_to_a_file(lab: FileDropLab, run: str
 
 async def test_a_folder_that_is_away_is_no_certain_answer(lab: FileDropLab) -> None:
     shutil.rmtree(lab.drop)
-    for question in (lab.ci.find("shop-1:canary-5"), lab.ci.start(deploy("1" * 40)), lab.ci.quality("0" * 40)):
+    for question in (
+        lab.ci.find("shop-1:canary-5"),
+        lab.ci.start(deploy("1" * 40)),
+        lab.ci.quality("0" * 40),
+    ):
         with pytest.raises(IntegrationError) as refused:
             await question
         assert refused.value.retry

@@ -1,4 +1,6 @@
-"""The laboratory of the Buildbot provider: a real Buildbot, a real repository, and between us and the master a line that can be broken."""
+"""The laboratory of the Buildbot provider: a real Buildbot, a real repository, and between us and
+the master a line that can be broken.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ from bot.ports.time import Clock
 from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.kind import PASSWORD, USER, WEBHOOK_SECRET, build
 from bot.providers.ci.buildbot.provider import BuildbotCI
-from bot.providers.rest import Budget, Hosts
-from bot.providers.workbench import Workbench
+from bot.providers.context import ProviderContext
+from bot.providers.rest import Budget, RateLimits
 from tests.providers.ci import buildbot_server
 from tests.providers.ci.buildbot_fake import FakeMaster
 from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 STAGES = ("build", "migrate", "release")
-QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.02)
+QUICK = Budget(timeout=3.0, tries=2, longest_wait=5.0, first_pause=0.02)
 """For a real server on a machine that others use too."""
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive"}
 
@@ -57,7 +59,9 @@ class Line:
     async def open(self) -> AsyncIterator[str]:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._pass)
-        async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as self._session:
+        async with aiohttp.ClientSession(
+            auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        ) as self._session:
             server = TestServer(app, shutdown_timeout=0.1)
             await server.start_server()
             try:
@@ -74,17 +78,31 @@ class Line:
         if fault.isdigit():
             return web.json_response({"error": f"a fault of {fault}"}, status=int(fault))
         assert self._session is not None
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() not in _HOP_BY_HOP
+        }
         async with self._session.request(
-            request.method, f"{self.to}{request.raw_path}", data=await request.read(), headers=headers, allow_redirects=False
+            request.method,
+            f"{self.to}{request.raw_path}",
+            data=await request.read(),
+            headers=headers,
+            allow_redirects=False,
         ) as answer:
             if request.path.startswith("/sse/"):
                 return await self._stream(request, answer)
             body = await answer.read()
         if fault == "lost" and request.transport is not None:
             request.transport.abort()
-        kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP]
-        response = web.Response(status=answer.status, body=body[: len(body) // 2] if fault == "truncated" else body)
+        kept = [
+            (name, value)
+            for name, value in answer.headers.items()
+            if name.lower() not in _HOP_BY_HOP
+        ]
+        response = web.Response(
+            status=answer.status, body=body[: len(body) // 2] if fault == "truncated" else body
+        )
         for name, value in kept:
             if name.lower() == "content-type":
                 response.headers[name] = value
@@ -92,8 +110,12 @@ class Line:
                 response.headers.add(name, value)
         return response
 
-    async def _stream(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, headers={"Content-Type": "text/event-stream"})
+    async def _stream(
+        self, request: web.Request, answer: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(
+            status=answer.status, headers={"Content-Type": "text/event-stream"}
+        )
         await response.prepare(request)
         self.streams += 1
         over = asyncio.create_task(self._over.wait())
@@ -114,7 +136,11 @@ class Line:
     def _fault(self, request: web.Request) -> str:
         """Give what happens to this request. The stream of events is spared unless it is meant."""
         asked = f"{request.method} {request.path_qs}"
-        meant = [each for each in self.breaks if each.times > 0 and each.path in asked and (each.path or "/sse/" not in asked)]
+        meant = [
+            each
+            for each in self.breaks
+            if each.times > 0 and each.path in asked and (each.path or "/sse/" not in asked)
+        ]
         found = meant[0] if meant else None
         if found is None:
             return ""
@@ -154,7 +180,9 @@ class BuildbotLab(Generic[M]):
 
     name = "shop"
 
-    def __init__(self, server: M, line: Line, url: str, folder: Path, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, server: M, line: Line, url: str, folder: Path, session: aiohttp.ClientSession
+    ) -> None:
         self.server = server
         self.line = line
         self.url = url
@@ -179,42 +207,58 @@ class BuildbotLab(Generic[M]):
         clock: Clock | None = None,
         settles: timedelta = timedelta(seconds=5),
     ) -> BuildbotCI:
-        """Make a provider on the same stored runs, as a restart does. An option of None is left out."""
+        """Make a provider on the same stored runs, as a restart does. An
+        option of None is left out.
+        """
         from tests.providers.ci.conftest import WallClock
 
         usual = {
             "url": self.url, "builder": f"deploy-{self.name}", "scheduler": f"deploy-{self.name}",
             "repository": str(self.repository), "tests": f"test-{self.name}",
         }  # fmt: skip
-        known = {USER: buildbot_server.USER, PASSWORD: buildbot_server.PASSWORD, WEBHOOK_SECRET: buildbot_server.WEBHOOK_SECRET}
-        bench = Workbench(
+        known = {
+            USER: buildbot_server.USER,
+            PASSWORD: buildbot_server.PASSWORD,
+            WEBHOOK_SECRET: buildbot_server.WEBHOOK_SECRET,
+        }
+        context = ProviderContext(
             service=self.name,
-            options={name: value for name, value in {**usual, **(options or {})}.items() if value is not None},
+            options={
+                name: value
+                for name, value in {**usual, **(options or {})}.items()
+                if value is not None
+            },
             secret=lambda name: {**known, **(secrets or {})}.get(name, ""),
             session=self.session,
-            hosts=Hosts(),
+            rate_limits=RateLimits(),
             clock=clock or WallClock(),
             runs=MemoryRuns(),
             starts=self.starts,
             work=self.folder / "work",
             wake=self.woken.append,
         )
-        return build(bench, budget=QUICK, settles=settles, pause=0.05)
+        return build(context, budget=QUICK, settles=settles, pause=0.05)
 
     def git(self, *arguments: str) -> str:
         who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")
         command = ["git", "-C", str(self.repository), *who, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
-        """Commit a deploy.sh; whoever pushes it has its tests run, as the poller of our master.cfg would."""
+    def commit(
+        self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true"
+    ) -> str:
+        """Commit a deploy.sh; whoever pushes it has its tests run, as the poller
+        of our master.cfg would.
+        """
         bodies = dict.fromkeys((*STAGES, "smoke"), "true")
         bodies["release"] = "exec sleep 60" if held else "true"
         if failing >= 0:
             bodies[STAGES[failing]] = "echo broken; exit 3"
         bodies["build"] = f"echo x >> '{self.begun}'; {bodies['build']}"
         cases = "".join(f"{name}) {body} ;;\n" for name, body in bodies.items())
-        commit = self.commit_script(subject, f'env > "{self.folder}/env-$1"\ncase "$1" in\n{cases}esac', tests)
+        commit = self.commit_script(
+            subject, f'env > "{self.folder}/env-$1"\ncase "$1" in\n{cases}esac', tests
+        )
         if tests:
             self.server.force(f"test-{self.name}", revision=commit)
         return commit
@@ -245,12 +289,14 @@ class BuildbotLab(Generic[M]):
         """Count the deployments that really began on the worker."""
         return len(self.begun.read_text().splitlines()) if self.begun.exists() else 0
 
-    # For the shared fault suite ---------------------------------------------------------------------------------------------------------
+    # For the shared fault suite -----------------------------------------------------------------
 
     start_path = "POST /api/v2/forceschedulers/"
 
     def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
-        """Break the line. A 401 or 403 is answered with one new login, so it has to come twice to be more than an old session."""
+        """Break the line. A 401 or 403 is answered with one new login, so it has to come twice to
+        be more than an old session.
+        """
         refused = fault in {str(HTTPStatus.UNAUTHORIZED.value), str(HTTPStatus.FORBIDDEN.value)}
         self.line.breaks.append(Break(fault, path, times * 2 if refused else times))
 
@@ -266,7 +312,12 @@ class BuildbotLab(Generic[M]):
 
     def twin(self, correlation: str) -> None:
         """Start a second run with a correlation, past our provider."""
-        given = {"action": "deploy", "environment": "production", "correlation_id": correlation, "reason": f"[gonogo {correlation}]"}
+        given = {
+            "action": "deploy",
+            "environment": "production",
+            "correlation_id": correlation,
+            "reason": f"[gonogo {correlation}]",
+        }
         self.server.force(f"deploy-{self.name}", revision=self.git("rev-parse", "HEAD"), **given)
 
     def notice(self, run: str) -> tuple[dict[str, str], bytes]:
@@ -274,8 +325,15 @@ class BuildbotLab(Generic[M]):
         from tests.providers.ci.conftest import WallClock
 
         builder, _, number = run.rpartition("/")
-        body = f'{{"builder": "{builder}", "buildrequestid": {number}, "buildid": 1, "complete": true, "correlation_id": "shop-1:deploy"}}'
-        headers = {webhook.HEADER: webhook.sign(buildbot_server.WEBHOOK_SECRET, body.encode(), WallClock().now())}
+        body = (
+            f'{{"builder": "{builder}", "buildrequestid": {number}, "buildid": 1, "complete": '
+            'true, "correlation_id": "shop-1:deploy"}'
+        )
+        headers = {
+            webhook.HEADER: webhook.sign(
+                buildbot_server.WEBHOOK_SECRET, body.encode(), WallClock().now()
+            )
+        }
         return headers, body.encode()
 
 

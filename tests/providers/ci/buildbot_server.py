@@ -1,4 +1,6 @@
-"""A real Buildbot on this machine: one master and one worker for a whole test session, under the master.cfg that we ship."""
+"""A real Buildbot on this machine: one master and one worker for a whole test session, under the
+master.cfg that we ship.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ _SHARED: list[Server] = []
 
 
 def shared() -> Server:
-    """Give this process's one Buildbot; the first who asks starts it. Its environment must be named: a run takes minutes."""
+    """Give this process's one Buildbot; the first who asks starts it. Its environment must be
+    named: a run takes minutes.
+    """
     venv = os.environ.get("GONOGO_BUILDBOT_VENV")
     if venv is None:
         pytest.skip("no Buildbot was named: run make test-buildbot")
@@ -131,7 +135,10 @@ class Server:
         self._do("buildbot", "create-master", "--quiet", "master")
         master = self.folder / "master"
         (master / "master.cfg").write_text((TEMPLATE / "master.cfg").read_text() + CARELESS)
-        services = {name: {"repository": str(self.repositories / name), "environments": ENVIRONMENTS} for name in SERVICES}
+        services = {
+            name: {"repository": str(self.repositories / name), "environments": ENVIRONMENTS}
+            for name in SERVICES
+        }
         services[LENT] |= {"script": str(self.folder / "deploy-lent"), "tests": "true"}
         given = {
             "url": f"{self.url}/",
@@ -142,21 +149,41 @@ class Server:
         }
         (master / "gonogo.json").write_text(json.dumps(given))
         (master / "secrets").mkdir(mode=0o700)
-        for name, value in (("user", USER), ("password", PASSWORD), ("worker", "a-worker-password"), ("webhook", WEBHOOK_SECRET)):
+        for name, value in (
+            ("user", USER),
+            ("password", PASSWORD),
+            ("worker", "a-worker-password"),
+            ("webhook", WEBHOOK_SECRET),
+        ):
             (master / "secrets" / name).write_text(value)
 
     def _make_worker(self) -> None:
-        self._do("buildbot-worker", "create-worker", "--quiet", "worker", f"127.0.0.1:{self.worker_port}", "deployer", "a-worker-password")
+        self._do(
+            "buildbot-worker",
+            "create-worker",
+            "--quiet",
+            "worker",
+            f"127.0.0.1:{self.worker_port}",
+            "deployer",
+            "a-worker-password",
+        )
 
     def _do(self, *command: str) -> None:
-        subprocess.run([str(self._bin / command[0]), *command[1:]], cwd=self.folder, check=True, capture_output=True, env=_environment())
+        subprocess.run(
+            [str(self._bin / command[0]), *command[1:]],
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+            env=_environment(),
+        )
 
     def _run(self, *command: str) -> None:
         """Start a process that ends with us, however we end."""
         mortal = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
         with (self.folder / f"{command[0]}.log").open("ab") as log:
             process = subprocess.Popen(
-                [*mortal, str(self._bin / command[0]), *command[1:]], cwd=self.folder, env=_environment(), stdin=subprocess.DEVNULL,
+                [*mortal, str(self._bin / command[0]), *command[1:]],
+                cwd=self.folder, env=_environment(), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._running.append(process)
@@ -186,15 +213,25 @@ class Server:
     def _until(self, holds: Any, what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not holds():
-            if time.monotonic() > deadline or any(process.poll() is not None for process in self._running):
+            if time.monotonic() > deadline or any(
+                process.poll() is not None for process in self._running
+            ):
                 raise RuntimeError(f"Buildbot did not reach {what}:\n{self._log()}")
             time.sleep(0.1)
 
     def _log(self) -> str:
-        logs = (self.folder / each for each in ("buildbot.log", "master/twistd.log", "buildbot-worker.log", "worker/twistd.log"))
+        logs = (
+            self.folder / each
+            for each in (
+                "buildbot.log",
+                "master/twistd.log",
+                "buildbot-worker.log",
+                "worker/twistd.log",
+            )
+        )
         return "\n".join(f"{log}:\n{log.read_text()[-2000:]}" for log in logs if log.exists())
 
-    # What a person with a browser could do ----------------------------------------------------------------------------------------------
+    # What a person with a browser could do ------------------------------------------------------
 
     def _log_in(self) -> None:
         class Stay(urllib.request.HTTPRedirectHandler):
@@ -220,18 +257,24 @@ class Server:
 
     def force(self, scheduler: str, **params: Any) -> Any:
         """Press a button of a force scheduler."""
-        return self.ask(f"/forceschedulers/{scheduler}", {"method": "force", "params": params})["result"]
+        return self.ask(f"/forceschedulers/{scheduler}", {"method": "force", "params": params})[
+            "result"
+        ]
 
     def check(self, folder: Path) -> str:
         """Have Buildbot check the configuration that we ship, as it is shipped."""
         command = [str(self._bin / "buildbot"), "checkconfig", str(folder / "master.cfg")]
-        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=_environment())
+        said = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=_environment()
+        )
         return said.stdout + said.stderr
 
     def count(self, builder: str) -> int:
         """Count what a builder has been asked for."""
         number = self.ask(f"/builders?name={builder}")["builders"][0]["builderid"]
-        return len(self.ask(f"/builders/{number}/buildrequests?field=buildrequestid")["buildrequests"])
+        return len(
+            self.ask(f"/builders/{number}/buildrequests?field=buildrequestid")["buildrequests"]
+        )
 
     def rebuild(self, request: int) -> None:
         """Press the button that builds something once more."""
@@ -248,7 +291,10 @@ class Server:
     def tested(self, builder: str, commit: str) -> None:
         """Have a commit tested, and wait for the end of it."""
         (request,) = self.force(builder, revision=commit)[1].values()
-        self._until(lambda: self.ask(f"/buildrequests/{request}")["buildrequests"][0]["complete"], "the end of the tests")
+        self._until(
+            lambda: self.ask(f"/buildrequests/{request}")["buildrequests"][0]["complete"],
+            "the end of the tests",
+        )
 
     def newest(self, builder: str) -> int:
         """Give the number of a builder's newest request; 0 for none."""
@@ -257,33 +303,65 @@ class Server:
 
     def open_requests(self) -> list[Any]:
         """List what is asked for and not finished, apart from tests."""
-        builders = [each["builderid"] for each in self.ask("/builders")["builders"] if each["name"].startswith("deploy-")]
-        return [each for builder in builders for each in self.ask(f"/builders/{builder}/buildrequests?complete=false")["buildrequests"]]
+        builders = [
+            each["builderid"]
+            for each in self.ask("/builders")["builders"]
+            if each["name"].startswith("deploy-")
+        ]
+        return [
+            each
+            for builder in builders
+            for each in self.ask(f"/builders/{builder}/buildrequests?complete=false")[
+                "buildrequests"
+            ]
+        ]
 
     def logs(self, request: int) -> list[str]:
         """Read every log of a request's build."""
         builds = self.ask(f"/buildrequests/{request}/builds")["builds"]
-        steps = [step for build in builds for step in self.ask(f"/builds/{build['buildid']}/steps")["steps"]]
+        steps = [
+            step
+            for build in builds
+            for step in self.ask(f"/builds/{build['buildid']}/steps")["steps"]
+        ]
         logs = [log for step in steps for log in self.ask(f"/steps/{step['stepid']}/logs")["logs"]]
-        return [self.ask(f"/logs/{log['logid']}/contents")["logchunks"][0]["content"] for log in logs]
+        return [
+            self.ask(f"/logs/{log['logid']}/contents")["logchunks"][0]["content"] for log in logs
+        ]
 
     def clear(self) -> None:
-        """Stop whatever is left, and let the next test not find it: in Buildbot itself nothing is ever forgotten."""
+        """Stop whatever is left, and let the next test not find it: in Buildbot itself
+        nothing is ever forgotten.
+        """
         self._until(self._is_idle, "an empty queue")
-        with closing(sqlite3.connect(self.folder / "master" / "state.sqlite", timeout=20)) as database, database:
+        with (
+            closing(
+                sqlite3.connect(self.folder / "master" / "state.sqlite", timeout=20)
+            ) as database,
+            database,
+        ):
             database.execute("UPDATE buildsets SET reason = 'an earlier test'")
 
     def _is_idle(self) -> bool:
-        """Stop the deployments that are under way; the queue then moves up by itself. Tests end on their own."""
+        """Stop the deployments that are under way; the queue then moves up by
+        itself. Tests end on their own.
+        """
         left = self.open_requests()
         for request in left:
-            for build in self.ask(f"/buildrequests/{request['buildrequestid']}/builds?complete=false")["builds"]:
-                self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
+            for build in self.ask(
+                f"/buildrequests/{request['buildrequestid']}/builds?complete=false"
+            )["builds"]:
+                self.ask(
+                    f"/builds/{build['buildid']}",
+                    {"method": "stop", "params": {"reason": "the test is over"}},
+                )
         return not left
 
 
 def _sweep(place: Path) -> None:
-    """Take away what sessions have left behind that were killed; their processes ended with them."""
+    """Take away what sessions have left behind that were killed; their
+    processes ended with them.
+    """
     for left in place.glob(f"{PREFIX}[0-9]*-*"):
         try:
             os.kill(int(left.name.removeprefix(PREFIX).partition("-")[0]), 0)

@@ -36,8 +36,8 @@ class FaultyLab(Lab, Protocol):
     def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
         """Let the next requests whose path contains ``path`` go wrong.
 
-        ``fault`` is a status ("401"), ``timeout`` (no answer), ``truncated`` (carried out, half of the JSON comes) or ``lost``
-        (carried out, then the connection is closed).
+        ``fault`` is a status ("401"), ``timeout`` (no answer), ``truncated`` (carried out, half of
+        the JSON comes) or ``lost`` (carried out, then the connection is closed).
         """
         ...
 
@@ -94,7 +94,9 @@ class LocalLab:
     def git(self, *arguments: str, inside: bool = True) -> str:
         where = ("-C", str(self.repository)) if inside else ()
         who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")
-        return subprocess.run(["git", *where, *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *where, *who, *arguments], check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     def commit_file(self, subject: str, pipeline: str) -> str:
         """Commit a pipeline.yml as it is given."""
@@ -105,16 +107,30 @@ class LocalLab:
 
     def gated(self, subject: str) -> str:
         return self.commit_file(
-            subject, "pipelines:\n  deploy:\n    stages: [{name: build, run: 'true'}, {name: release, run: 'true', gate: manual}]\n"
+            subject,
+            (
+                "pipelines:\n  deploy:\n    stages: [{name: build, run: 'true'}, {name: release, "
+                "run: 'true', gate: manual}]\n"
+            ),
         )
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
-        commands = [f"echo {name} is broken; exit 3" if index == failing else "true" for index, name in enumerate(STAGES)]
+    def commit(
+        self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true"
+    ) -> str:
+        commands = [
+            f"echo {name} is broken; exit 3" if index == failing else "true"
+            for index, name in enumerate(STAGES)
+        ]
         commands[0] = f'echo x >> "$BEGUN"; {commands[0]}'
         commands[2] = "sleep 60" if held else commands[2]
-        stages = "".join(f"      - {{name: {name}, run: '{run}'}}\n" for name, run in zip(STAGES, commands, strict=True))
+        stages = "".join(
+            f"      - {{name: {name}, run: '{run}'}}\n"
+            for name, run in zip(STAGES, commands, strict=True)
+        )
         test = f"  test:\n    stages:\n      - {{name: unit, run: '{tests}'}}\n" if tests else ""
-        return self.commit_file(subject, f"# {subject}\npipelines:\n{test}  deploy:\n    stages:\n{stages}")
+        return self.commit_file(
+            subject, f"# {subject}\npipelines:\n{test}  deploy:\n    stages:\n{stages}"
+        )
 
     def branch(self, name: str, start: str) -> None:
         self.git("checkout", "--quiet", "-b", name, start)
@@ -151,7 +167,9 @@ async def buildbot_fake(tmp_path: Path) -> AsyncIterator[BuildbotLab[FakeMaster]
 
 
 @pytest.fixture
-async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> AsyncIterator[BuildbotLab[buildbot_server.Server]]:
+async def buildbot(
+    buildbot_master: buildbot_server.Server, tmp_path: Path
+) -> AsyncIterator[BuildbotLab[buildbot_server.Server]]:
     """Give Buildbot, opened."""
     async with laboratory(buildbot_master, tmp_path) as lab:
         yield lab
@@ -174,7 +192,9 @@ async def github_app() -> AsyncIterator[GitHubLab]:
 @pytest.fixture
 async def github_enterprise() -> AsyncIterator[GitHubLab]:
     """Give an older GitHub Enterprise Server, which does not say which run it starts, opened."""
-    async with github_lab.opened(MemoryStarts(), GitHub(prefix="/api/v3", names_runs_it_starts=False)) as lab:
+    async with github_lab.opened(
+        MemoryStarts(), GitHub(prefix="/api/v3", names_runs_it_starts=False)
+    ) as lab:
         yield lab
 
 
@@ -194,7 +214,18 @@ async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
     await lab.close()
 
 
-@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins", "buildbot_fake", "buildbot"])
+@pytest.fixture(
+    params=[
+        "local",
+        "github",
+        "github_app",
+        "github_enterprise",
+        "gitlab",
+        "jenkins",
+        "buildbot_fake",
+        "buildbot",
+    ]
+)
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)

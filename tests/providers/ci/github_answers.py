@@ -43,8 +43,17 @@ def check_inputs(declared: dict[str, Any], given: dict[str, Any]) -> None:
             raise Refused(422, f"Required input '{name}' not provided")  # [seen]
         if name in given and not isinstance(given[name], str):
             raise Refused(422, f"Invalid value for input '{name}'")  # [docs] inputs of type string
-        if each.get("type") == "choice" and given.get(name, each["options"][0]) not in each["options"]:
-            raise Refused(422, f"Provided value '{given[name]}' for input '{name}' not in the list of allowed values")  # [seen]
+        if (
+            each.get("type") == "choice"
+            and given.get(name, each["options"][0]) not in each["options"]
+        ):
+            raise Refused(
+                422,
+                (
+                    f"Provided value '{given[name]}' for input '{name}' not in "
+                    "the list of allowed values"
+                ),
+            )  # [seen]
 
 
 def page(everything: list[Any], asked: Asked) -> list[Any]:

@@ -14,9 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 APP = "123456"
 SLUG = "gonogo-of-acme"
 PERMISSIONS = {
-    "metadata": "read", "contents": "read", "actions": "write", "statuses": "read", "checks": "read", "deployments": "write",
+    "metadata": "read", "contents": "read", "actions": "write",
+    "statuses": "read", "checks": "read", "deployments": "write",
 }  # fmt: skip
-_MESSAGES = {401: "Bad credentials", 403: "Resource not accessible by personal access token", 404: "Not Found", 422: "Validation Failed"}
+_MESSAGES = {
+    401: "Bad credentials",
+    403: "Resource not accessible by personal access token",
+    404: "Not Found",
+    422: "Validation Failed",
+}
 
 
 class Refused(Exception):  # noqa: N818 - a word, not a family
@@ -32,7 +38,11 @@ class Refused(Exception):  # noqa: N818 - a word, not a family
 @cache
 def private_key() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    form = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
     return key.private_bytes(*form).decode()
 
 
@@ -52,13 +62,21 @@ class App:
 
     def admit(self, shown: str, now: datetime) -> None:
         try:
-            claims: dict[str, Any] = jwt.decode(shown, _public_key(), ["RS256"], options={"verify_exp": False, "verify_iat": False})
+            claims: dict[str, Any] = jwt.decode(
+                shown, _public_key(), ["RS256"], options={"verify_exp": False, "verify_iat": False}
+            )
         except jwt.PyJWTError:
             raise Refused(401, "A JSON web token could not be decoded") from None
         if claims.get("iss") != APP:
             raise Refused(401, "Integration not found")
         if claims["iat"] > now.timestamp():
-            raise Refused(401, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued")
+            raise Refused(
+                401,
+                (
+                    "'Issued at' claim ('iat') must be an Integer representing the time that "
+                    "the assertion was issued"
+                ),
+            )
         if not now.timestamp() < claims["exp"] <= now.timestamp() + 600:
             raise Refused(401, "'Expiration time' claim ('exp') is too far in the future")
         if self.suspended:

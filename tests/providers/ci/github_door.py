@@ -1,4 +1,5 @@
-"""The door of the fake GitHub: who is let in, what goes wrong on request, and what both sides must look like by GitHub's description.
+"""The door of the fake GitHub: who is let in, what goes wrong on request, and what both sides must
+look like by GitHub's description.
 
 Rules name their source as in ``github_fake``.
 """
@@ -111,7 +112,12 @@ class Door:
         if "owner" in parts and f"{parts['owner']}/{parts['repo']}" != self.world.name:
             raise Refused(404)
         try:
-            asked = Asked(parts, request.query, json.loads(body) if body else None, request.headers.get("Accept", ""))
+            asked = Asked(
+                parts,
+                request.query,
+                json.loads(body) if body else None,
+                request.headers.get("Accept", ""),
+            )
         except ValueError:
             raise Refused(400, "Problems parsing JSON") from None  # [docs] "Troubleshooting"
         self.sent.append((request.path, asked.body))
@@ -121,11 +127,18 @@ class Door:
 
     def _admit(self, route: Route, request: web.Request) -> None:
         if not request.headers.get("User-Agent"):
-            raise Refused(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header")  # [docs]
+            raise Refused(
+                403,
+                (
+                    "Request forbidden by administrative rules. Please make sure your "
+                    "request has a User-Agent header"
+                ),
+            )  # [docs]
         if request.headers.get("X-GitHub-Api-Version", "2022-11-28") != "2022-11-28":
             raise Refused(400, "unsupported version")  # [docs] "API Versions"
         if self.remaining <= 0:
-            raise Refused(403, "API rate limit exceeded for user ID 1.")  # [docs] "Rate limits for the REST API"
+            # [docs] "Rate limits for the REST API"
+            raise Refused(403, "API rate limit exceeded for user ID 1.")
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if route.permission == "app":
             self.app.admit(shown, self.world.now())
@@ -134,15 +147,25 @@ class Door:
         if granted is None:
             raise Refused(401)
         if route.template.endswith("/deployment_protection_rule") and not shown.startswith("ghs_"):
-            raise Refused(403)  # [docs] "GitHub Apps can only review their own custom deployment protection rules."
+            # [docs] "GitHub Apps can only review their own custom deployment protection rules."
+            raise Refused(403)
         name, _, level = route.permission.partition("=")
         if granted.get(name) not in {level, "write"}:
-            raise Refused(403, **{"X-Accepted-GitHub-Permissions": route.permission})  # [docs] "Troubleshooting"
+            # [docs] "Troubleshooting"
+            raise Refused(403, **{"X-Accepted-GitHub-Permissions": route.permission})
 
     def _check(self, route: Route, request: web.Request, body: bytes, answer: Answer) -> None:
         text = json.dumps(sample(answer.data)).encode() if answer.data is not None else None
         try:
-            shape.check(route.template, request.match_info, request.method, request.query, body, answer.status, text)
+            shape.check(
+                route.template,
+                request.match_info,
+                request.method,
+                request.query,
+                body,
+                answer.status,
+                text,
+            )
         except shape.Misfit as misfit:
             self.complaints.append(str(misfit))
 
@@ -150,17 +173,36 @@ class Door:
         scopes = {} if self.scopes is None else {"X-OAuth-Scopes": self.scopes}
         now = self.world.http_time()
         reset = str(int(self.world.now().timestamp()) + 60)
-        return {**scopes, "Date": now, "X-RateLimit-Remaining": str(self.remaining), "X-RateLimit-Reset": reset, "X-GitHub-Request-Id": "1"}
+        return {
+            **scopes,
+            "Date": now,
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": reset,
+            "X-GitHub-Request-Id": "1",
+        }
 
     def _refusal(self, refused: Refused) -> web.Response:
-        data = {"message": refused.message, "documentation_url": "https://docs.github.com/rest", "status": str(refused.status)}
-        return web.json_response(data, status=refused.status, headers={**self._headers(), **refused.headers})
+        data = {
+            "message": refused.message,
+            "documentation_url": "https://docs.github.com/rest",
+            "status": str(refused.status),
+        }
+        return web.json_response(
+            data, status=refused.status, headers={**self._headers(), **refused.headers}
+        )
 
     def _response(self, request: web.Request, answer: Answer) -> web.StreamResponse:
-        body = answer.text if answer.text is not None else json.dumps(answer.data) if answer.data is not None else ""
+        body = (
+            answer.text
+            if answer.text is not None
+            else json.dumps(answer.data)
+            if answer.data is not None
+            else ""
+        )
         etag = f'W/"{hashlib.sha256(body.encode()).hexdigest()}"'
         known = request.method == "GET" and request.headers.get("If-None-Match") == etag
-        self.remaining -= not known  # an answer that has not changed is free of charge [docs] "Best practices"
+        # an answer that has not changed is free of charge [docs] "Best practices"
+        self.remaining -= not known
         headers = {**self._headers(), **({"ETag": etag} if request.method == "GET" else {})}
         if known:
             return web.Response(status=304, headers=headers)
@@ -169,7 +211,9 @@ class Door:
 
     async def _break(self, request: web.Request, answer: Answer, fault: str) -> web.StreamResponse:
         assert request.transport is not None
-        response = web.StreamResponse(headers={"Content-Length": "10000", "Content-Type": "application/json"})
+        response = web.StreamResponse(
+            headers={"Content-Length": "10000", "Content-Type": "application/json"}
+        )
         if fault == "truncated":
             await response.prepare(request)
             text = json.dumps(answer.data).encode()

@@ -1,6 +1,8 @@
-"""A strict GitHub on this machine: it keeps state and refuses what GitHub refuses; its door checks both sides by the OpenAPI description.
+"""A strict GitHub on this machine: it keeps state and refuses what GitHub refuses; its door checks
+both sides by the OpenAPI description.
 
-Rules name their source: [api] is GitHub's OpenAPI description, [docs] is docs.github.com/rest, [seen] are answers quoted in public issues.
+Rules name their source: [api] is GitHub's OpenAPI description, [docs] is docs.github.com/rest,
+[seen] are answers quoted in public issues.
 """
 
 from __future__ import annotations
@@ -25,15 +27,34 @@ class GitHub(Door):
         return [
             Route("GET", REPO, "metadata=read", lambda _: Answer(self.views.repository())),
             Route("GET", REPO + "/tags", "contents=read", self._tags),
-            Route("GET", REPO + "/branches", "contents=read", lambda asked: Answer(page(self.views.branches(), asked))),
-            Route("GET", REPO + "/branches/{branch}", "contents=read", lambda asked: Answer(self.views.branch(asked))),
-            Route("GET", REPO + "/rules/branches/{branch}", "metadata=read", lambda asked: Answer(page(self.views.branch_rules(), asked))),
+            Route(
+                "GET",
+                REPO + "/branches",
+                "contents=read",
+                lambda asked: Answer(page(self.views.branches(), asked)),
+            ),
+            Route(
+                "GET",
+                REPO + "/branches/{branch}",
+                "contents=read",
+                lambda asked: Answer(self.views.branch(asked)),
+            ),
+            Route(
+                "GET",
+                REPO + "/rules/branches/{branch}",
+                "metadata=read",
+                lambda asked: Answer(page(self.views.branch_rules(), asked)),
+            ),
             Route("GET", REPO + "/commits/{ref}/check-runs", "checks=read", self._check_runs),
             Route("GET", REPO + "/commits/{ref}/status", "statuses=read", self._status),
             Route("GET", REPO + "/commits/{commit_sha}/pulls", "pull_requests=read", self._pulls),
-            Route("GET", REPO + "/pulls/{pull_number}/reviews", "pull_requests=read", self._reviews),
+            Route(
+                "GET", REPO + "/pulls/{pull_number}/reviews", "pull_requests=read", self._reviews
+            ),
             Route("GET", REPO + "/code-scanning/alerts", "security_events=read", self._code_alerts),
-            Route("GET", REPO + "/dependabot/alerts", "vulnerability_alerts=read", self._advisories),
+            Route(
+                "GET", REPO + "/dependabot/alerts", "vulnerability_alerts=read", self._advisories
+            ),
             Route("GET", REPO + "/commits/{ref}", "contents=read", self._commit),
             Route("GET", REPO + "/commits", "contents=read", self._commits),
             Route("GET", REPO + "/compare/{basehead}", "contents=read", self._compare),
@@ -42,20 +63,37 @@ class GitHub(Door):
             Route("GET", RUN, "actions=read", self._run),
             Route("GET", RUN + "/jobs", "actions=read", self._jobs),
             Route("GET", RUN + "/pending_deployments", "actions=read", self._pending),
-            Route("POST", RUN + "/deployment_protection_rule", "deployments=write", self._answer_rule),
+            Route(
+                "POST", RUN + "/deployment_protection_rule", "deployments=write", self._answer_rule
+            ),
             Route("POST", RUN + "/cancel", "actions=write", self._cancel),
             Route("POST", RUN + "/rerun", "actions=write", self._rerun),
             Route("POST", RUN + "/rerun-failed-jobs", "actions=write", self._rerun_failed),
-            Route("GET", WORKFLOW, "actions=read", lambda asked: Answer(self.views.workflow(self._workflow(asked)))),
+            Route(
+                "GET",
+                WORKFLOW,
+                "actions=read",
+                lambda asked: Answer(self.views.workflow(self._workflow(asked))),
+            ),
             Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
             Route("POST", WORKFLOW + "/dispatches", "actions=write", self._dispatch),
             Route("GET", REPO + "/deployments", "deployments=read", self._deployments),
             Route("POST", REPO + "/deployments", "deployments=write", self._deployment),
-            Route("POST", REPO + "/deployments/{deployment_id}/statuses", "deployments=write", self._deployment_status),
             Route(
-                "GET", REPO + ENVIRONMENT + "/deployment_protection_rules", "actions=read", lambda asked: Answer(self.views.rules(asked))
+                "POST",
+                REPO + "/deployments/{deployment_id}/statuses",
+                "deployments=write",
+                self._deployment_status,
             ),
-            Route("GET", REPO + "/installation", "app", lambda _: Answer(self.views.installation())),
+            Route(
+                "GET",
+                REPO + ENVIRONMENT + "/deployment_protection_rules",
+                "actions=read",
+                lambda asked: Answer(self.views.rules(asked)),
+            ),
+            Route(
+                "GET", REPO + "/installation", "app", lambda _: Answer(self.views.installation())
+            ),
             Route("POST", "/app/installations/{installation_id}/access_tokens", "app", self._token),
         ]
 
@@ -69,7 +107,9 @@ class GitHub(Door):
     # Commits
 
     def _tags(self, asked: Asked) -> Answer:
-        return Answer(page([self.views.tag(name) for name in sorted(self.world.tags, reverse=True)], asked))
+        return Answer(
+            page([self.views.tag(name) for name in sorted(self.world.tags, reverse=True)], asked)
+        )
 
     def _found(self, ref: str) -> str:
         sha = self.world.find(ref)
@@ -95,8 +135,11 @@ class GitHub(Door):
         if not all(known):
             raise Refused(404)
         listed = self.world.between(*known)
-        shown = listed[:250] if not {"page", "per_page"} & set(asked.query) else page(listed, asked)  # [docs] "Compare two commits"
-        return Answer(self.views.comparison(*known, shown, files=asked.query.get("page", "1") == "1"))
+        # [docs] "Compare two commits"
+        shown = listed[:250] if not {"page", "per_page"} & set(asked.query) else page(listed, asked)
+        return Answer(
+            self.views.comparison(*known, shown, files=asked.query.get("page", "1") == "1")
+        )
 
     def _contents(self, asked: Asked) -> Answer:
         file = self.world.workflows.get(asked.parts["path"].removeprefix(".github/workflows/"))
@@ -105,20 +148,29 @@ class GitHub(Door):
         return Answer(text=file.text)  # asked for raw [docs] "Get repository content"
 
     def _check_runs(self, asked: Asked) -> Answer:
-        runs = self.views.check_runs(self._found(asked.parts["ref"]), every=asked.query.get("filter") == "all")
+        runs = self.views.check_runs(
+            self._found(asked.parts["ref"]), every=asked.query.get("filter") == "all"
+        )
         return Answer({"total_count": len(runs), "check_runs": page(runs, asked)})
 
     def _status(self, asked: Asked) -> Answer:
-        return Answer(self.views.combined(self._found(asked.parts["ref"]), lambda listed: page(listed, asked)))
+        return Answer(
+            self.views.combined(self._found(asked.parts["ref"]), lambda listed: page(listed, asked))
+        )
 
     # What stands beside the tests
 
     def _pulls(self, asked: Asked) -> Answer:
         sha = self._found(asked.parts["commit_sha"])
-        return Answer(page([self.views.pull(each) for each in self.world.pulls if each.commit == sha], asked))
+        return Answer(
+            page([self.views.pull(each) for each in self.world.pulls if each.commit == sha], asked)
+        )
 
     def _reviews(self, asked: Asked) -> Answer:
-        pull = next((each for each in self.world.pulls if str(each.number) == asked.parts["pull_number"]), None)
+        pull = next(
+            (each for each in self.world.pulls if str(each.number) == asked.parts["pull_number"]),
+            None,
+        )
         if pull is None:
             raise Refused(404)
         return Answer(page([self.views.review(who, state) for who, state in pull.reviews], asked))
@@ -134,7 +186,12 @@ class GitHub(Door):
         if "page" in asked.query:
             raise Refused(400, "Pagination using the `page` parameter is not supported.")  # [seen]
         wanted = asked.query.get("severity", "low,medium,high,critical").split(",")
-        return Answer(page([self.views.advisory(each) for each in self.world.advisories if each in wanted], asked))
+        return Answer(
+            page(
+                [self.views.advisory(each) for each in self.world.advisories if each in wanted],
+                asked,
+            )
+        )
 
     # Runs
 
@@ -182,14 +239,16 @@ class GitHub(Door):
     def _answer_rule(self, asked: Asked) -> Answer:
         run = self._known_run(asked)
         if run.status != "waiting" or asked.body["environment_name"] != run.rule:
-            raise Refused(422)  # no source tells the status; the provider treats every clear no alike
+            # no source tells the status; the provider treats every clear no alike
+            raise Refused(422)
         self.world.answer_rule(run, asked.body)
         return Answer(status=204)
 
     def _cancel(self, asked: Asked) -> Answer:
         run = self._known_run(asked)
         if run.status == "completed":
-            raise Refused(409, "Cannot cancel a workflow run that is completed.")  # [api] 409, [seen]
+            # [api] 409, [seen]
+            raise Refused(409, "Cannot cancel a workflow run that is completed.")
         run.cancelling = True
         if run.status == "waiting":
             run.status = "in_progress"
@@ -208,7 +267,9 @@ class GitHub(Door):
             raise Refused(403, "This workflow is already running")  # [seen]
         failed = [job for job in run.jobs if job.conclusion not in {"success", "skipped"}]
         if not failed:
-            raise Refused(403, "Unable to retry this workflow run because it has no failed jobs")  # [seen]
+            raise Refused(
+                403, "Unable to retry this workflow run because it has no failed jobs"
+            )  # [seen]
         self.world.rerun(run, failed)
         return Answer({}, 201)
 
@@ -218,10 +279,13 @@ class GitHub(Door):
         self._check_keys(body)
         ref = body["ref"]
         if ref not in self.world.branches and ref not in self.world.tags:
-            raise Refused(422, f"No ref found for: {ref}")  # a branch or tag, never a commit [api]; [seen]
+            # a branch or tag, never a commit [api]; [seen]
+            raise Refused(422, f"No ref found for: {ref}")
         workflow = self.world.workflows[name]
         if workflow.state != "active":
-            raise Refused(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")  # [seen]
+            raise Refused(
+                422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow"
+            )  # [seen]
         if not workflow.is_dispatched:
             raise Refused(422, "Workflow does not have 'workflow_dispatch' trigger")  # [seen]
         check_inputs(workflow.inputs, body.get("inputs", {}))
@@ -234,7 +298,9 @@ class GitHub(Door):
     # Deployments
 
     def _deployments(self, asked: Asked) -> Answer:
-        return Answer(page([self.views.deployment(each) for each in reversed(self.world.deployments)], asked))
+        return Answer(
+            page([self.views.deployment(each) for each in reversed(self.world.deployments)], asked)
+        )
 
     def _deployment(self, asked: Asked) -> Answer:
         body = asked.body
@@ -242,22 +308,40 @@ class GitHub(Door):
         if not sha:
             raise Refused(422, f"No ref found for: {body['ref']}")  # [seen]
         if body.get("auto_merge", True) and self.world.between(sha, self.world.branches["main"]):
-            return Answer({"message": "Auto-merged main into the ref on deployment."}, 202)  # the default merges [api]
+            # the default merges [api]
+            return Answer({"message": "Auto-merged main into the ref on deployment."}, 202)
         listed = self.world.statuses.get(sha, [])
-        if body.get("required_contexts") is None and any(each["state"] != "success" for each in listed):
-            raise Refused(409, "Conflict: Commit status checks failed.")  # the default asks for all contexts [api]
+        if body.get("required_contexts") is None and any(
+            each["state"] != "success" for each in listed
+        ):
+            # the default asks for all contexts [api]
+            raise Refused(409, "Conflict: Commit status checks failed.")
         made = {**body, "id": self.world.new_id(), "sha": sha, "statuses": []}
         self.world.deployments.append(made)
         return Answer(self.views.deployment(made), 201)
 
     def _deployment_status(self, asked: Asked) -> Answer:
-        made = next((each for each in self.world.deployments if str(each["id"]) == asked.parts["deployment_id"]), None)
+        made = next(
+            (
+                each
+                for each in self.world.deployments
+                if str(each["id"]) == asked.parts["deployment_id"]
+            ),
+            None,
+        )
         if made is None:
             raise Refused(404)
         if len(asked.body.get("description", "")) > 140:
             raise Refused(422)  # [api] "The maximum description length is 140 characters."
         made["statuses"].append(asked.body)
-        return Answer(shape.filled("deployment-status", state=asked.body["state"], description=asked.body.get("description", "")), 201)
+        return Answer(
+            shape.filled(
+                "deployment-status",
+                state=asked.body["state"],
+                description=asked.body.get("description", ""),
+            ),
+            201,
+        )
 
     def _check_keys(self, body: dict[str, Any]) -> None:
         known = {"ref", "inputs"} | ({"return_run_details"} if self.names_runs_it_starts else set())

@@ -18,8 +18,8 @@ from bot.domain.versions import Tags
 from bot.ports.ci import StartStore
 from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
-from bot.providers.rest import Budget, Hosts
-from bot.providers.workbench import Workbench
+from bot.providers.context import ProviderContext
+from bot.providers.rest import Budget, RateLimits
 from tests.providers.ci import github_shape as shape
 from tests.providers.ci.github_app import APP, private_key
 from tests.providers.ci.github_door import TOKEN, Fault
@@ -27,7 +27,7 @@ from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 SECRET = "the webhook secret of the shop"
-QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.01)
+QUICK = Budget(timeout=3.0, tries=2, longest_wait=5.0, first_pause=0.01)
 
 
 class ShiftedClock:
@@ -46,14 +46,25 @@ class GitHubLab:
     start_path = "/dispatches"
 
     def __init__(
-        self, github: GitHub, session: aiohttp.ClientSession, url: str, starts: StartStore, secrets: Mapping[str, str] | None
+        self,
+        github: GitHub,
+        session: aiohttp.ClientSession,
+        url: str,
+        starts: StartStore,
+        secrets: Mapping[str, str] | None,
     ) -> None:
         self.github = github
         self.world = github.world
         self.clock = ShiftedClock()
-        self.hosts = Hosts()
-        self.secrets = dict(secrets or {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET})
-        self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix, "alerts": "off"}
+        self.rate_limits = RateLimits()
+        self.secrets = dict(
+            secrets or {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
+        )
+        self.options: dict[str, Any] = {
+            "repository": self.world.name,
+            "api": url + github.prefix,
+            "alerts": "off",
+        }
         self.environments = ("staging", "production")
         self.paths = PathPatterns()
         self.tags = Tags("shop")
@@ -61,26 +72,32 @@ class GitHubLab:
         self.starts = starts
         self.ci = self.provider()
 
-    def bench(self) -> Workbench:
+    def context(self) -> ProviderContext:
         assert set(self.options) <= set(kind.KIND.options)
         assert set(self.secrets) <= {secret.name for secret in kind.KIND.secrets}
-        return Workbench(
-            "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, MemoryRuns(), self.starts,
-            Path("unused"), lambda _: None, environments=self.environments, paths=self.paths, tags=self.tags,
+        return ProviderContext(
+            "shop", self.options, lambda name: self.secrets.get(name, ""),
+            self._session, self.rate_limits, self.clock, MemoryRuns(), self.starts,
+            Path("unused"), lambda _: None, environments=self.environments,
+            paths=self.paths, tags=self.tags,
         )  # fmt: skip
 
     def provider(self) -> GitHubCI:
         """Make a provider on the same GitHub and the same stored runs, as a restart does."""
-        return kind.build(self.bench(), budget=QUICK)
+        return kind.build(self.context(), budget=QUICK)
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
+    def commit(
+        self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true"
+    ) -> str:
         sha = self.world.commit(subject, failing=failing, held=held)
         if tests:
             self.world.test(sha, "success" if tests == "true" else "failure")
         return sha
 
     def gated(self, subject: str) -> str:  # noqa: ARG002 - the contract's signature
-        """Give none: a gate for our own start is opened without being asked; test_github_protection.py has the others."""
+        """Give none: a gate for our own start is opened without being asked;
+        test_github_protection.py has the others.
+        """
         return ""
 
     def branch(self, name: str, start: str) -> None:
@@ -93,7 +110,9 @@ class GitHubLab:
         return len(self.world.deploy_runs())
 
     def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
-        """Let the next requests to a path go wrong; see ``GitHub._door`` for the faults. An App answers one 401 with a new token."""
+        """Let the next requests to a path go wrong; see ``GitHub._door`` for the faults. An App
+        answers one 401 with a new token.
+        """
         renews = fault == "401" and "GONOGO_GITHUB_APP_ID" in self.secrets
         self.github.faults.append(Fault(fault, path, times * 2 if renews else times))
 
@@ -114,14 +133,18 @@ class GitHubLab:
         """Sign a webhook that says that a run has ended."""
         found = next(each for each in self.world.runs if str(each.id) == run)
         payload = {
-            "action": "completed", "workflow_run": self.github.views.run(found), "repository": self.github.views.repository(),
+            "action": "completed", "workflow_run": self.github.views.run(found),
+            "repository": self.github.views.repository(),
         }  # fmt: skip
         return self.signed("workflow_run", payload)
 
-    def signed(self, event: str, payload: Any, *, secret: str = SECRET) -> tuple[dict[str, str], bytes]:
+    def signed(
+        self, event: str, payload: Any, *, secret: str = SECRET
+    ) -> tuple[dict[str, str], bytes]:
         body = json.dumps(payload).encode()
         headers: Mapping[str, str] = {
-            "X-GitHub-Event": event, "X-GitHub-Delivery": "0b989ba4-242f-11e5-81e1-c7b6966d2516", "Content-Type": "application/json",
+            "X-GitHub-Event": event, "X-GitHub-Delivery": "0b989ba4-242f-11e5-81e1-c7b6966d2516",
+            "Content-Type": "application/json",
             "X-Hub-Signature-256": webhook.sign(secret, body),
         }  # fmt: skip
         return dict(headers), body
@@ -129,11 +152,17 @@ class GitHubLab:
 
 def app_secrets() -> dict[str, str]:
     """Give what an App shows instead of a token."""
-    return {"GONOGO_GITHUB_APP_ID": APP, "GONOGO_GITHUB_APP_KEY": private_key(), "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
+    return {
+        "GONOGO_GITHUB_APP_ID": APP,
+        "GONOGO_GITHUB_APP_KEY": private_key(),
+        "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET,
+    }
 
 
 @asynccontextmanager
-async def opened(starts: StartStore, github: GitHub | None = None, *, secrets: Mapping[str, str] | None = None) -> AsyncIterator[GitHubLab]:
+async def opened(
+    starts: StartStore, github: GitHub | None = None, *, secrets: Mapping[str, str] | None = None
+) -> AsyncIterator[GitHubLab]:
     """Give an open laboratory; at its end GitHub must have had nothing to complain about."""
     shape.make_ready()
     github = github or GitHub()

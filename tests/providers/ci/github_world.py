@@ -94,7 +94,9 @@ class Workflow:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        found: dict[str, Any] = _document(self.text)["on"].get("workflow_dispatch", {}).get("inputs", {})
+        found: dict[str, Any] = (
+            _document(self.text)["on"].get("workflow_dispatch", {}).get("inputs", {})
+        )
         return found
 
     @property
@@ -102,10 +104,14 @@ class Workflow:
         return "workflow_dispatch" in _document(self.text)["on"]
 
     def title(self, inputs: dict[str, str]) -> str:
-        """Run names are expressions over the inputs; without one, a dispatched run is called like its workflow."""
+        """Run names are expressions over the inputs; without one, a dispatched run is
+        called like its workflow.
+        """
         document = _document(self.text)
         values = {name: str(each.get("default", "")) for name, each in self.inputs.items()} | inputs
-        return _EXPRESSION.sub(lambda found: values.get(found[1], ""), document.get("run-name") or document["name"])
+        return _EXPRESSION.sub(
+            lambda found: values.get(found[1], ""), document.get("run-name") or document["name"]
+        )
 
 
 class World:
@@ -118,7 +124,10 @@ class World:
         self.tags: dict[str, str] = {}
         self.changed: list[dict[str, str]] = [{"filename": "src/app.py", "status": "modified"}]
         """The files in which any two commits differ."""
-        self.workflows = {"ci.yml": Workflow(1, "name: CI\non:\n  push:\n"), "deploy.yml": Workflow(2, TEMPLATE.read_text())}
+        self.workflows = {
+            "ci.yml": Workflow(1, "name: CI\non:\n  push:\n"),
+            "deploy.yml": Workflow(2, TEMPLATE.read_text()),
+        }
         self.runs: list[Run] = []
         self.statuses: dict[str, list[dict[str, str]]] = {}
         self.deployments: list[dict[str, Any]] = []
@@ -130,11 +139,15 @@ class World:
         self.pulls: list[Pull] = []
         self.default_branch = "main"
         self.ruled: list[str] | None = []
-        """The checks that a ruleset requires on the default branch; None where the plan has no rulesets."""
+        """The checks that a ruleset requires on the default branch; None where
+        the plan has no rulesets.
+        """
         self.protected: list[str] = []
         """The checks that the branch's older kind of protection requires."""
         self.rules: dict[str, str] = {}
-        """By input environment: GitHub's environment before whose job a protection rule of our App stands."""
+        """By input environment: GitHub's environment before whose job a
+        protection rule of our App stands.
+        """
         self.foreign_rules: dict[str, list[str]] = {}
         """By environment at GitHub: the Apps of others whose protection rules are switched on."""
         self.also_reviewed = False
@@ -163,7 +176,9 @@ class World:
 
     def commit(self, subject: str, *, failing: int = -1, held: bool = False) -> str:
         parent = self.branches.get(self._on, "")
-        sha = hashlib.sha1(f"{subject}{parent}{len(self.commits)}".encode(), usedforsecurity=False).hexdigest()
+        sha = hashlib.sha1(
+            f"{subject}{parent}{len(self.commits)}".encode(), usedforsecurity=False
+        ).hexdigest()
         self.commits[sha] = Commit(sha, subject, parent, failing, held)
         self.branches[self._on] = sha
         return sha
@@ -173,7 +188,9 @@ class World:
         self._on = name
 
     def find(self, ref: str) -> str:
-        """Resolve as ``GET /commits/{ref}`` does: heads/NAME, tags/NAME, a branch or tag, a commit of 4 characters or more."""
+        """Resolve as ``GET /commits/{ref}`` does: heads/NAME, tags/NAME, a branch or tag, a commit
+        of 4 characters or more.
+        """
         if ref in self.commits:
             return ref  # as git reads it: GitHub refuses tags and branches of 40 hexadecimal digits
         for prefix, names in (("heads/", self.branches), ("tags/", self.tags)):
@@ -197,9 +214,26 @@ class World:
 
     # Runs
 
-    def test(self, sha: str, conclusion: str | None, *, name: str = "unit", event: str = "push", branch: str = "main") -> Run:
+    def test(
+        self,
+        sha: str,
+        conclusion: str | None,
+        *,
+        name: str = "unit",
+        event: str = "push",
+        branch: str = "main",
+    ) -> Run:
         """Run the tests of a commit; None leaves them running."""
-        run = Run(self.new_id(), "ci.yml", "CI", event, sha, [Job(self.new_id(), name)], self.time(), branch=branch)
+        run = Run(
+            self.new_id(),
+            "ci.yml",
+            "CI",
+            event,
+            sha,
+            [Job(self.new_id(), name)],
+            self.time(),
+            branch=branch,
+        )
         self.runs.append(run)
         if conclusion is None:
             run.status = run.jobs[0].status = "in_progress"
@@ -212,9 +246,20 @@ class World:
 
     def rerun(self, run: Run, jobs: Sequence[Job]) -> None:
         """Begin a new attempt of a run with these jobs; the id stays [docs] "Re-run a workflow"."""
-        run.attempt, run.status, run.conclusion, run.started_at = run.attempt + 1, "queued", None, self.time()
+        run.attempt, run.status, run.conclusion, run.started_at = (
+            run.attempt + 1,
+            "queued",
+            None,
+            self.time(),
+        )
         for job in jobs:
-            job.id, job.status, job.conclusion, job.started_at, job.completed_at = self.new_id(), "queued", None, None, None
+            job.id, job.status, job.conclusion, job.started_at, job.completed_at = (
+                self.new_id(),
+                "queued",
+                None,
+                None,
+                None,
+            )
 
     def add_job(self, run: Run, name: str, conclusion: str) -> None:
         """Add another job that has ended."""
@@ -231,14 +276,26 @@ class World:
     def dispatch(self, workflow: str, ref: str, inputs: dict[str, str]) -> Run:
         file = self.workflows[workflow]
         commit = self.commits.get(inputs.get("commit", ""), Commit("", "", "", -1, held=False))
-        plans = ["failure" if commit.failing == index else "success" for index, _ in enumerate(STAGES)]
+        plans = [
+            "failure" if commit.failing == index else "success" for index, _ in enumerate(STAGES)
+        ]
         if commit.held:
             plans[-1] = HELD
         if (inputs.get("action", ""), inputs.get("environment", ""), commit.sha) in self.broken:
             plans[0] = "failure"
         jobs = [Job(self.new_id(), name, plan) for name, plan in zip(STAGES, plans, strict=True)]
         head = self.branches.get(ref) or self.tags[ref]
-        run = Run(self.new_id(), workflow, file.title(inputs), "workflow_dispatch", head, jobs, self.time(), inputs=inputs, branch=ref)
+        run = Run(
+            self.new_id(),
+            workflow,
+            file.title(inputs),
+            "workflow_dispatch",
+            head,
+            jobs,
+            self.time(),
+            inputs=inputs,
+            branch=ref,
+        )
         self.runs.append(run)
         return run
 
@@ -268,16 +325,24 @@ class World:
             self._end(run, "success")
 
     def rules_at(self, environment: str) -> list[str] | None:
-        """Name the Apps that are asked before a job of an environment; None where there is no such environment."""
+        """Name the Apps that are asked before a job of an environment; None where
+        there is no such environment.
+        """
         ours = [SLUG for each in self.rules.values() if each.casefold() == environment.casefold()]
-        return [*ours, *self.foreign_rules.get(environment, ())] if ours or environment in self.foreign_rules else None
+        return (
+            [*ours, *self.foreign_rules.get(environment, ())]
+            if ours or environment in self.foreign_rules
+            else None
+        )
 
     def _protects(self, run: Run) -> bool:
         run.rule = self.rules.get(run.inputs.get("environment", ""), "")
         return bool(run.rule) and not run.rule_answers
 
     def answer_rule(self, run: Run, answer: dict[str, str]) -> None:
-        """Take an answer to a protection rule; reviewers, where there are any, are waited for all the same."""
+        """Take an answer to a protection rule; reviewers, where there are any, are
+        waited for all the same.
+        """
         run.rule_answers.append(answer)
         if not self.also_reviewed:
             run.jobs[-1].status, run.status = "queued", "in_progress"
@@ -302,8 +367,19 @@ class World:
         run.status, run.conclusion = "completed", conclusion
 
     def propose(self, title: str, conclusion: str) -> Run:
-        """Run the workflow for a fork's pull request, which gives the run its title and may have put ``on: pull_request`` into the file."""
-        run = Run(self.new_id(), "deploy.yml", title, "pull_request", "f" * 40, [Job(self.new_id(), "x")], self.time(), is_of_fork=True)
+        """Run the workflow for a fork's pull request, which gives the run its title and may have
+        put ``on: pull_request`` into the file.
+        """
+        run = Run(
+            self.new_id(),
+            "deploy.yml",
+            title,
+            "pull_request",
+            "f" * 40,
+            [Job(self.new_id(), "x")],
+            self.time(),
+            is_of_fork=True,
+        )
         self._end(run, conclusion)
         self._close(run.jobs[0], conclusion)
         self.runs.append(run)

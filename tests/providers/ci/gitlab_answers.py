@@ -27,6 +27,15 @@ def diff(subject: str) -> dict[str, Any]:
 
 
 def one_job(job: Job) -> dict[str, Any]:
-    shown = ("id", "name", "stage", "status", "allow_failure", "failure_reason", "started_at", "finished_at")
+    shown = (
+        "id",
+        "name",
+        "stage",
+        "status",
+        "allow_failure",
+        "failure_reason",
+        "started_at",
+        "finished_at",
+    )
     found = {key: value for key, value in asdict(job).items() if key in shown}
     return {**found, "downstream_pipeline": job.downstream} if job.downstream is not None else found

@@ -1,4 +1,6 @@
-"""The laboratory of the provider ``gitlab``: a fake GitLab behind real HTTP, in which pauses pass fifty times as fast."""
+"""The laboratory of the provider ``gitlab``: a fake GitLab behind real HTTP, in which pauses
+pass fifty times as fast.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from bot.providers.ci.gitlab.client import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.webhook import signature, signing_key
 from bot.providers.ci.starts import Starts
-from bot.providers.rest import Budget, Hosts, RestClient
+from bot.providers.rest import Budget, RateLimits, RestClient
 from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID, TOKEN, FakeGitLab
 from tests.providers.ci.memory_runs import MemoryStarts
 
@@ -26,7 +28,7 @@ SIGNING_TOKEN = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
 WEBHOOK_TOKEN = "the hook's old token"
 FASTER = 50
 EVERYTHING = PathPatterns()
-BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.05)
+BUDGET = Budget(timeout=3.0, tries=2, longest_wait=5.0, first_pause=0.05)
 
 
 class Clock:
@@ -66,20 +68,33 @@ class GitLabLab:
         paths: PathPatterns = EVERYTHING,
     ) -> GitLabCI:
         """Make a provider on the same stored runs, as a restart does."""
-        starts = Starts("gitlab", "shop", self.starts, self.clock, settles=timedelta(seconds=settle))
-        hosts = Hosts(now=lambda: time.monotonic() * FASTER)
+        starts = Starts(
+            "gitlab", "shop", self.starts, self.clock, settles=timedelta(seconds=settle)
+        )
+        rate_limits = RateLimits(now=lambda: time.monotonic() * FASTER)
         api = str(self.fake.server.make_url("/api/v4"))
         rest = RestClient(
-            self._session, api, vendor="GitLab", hosts=hosts, headers={"PRIVATE-TOKEN": token}, secrets=(token,), budget=BUDGET, sleep=pause
+            self._session,
+            api,
+            vendor="GitLab",
+            rate_limits=rate_limits,
+            headers={"PRIVATE-TOKEN": token},
+            secrets=(token,),
+            budget=BUDGET,
+            sleep=pause,
         )
         return GitLabCI(
-            "shop", Project(rest, project, most_pages=most_pages), clock=self.clock, starts=starts, ref=ref,
-            signing_key=signing_key(SIGNING_TOKEN), webhook_token=WEBHOOK_TOKEN, paths=paths, pauses=(0.01, 0.02),
+            "shop", Project(rest, project, most_pages=most_pages),
+            clock=self.clock, starts=starts, ref=ref,
+            signing_key=signing_key(SIGNING_TOKEN),
+            webhook_token=WEBHOOK_TOKEN, paths=paths, pauses=(0.01, 0.02),
         )  # fmt: skip
 
     # What the contract suite asks for
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
+    def commit(
+        self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true"
+    ) -> str:
         return self.world.commit(subject, failing=failing, held=held, tests=tests)
 
     def gated(self, subject: str) -> str:
@@ -93,7 +108,9 @@ class GitLabLab:
         self.world.tags[name] = commit
 
     async def sent(self, request: StartRequest) -> None:
-        """Store that GitLab was asked for this start, as a bot does that dies before it has the answer."""
+        """Store that GitLab was asked for this start, as a bot does that dies
+        before it has the answer.
+        """
         await Starts("gitlab", "shop", self.starts, self.clock).send(request)
 
     def started(self) -> int:
@@ -117,15 +134,27 @@ class GitLabLab:
         return self.provider()
 
     def twin(self, correlation: str) -> None:
-        first = next(each for each in self.world.pipelines.values() if each.variables.get("GONOGO_CORRELATION") == correlation)
+        first = next(
+            each
+            for each in self.world.pipelines.values()
+            if each.variables.get("GONOGO_CORRELATION") == correlation
+        )
         self.world.begin(first.ref, dict(first.variables))
 
     def notice(self, run: str) -> tuple[dict[str, str], bytes]:
         pipeline = self.world.pipelines[int(run)]
         listed = [{"key": key, "value": value} for key, value in pipeline.variables.items()]
-        attributes = {"id": pipeline.id, "name": pipeline.name, "status": pipeline.status, "source": "api", "variables": listed}
+        attributes = {
+            "id": pipeline.id,
+            "name": pipeline.name,
+            "status": pipeline.status,
+            "source": "api",
+            "variables": listed,
+        }
         project = {"id": PROJECT_ID, "path_with_namespace": PROJECT}
-        body = json.dumps({"object_kind": "pipeline", "object_attributes": attributes, "project": project}).encode()
+        body = json.dumps(
+            {"object_kind": "pipeline", "object_attributes": attributes, "project": project}
+        ).encode()
         return self.signed("Pipeline Hook", body), body
 
     def signed(self, event: str, body: bytes, *, delivery: str = "2f1a0b") -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""What stands behind the fake GitLab: commits, refs, pipelines and jobs. A pipeline goes on by itself whenever somebody looks at it."""
+"""What stands behind the fake GitLab: commits, refs, pipelines and jobs. A pipeline goes on by
+itself whenever somebody looks at it.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class Job:
 
     @property
     def counts_as(self) -> str:
-        """The state that counts for the pipeline (doc/ci/yaml/_index.md, allow_failure and when: manual)."""
+        """The state that counts for the pipeline (doc/ci/yaml/_index.md,
+        allow_failure and when: manual).
+        """
         if self.allow_failure and self.status in {"failed", "manual"}:
             return "success"
         return self.status
@@ -91,10 +95,14 @@ class Pipeline:
         begun = any(state in {"success", "failed"} for state in states)
         if {"pending", "created"} & set(states):
             return "running" if begun else "pending" if "pending" in states else "created"
-        return next((state for state in ("failed", "canceled", "success") if state in states), "skipped")
+        return next(
+            (state for state in ("failed", "canceled", "success") if state in states), "skipped"
+        )
 
     def go_on(self, now: str) -> None:
-        """Take one step: the first job that is open goes on; after a failure the rest is skipped."""
+        """Take one step: the first job that is open goes on; after a
+        failure the rest is skipped.
+        """
         if self.status in OVER:
             return
         self.updated_at = now
@@ -150,13 +158,29 @@ class World:
 
     def freeze(self, start: str, end: str, zone: str = "UTC") -> None:
         """Add a freeze period (doc/api/freeze_periods.md, example response)."""
-        period = {"freeze_start": start, "freeze_end": end, "cron_timezone": zone, "created_at": self.now(), "updated_at": self.now()}
+        period = {
+            "freeze_start": start,
+            "freeze_end": end,
+            "cron_timezone": zone,
+            "created_at": self.now(),
+            "updated_at": self.now(),
+        }
         self.freeze_periods.append({"id": len(self.freeze_periods) + 1, **period})
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "", gated: bool = False) -> str:
+    def commit(
+        self,
+        subject: str,
+        *,
+        failing: int = -1,
+        held: bool = False,
+        tests: str = "",
+        gated: bool = False,
+    ) -> str:
         """Commit on the current branch, and run the tests as a push does."""
         parent = self.branches.get(self.on, "")
-        sha = hashlib.sha1(f"{len(self.commits)} {subject} {parent}".encode(), usedforsecurity=False).hexdigest()
+        sha = hashlib.sha1(
+            f"{len(self.commits)} {subject} {parent}".encode(), usedforsecurity=False
+        ).hexdigest()
         self.commits[sha] = Commit(sha, parent, subject, failing=failing, held=held, gated=gated)
         self.branches[self.on] = sha
         if tests:
@@ -169,30 +193,53 @@ class World:
         self.on = self.default = name
 
     def propose(self, subject: str) -> str:
-        """Have somebody propose a commit from a fork: it is there, on no branch and at no tag (refs/merge-requests/…/head)."""
-        sha = hashlib.sha1(f"{len(self.commits)} {subject}".encode(), usedforsecurity=False).hexdigest()
+        """Have somebody propose a commit from a fork: it is there, on no branch and at no tag
+        (refs/merge-requests/…/head).
+        """
+        sha = hashlib.sha1(
+            f"{len(self.commits)} {subject}".encode(), usedforsecurity=False
+        ).hexdigest()
         self.commits[sha] = Commit(sha, self.branches.get(self.on, ""), subject)
         return sha
 
     def tested(self, sha: str, *, good: bool) -> Pipeline:
         """Begin the pipeline of a push."""
-        figures = {"count": 12, "success": 12 if good else 11, "failed": 0 if good else 1, "skipped": 0, "error": 0}
+        figures = {
+            "count": 12,
+            "success": 12 if good else 11,
+            "failed": 0 if good else 1,
+            "skipped": 0,
+            "error": 0,
+        }
         unit = Job(next(self._ids), "unit", "test", failing=not good)
-        return self._add(Pipeline(next(self._ids), sha, self.on, "push", jobs=[unit], tests=figures))
+        return self._add(
+            Pipeline(next(self._ids), sha, self.on, "push", jobs=[unit], tests=figures)
+        )
 
     def begin(self, ref: str, variables: dict[str, str], source: str = "api") -> Pipeline:
         """Begin a pipeline as .gitlab-ci.yml of the template says."""
         correlation = variables.get("GONOGO_CORRELATION", "")
-        commit = self.commits[variables.get("GONOGO_COMMIT", "") or self.branches.get(ref) or self.tags[ref]]
-        jobs = [Job(next(self._ids), f"{stage} it", stage, failing=index == commit.failing) for index, stage in enumerate(STAGES)]
+        commit = self.commits[
+            variables.get("GONOGO_COMMIT", "") or self.branches.get(ref) or self.tags[ref]
+        ]
+        jobs = [
+            Job(next(self._ids), f"{stage} it", stage, failing=index == commit.failing)
+            for index, stage in enumerate(STAGES)
+        ]
         jobs[-1].held, jobs[-1].manual = commit.held, commit.gated
-        jobs[0].failing |= (variables.get("GONOGO_ACTION", ""), variables.get("GONOGO_ENVIRONMENT", ""), commit.sha) in self.broken
+        jobs[0].failing |= (
+            variables.get("GONOGO_ACTION", ""),
+            variables.get("GONOGO_ENVIRONMENT", ""),
+            commit.sha,
+        ) in self.broken
         name = f"gonogo {correlation}" if self.named and correlation else None
         sha = self.branches.get(ref) or self.tags[ref]
         return self._add(Pipeline(next(self._ids), sha, ref, source, variables, name, jobs))
 
     def retry(self, pipeline: Pipeline, name: str) -> Job:
-        """Retry a job: a new one with the same name and a higher id (doc/api/jobs.md, include_retried)."""
+        """Retry a job: a new one with the same name and a higher id
+        (doc/api/jobs.md, include_retried).
+        """
         old = max((job for job in pipeline.jobs if job.name == name), key=lambda job: job.id)
         new = Job(next(self._ids), old.name, old.stage)
         pipeline.jobs.append(new)
@@ -200,8 +247,19 @@ class World:
 
     def bridge(self, pipeline: Pipeline, name: str, stage: str, status: str) -> Job:
         """Add a trigger job with its child pipeline."""
-        child = {"id": next(self._ids), "status": status, "web_url": "https://gitlab.example.com/child"}
-        job = Job(next(self._ids), name, stage, status="running" if status not in OVER else status, held=True, downstream=child)
+        child = {
+            "id": next(self._ids),
+            "status": status,
+            "web_url": "https://gitlab.example.com/child",
+        }
+        job = Job(
+            next(self._ids),
+            name,
+            stage,
+            status="running" if status not in OVER else status,
+            held=True,
+            downstream=child,
+        )
         pipeline.jobs.append(job)
         return job
 

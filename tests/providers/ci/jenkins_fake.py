@@ -1,7 +1,8 @@
 """A Jenkins on loopback HTTP that refuses what the real one refuses.
 
-Sources are named as classes of Jenkins core (2.4xx), of the plugin "Pipeline: REST API" (pipeline-stage-view-plugin, folder rest-api), and
-pages of jenkins.io. Answers are pruned by ``tree`` as Stapler's NamedPathPruner does: what is not asked for is not there.
+Sources are named as classes of Jenkins core (2.4xx), of the plugin "Pipeline: REST API"
+(pipeline-stage-view-plugin, folder rest-api), and pages of jenkins.io. Answers are pruned by
+``tree`` as Stapler's NamedPathPruner does: what is not asked for is not there.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class FakeJenkins:
         self.requests: list[web.Request] = []
         self.stage_plugin = True
         self.old_core = False
-        """Before 2.332 or so, cancelItem leads back to the page that one came from, whatever happened."""
+        """Before 2.332 or so, cancelItem leads back to the page that one came
+        from, whatever happened.
+        """
         self.refuses_all = False
         """A QueueDecisionHandler says no."""
         self.names_no_item = False
@@ -88,20 +91,30 @@ class FakeJenkins:
         if fault == "timeout":
             await self._released.wait()
         if fault.isdigit():
-            return _refuse(int(fault), {"Retry-After": "0"} if fault == "429" else {})  # Jenkins has none of its own; a proxy has
-        answer = self._barred(request) or (await handler(request) if self.is_jenkins else web.json_response({"hello": "world"}))
+            # Jenkins has none of its own; a proxy has
+            return _refuse(int(fault), {"Retry-After": "0"} if fault == "429" else {})
+        answer = self._barred(request) or (
+            await handler(request) if self.is_jenkins else web.json_response({"hello": "world"})
+        )
         answer.headers["X-Jenkins"] = "2.462.3"
         answer.headers["Date"] = formatdate(time.time() + self.skew, usegmt=True)
         if fault == "lost":
             assert request.transport is not None
             request.transport.abort()
-        if fault == "truncated" and isinstance(answer, web.Response) and isinstance(answer.body, bytes):
+        if (
+            fault == "truncated"
+            and isinstance(answer, web.Response)
+            and isinstance(answer.body, bytes)
+        ):
             answer.body = answer.body[: len(answer.body) // 2]
         return answer
 
     def _fault_of(self, request: web.Request) -> str:
         for fault in self.faults:
-            means_something = fault.kind == "404" and ("/queue/item/" in request.path or "/wfapi/" in request.path)  # forgotten; no plugin
+            # forgotten; no plugin
+            means_something = fault.kind == "404" and (
+                "/queue/item/" in request.path or "/wfapi/" in request.path
+            )
             if fault.times > 0 and fault.path in request.path and not means_something:
                 fault.times -= 1
                 return fault.kind
@@ -112,34 +125,56 @@ class FakeJenkins:
         said = request.headers.get("Authorization", "")
         if not said:
             return _refuse(403)  # anonymous has no Overall/Read
-        known = {secret: base64.b64encode(f"{USER}:{secret}".encode()).decode() for secret in (TOKEN, PASSWORD)}
+        known = {
+            secret: base64.b64encode(f"{USER}:{secret}".encode()).decode()
+            for secret in (TOKEN, PASSWORD)
+        }
         if said not in {f"Basic {each}" for each in known.values()}:
             return _refuse(401)
         if request.method == "POST" and said == f"Basic {known[PASSWORD]}":
-            return _refuse(403)  # "No valid crumb was included in the request"; API tokens are exempt since 2.107
+            # "No valid crumb was included in the request"; API tokens are exempt since 2.107
+            return _refuse(403)
         return None
 
     def _of_job(self, answer: Answer) -> Handler:
         async def found(request: web.Request) -> web.StreamResponse:
-            job = next((each for each in self.world.jobs.values() if each.path == request.match_info["job"]), None)
+            job = next(
+                (
+                    each
+                    for each in self.world.jobs.values()
+                    if each.path == request.match_info["job"]
+                ),
+                None,
+            )
             return await answer(request, job) if job else _refuse(404)
 
         return found
 
     async def _who(self, request: web.Request) -> web.Response:
-        return _json(request, {"anonymous": self.is_anonymous, "authenticated": not self.is_anonymous, "name": USER})
+        return _json(
+            request,
+            {"anonymous": self.is_anonymous, "authenticated": not self.is_anonymous, "name": USER},
+        )
 
     async def _queue(self, request: web.Request) -> web.Response:
         root = f"http://jenkins.internal{PREFIX}"  # the configured root URL, which need not be ours
-        items = [item.exported(root) for item in self.world.items.values() if not item.has_left]  # Queue.getItems
+        items = [
+            item.exported(root) for item in self.world.items.values() if not item.has_left
+        ]  # Queue.getItems
         return _json(request, {"_class": "hudson.model.Queue", "items": items})
 
     async def _item(self, request: web.Request) -> web.Response:
         item = self.world.items.get(int(request.match_info["id"]))
-        return _json(request, item.exported(f"http://jenkins.internal{PREFIX}")) if item else _refuse(404)
+        return (
+            _json(request, item.exported(f"http://jenkins.internal{PREFIX}"))
+            if item
+            else _refuse(404)
+        )
 
     async def _cancel_item(self, request: web.Request) -> web.Response:
-        """Queue.doCancelItem: 204; 404 when it is too late (JENKINS-14813); 422 without Job/Cancel. Old ones only lead back."""
+        """Queue.doCancelItem: 204; 404 when it is too late (JENKINS-14813); 422 without Job/Cancel.
+        Old ones only lead back.
+        """
         self.before_cancelling()
         await asyncio.sleep(0.02)
         given = request.query.get("id", "")
@@ -151,23 +186,38 @@ class FakeJenkins:
             item.cancelled = True
         if self.old_core:
             return _back()
-        return _refuse(404 if late else 422) if late or not self.may_cancel else web.Response(status=204)
+        return (
+            _refuse(404 if late else 422)
+            if late or not self.may_cancel
+            else web.Response(status=204)
+        )
 
     async def _job(self, request: web.Request, job: Job) -> web.Response:
         return _json(request, job.exported())
 
     async def _start(self, request: web.Request, job: Job) -> web.Response:
-        """ParameterizedJobMixIn.doBuildWithParameters and ParametersDefinitionProperty.buildWithParameters."""
+        """ParameterizedJobMixIn.doBuildWithParameters and
+        ParametersDefinitionProperty.buildWithParameters.
+        """
         if not job.enabled:
             return _refuse(409)
         if not job.parameters:
             return _refuse(500)  # IllegalStateException: This build is not parameterized!
-        given = {**dict(request.query), **{name: str(value) for name, value in (await request.post()).items()}}
-        pairs = tuple((name, given.get(name, "")) for name in job.parameters)  # what is not declared is dropped without a word
+        given = {
+            **dict(request.query),
+            **{name: str(value) for name, value in (await request.post()).items()},
+        }
+        # what is not declared is dropped without a word
+        pairs = tuple((name, given.get(name, "")) for name in job.parameters)
         if self.refuses_all:
             return _back()  # sendRedirect(".")
-        item = self.world.queue(job, pairs, quiet=given.get("delay") != "0sec")  # else the global quiet period, five seconds by default
-        where = {} if self.names_no_item else {"Location": f"http://{request.host}{PREFIX}/queue/item/{item.id}/"}
+        # else the global quiet period, five seconds by default
+        item = self.world.queue(job, pairs, quiet=given.get("delay") != "0sec")
+        where = (
+            {}
+            if self.names_no_item
+            else {"Location": f"http://{request.host}{PREFIX}/queue/item/{item.id}/"}
+        )
         return web.Response(status=201, headers=where)
 
     async def _build(self, request: web.Request, job: Job) -> web.Response:
@@ -175,7 +225,9 @@ class FakeJenkins:
         return _json(request, build.exported()) if build else _refuse(404)
 
     async def _stop(self, request: web.Request, job: Job) -> web.Response:
-        """WorkflowRun.doStop: leads back to the page that one came from, also when nothing is building."""
+        """WorkflowRun.doStop: leads back to the page that one came from, also
+        when nothing is building.
+        """
         build = _numbered(request, job)
         if build is None:
             return _refuse(404)
@@ -183,7 +235,11 @@ class FakeJenkins:
         return _back()
 
     async def _describe_job(self, request: web.Request, job: Job) -> web.Response:
-        return _json(request, {"name": job.name, "runCount": len(job.builds)}) if self.stage_plugin else _refuse(404)
+        return (
+            _json(request, {"name": job.name, "runCount": len(job.builds)})
+            if self.stage_plugin
+            else _refuse(404)
+        )
 
     async def _describe(self, request: web.Request, job: Job) -> web.Response:
         build = _numbered(request, job)
@@ -196,9 +252,13 @@ class FakeJenkins:
         return _json(request, build.questions)
 
     async def _proceed(self, request: web.Request, job: Job) -> web.Response:
-        """InputStepExecution.doProceedEmpty: 200; a Failure is 400; what is settled is not there any more."""
+        """InputStepExecution.doProceedEmpty: 200; a Failure is 400; what is
+        settled is not there any more.
+        """
         build = _numbered(request, job)
-        if build is None or request.match_info["id"] not in [each["id"] for each in build.questions]:
+        if build is None or request.match_info["id"] not in [
+            each["id"] for each in build.questions
+        ]:
             return _refuse(404)
         if build.submitter not in {"", USER}:
             return _refuse(400)  # "You need to be … to submit this."
@@ -207,7 +267,9 @@ class FakeJenkins:
 
 
 def pruned(data: Any, tree: str) -> Any:
-    """Prune an answer as Stapler's NamedPathPruner does. Raises ValueError for a tree that it would not take."""
+    """Prune an answer as Stapler's NamedPathPruner does. Raises ValueError for a
+    tree that it would not take.
+    """
     tokens = _TOKEN_OF_TREE.findall(tree)
     if "".join(tokens) != tree:
         raise ValueError(tree)
@@ -253,7 +315,9 @@ def _prune(data: Any, names: dict[str, Any]) -> Any:
 
 
 def _numbered(request: web.Request, job: Job) -> Build | None:
-    return next((each for each in job.builds if each.number == int(request.match_info["number"])), None)
+    return next(
+        (each for each in job.builds if each.number == int(request.match_info["number"])), None
+    )
 
 
 def _json(request: web.Request, data: Any) -> web.Response:
@@ -266,7 +330,12 @@ def _json(request: web.Request, data: Any) -> web.Response:
 
 def _refuse(status: int, headers: dict[str, str] | None = None) -> web.Response:
     """Refuse as Jetty does: with a page of HTML."""
-    return web.Response(status=status, text=f"<html><h2>HTTP ERROR {status}</h2></html>", content_type="text/html", headers=headers)
+    return web.Response(
+        status=status,
+        text=f"<html><h2>HTTP ERROR {status}</h2></html>",
+        content_type="text/html",
+        headers=headers,
+    )
 
 
 def _back() -> web.Response:

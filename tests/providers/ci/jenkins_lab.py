@@ -19,8 +19,8 @@ from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from bot.providers.ci.jenkins.webhook import HEADER, sign
 from bot.providers.ci.starts import Starts
-from bot.providers.rest import Budget, Hosts
-from bot.providers.workbench import Workbench
+from bot.providers.context import ProviderContext
+from bot.providers.rest import Budget, RateLimits
 from tests.patience import PATIENCE
 from tests.providers.ci import jenkins_fake
 from tests.providers.ci.jenkins_fake import FakeJenkins, Fault
@@ -29,7 +29,7 @@ from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 SECRET = "the secret of the notices"
 INPUTS = {"percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-1"}
-BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.005)
+BUDGET = Budget(timeout=3.0, tries=2, longest_wait=5.0, first_pause=0.005)
 
 
 class WallClock:
@@ -53,7 +53,7 @@ class JenkinsLab:
         self.tests = Job("team/shop-tests")
         self.world.jobs = {each.name: each for each in (self.job, self.tests)}
         self.fake = FakeJenkins(self.world)
-        self.hosts = Hosts()
+        self.rate_limits = RateLimits()
         self.clock = WallClock()
         self.starts = MemoryStarts()
         self.session: aiohttp.ClientSession
@@ -74,9 +74,9 @@ class JenkinsLab:
 
     def provider(self, secrets: Mapping[str, str] | None = None, **options: Any) -> Jenkins:
         """Make a provider that knows what was stored, as a restart does."""
-        return build(self.bench(secrets, **options), BUDGET)
+        return build(self.context(secrets, **options), BUDGET)
 
-    def bench(self, secrets: Mapping[str, str] | None = None, **options: Any) -> Workbench:
+    def context(self, secrets: Mapping[str, str] | None = None, **options: Any) -> ProviderContext:
         usual = {
             "url": self.address,
             "user": jenkins_fake.USER,
@@ -85,25 +85,44 @@ class JenkinsLab:
             "repository": str(self.repository),
             "stages": list(STAGES),
         }
-        known = {TOKEN: jenkins_fake.TOKEN, WEBHOOK_SECRET: SECRET, GIT_TOKEN: "", **(secrets or {})}
-        return Workbench(
-            service="shop", options={**usual, **options}, secret=known.__getitem__, session=self.session, hosts=self.hosts,
-            clock=self.clock, runs=MemoryRuns(), starts=self.starts, work=self.folder / "work", wake=lambda _: None,
+        known = {
+            TOKEN: jenkins_fake.TOKEN,
+            WEBHOOK_SECRET: SECRET,
+            GIT_TOKEN: "",
+            **(secrets or {}),
+        }
+        return ProviderContext(
+            service="shop", options={**usual, **options}, secret=known.__getitem__,
+            session=self.session, rate_limits=self.rate_limits,
+            clock=self.clock, runs=MemoryRuns(), starts=self.starts,
+            work=self.folder / "work", wake=lambda _: None,
         )  # fmt: skip
 
     def git(self, *arguments: str, inside: bool = True) -> str:
         where = ("-C", str(self.repository)) if inside else ()
         who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")
-        return subprocess.run(["git", *where, *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", *where, *who, *arguments], check=True, capture_output=True, text=True
+        ).stdout.strip()
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true", asks: int = -1) -> str:
+    def commit(
+        self,
+        subject: str,
+        *,
+        failing: int = -1,
+        held: bool = False,
+        tests: str = "true",
+        asks: int = -1,
+    ) -> str:
         (self.repository / "CHANGES").write_text(subject)
         self.git("add", "CHANGES")
         self.git("commit", "--quiet", "--allow-empty", "--message", subject)
         commit = self.git("rev-parse", "HEAD")
         self.world.plans[commit] = Plan(failing, held, asks)
         if tests:
-            self.world.add_build(self.tests, result="SUCCESS" if tests == "true" else "FAILURE", tested=commit)
+            self.world.add_build(
+                self.tests, result="SUCCESS" if tests == "true" else "FAILURE", tested=commit
+            )
         return commit
 
     def gated(self, subject: str) -> str:
@@ -116,7 +135,9 @@ class JenkinsLab:
         self.git("tag", name, commit)
 
     async def forget(self, request: StartRequest) -> None:
-        """Leave no more in the store than that Jenkins was asked for this start, as a bot does that dies before it has the answer."""
+        """Leave no more in the store than that Jenkins was asked for this start, as a bot does that
+        dies before it has the answer.
+        """
         self.starts.rows.clear()
         await Starts("jenkins", "shop", self.starts, self.clock).send(request)
 
@@ -141,14 +162,18 @@ class JenkinsLab:
 
     def twin(self, correlation: str) -> None:
         """Rebuild a build in Jenkins: all its parameters are copied."""
-        self.world.add_build(self.job, (("CORRELATION_ID", correlation), ("ACTION", "deploy")), result="SUCCESS")
+        self.world.add_build(
+            self.job, (("CORRELATION_ID", correlation), ("ACTION", "deploy")), result="SUCCESS"
+        )
 
     def notice(self, run: str) -> tuple[dict[str, str], bytes]:
         body = json.dumps({"correlation": run, "build": 1, "state": "SUCCESS"}).encode()
         return {HEADER: sign(SECRET, body, datetime.now(UTC))}, body
 
 
-def deploy(commit: str, correlation: str = "shop-1:canary-25", action: str = "deploy") -> StartRequest:
+def deploy(
+    commit: str, correlation: str = "shop-1:canary-25", action: str = "deploy"
+) -> StartRequest:
     return StartRequest(correlation, commit, "production", action, INPUTS, asked_by="ana")
 
 

@@ -49,16 +49,30 @@ class Item:
         shown: dict[str, Any] = {
             "_class": f"hudson.model.Queue${'LeftItem' if self.has_left else self.kind}",
             "actions": [
-                {"_class": "hudson.model.ParametersAction", "parameters": _exported(self.parameters)},
-                {"_class": "hudson.model.CauseAction", "causes": [{"shortDescription": "Started by user gonogo"}]},
+                {
+                    "_class": "hudson.model.ParametersAction",
+                    "parameters": _exported(self.parameters),
+                },
+                {
+                    "_class": "hudson.model.CauseAction",
+                    "causes": [{"shortDescription": "Started by user gonogo"}],
+                },
             ],
             "id": self.id,
-            "task": {"_class": self.job.kind, "name": self.job.name.rpartition("/")[2], "url": f"{root}{self.job.escaped}/"},
+            "task": {
+                "_class": self.job.kind,
+                "name": self.job.name.rpartition("/")[2],
+                "url": f"{root}{self.job.escaped}/",
+            },
             "why": None if self.has_left else self.why,
         }
         if self.has_left:
             shown["cancelled"] = self.cancelled
-            shown["executable"] = {"_class": f"{self.job.kind}Run", "number": self.build.number} if self.build else None
+            shown["executable"] = (
+                {"_class": f"{self.job.kind}Run", "number": self.build.number}
+                if self.build
+                else None
+            )
         return shown
 
 
@@ -100,14 +114,25 @@ class Build:
         self.building, self.result, self.duration = False, result, now_ms() - self.began
 
     def exported(self) -> dict[str, Any]:
-        """Export it as hudson.model.Run does, with the actions of core and of the git and junit plugins."""
+        """Export it as hudson.model.Run does, with the actions of core and of
+        the git and junit plugins.
+        """
         actions: list[dict[str, Any]] = [
-            {"_class": "hudson.model.CauseAction", "causes": [{"shortDescription": "Started by user gonogo"}]},
+            {
+                "_class": "hudson.model.CauseAction",
+                "causes": [{"shortDescription": "Started by user gonogo"}],
+            },
             {"_class": "hudson.model.ParametersAction", "parameters": _exported(self.parameters)},
             {},
         ]
         if self.causes:
-            causes = [{"_class": "jenkins.model.CauseOfInterruption$UserInterruption", "shortDescription": each} for each in self.causes]
+            causes = [
+                {
+                    "_class": "jenkins.model.CauseOfInterruption$UserInterruption",
+                    "shortDescription": each,
+                }
+                for each in self.causes
+            ]
             actions.append({"_class": "jenkins.model.InterruptedBuildAction", "causes": causes})
         if self.tested:
             actions.append(
@@ -118,7 +143,12 @@ class Build:
             )
         if self.counts:
             names = ("failCount", "skipCount", "totalCount")
-            actions.append({"_class": "hudson.tasks.junit.TestResultAction", **dict(zip(names, self.counts, strict=True))})
+            actions.append(
+                {
+                    "_class": "hudson.tasks.junit.TestResultAction",
+                    **dict(zip(names, self.counts, strict=True)),
+                }
+            )
         return {
             "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
             "actions": actions,
@@ -131,10 +161,20 @@ class Build:
         }
 
     def described(self) -> dict[str, Any]:
-        """Describe it as "Pipeline: REST API" does: the last stage always has the state of the whole (RunExt.computeTimings)."""
-        whole = {"SUCCESS": "SUCCESS", "FAILURE": "FAILED", "ABORTED": "ABORTED", None: "IN_PROGRESS"}.get(self.result, "UNSTABLE")
+        """Describe it as "Pipeline: REST API" does: the last stage always has the state of the
+        whole (RunExt.computeTimings).
+        """
+        whole = {
+            "SUCCESS": "SUCCESS",
+            "FAILURE": "FAILED",
+            "ABORTED": "ABORTED",
+            None: "IN_PROGRESS",
+        }.get(self.result, "UNSTABLE")
         whole = "PAUSED_PENDING_INPUT" if self.questions else whole
-        stages = [{**stage, "startTimeMillis": stage["startTimeMillis"] + self.skew} for stage in self.stages]
+        stages = [
+            {**stage, "startTimeMillis": stage["startTimeMillis"] + self.skew}
+            for stage in self.stages
+        ]
         for stage in stages[-1:]:
             stage["status"] = whole
         return {
@@ -163,15 +203,32 @@ class Job:
 
     @property
     def escaped(self) -> str:
-        """Its path as Jenkins writes it (hudson.Util.rawEncode, which leaves more as it is than others do)."""
-        return "".join(f"/job/{quote(part, safe=PLAIN).replace('~', '%7E')}" for part in self.name.split("/"))
+        """Its path as Jenkins writes it (hudson.Util.rawEncode, which leaves more
+        as it is than others do).
+        """
+        return "".join(
+            f"/job/{quote(part, safe=PLAIN).replace('~', '%7E')}" for part in self.name.split("/")
+        )
 
     def exported(self) -> dict[str, Any]:
-        definitions = [{"_class": "hudson.model.StringParameterDefinition", "name": name} for name in self.parameters]
-        mine = [{"_class": "hudson.model.ParametersDefinitionProperty", "parameterDefinitions": definitions}] if definitions else []
+        definitions = [
+            {"_class": "hudson.model.StringParameterDefinition", "name": name}
+            for name in self.parameters
+        ]
+        mine = (
+            [
+                {
+                    "_class": "hudson.model.ParametersDefinitionProperty",
+                    "parameterDefinitions": definitions,
+                }
+            ]
+            if definitions
+            else []
+        )
         return {
             "_class": self.kind,
-            "allBuilds": [build.exported() for build in reversed(self.builds)],  # "builds" would be the newest 100 (Job.getNewBuilds)
+            # "builds" would be the newest 100 (Job.getNewBuilds)
+            "allBuilds": [build.exported() for build in reversed(self.builds)],
             "buildable": self.enabled,
             "property": [{"_class": "jenkins.model.BuildDiscarderProperty"}, *mine],
         }
@@ -189,14 +246,22 @@ class World:
         self.begun = 0
         self.skew = 0
         self.executors = asyncio.Event()
-        """Set while there is a free executor; else nothing leaves the queue but what is cancelled."""
+        """Set while there is a free executor; else nothing leaves the
+        queue but what is cancelled.
+        """
         self.executors.set()
         self._ids = count(41)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def queue(self, job: Job, parameters: Pairs, *, quiet: bool = False) -> Item:
-        """Queue a build, or fold it into an item that waits with the same parameters (ParametersAction.shouldSchedule)."""
-        same = (each for each in self.items.values() if not each.has_left and each.job is job and set(each.parameters) == set(parameters))
+        """Queue a build, or fold it into an item that waits with the same parameters
+        (ParametersAction.shouldSchedule).
+        """
+        same = (
+            each
+            for each in self.items.values()
+            if not each.has_left and each.job is job and set(each.parameters) == set(parameters)
+        )
         found = next(same, None)
         if found:
             return found
@@ -208,7 +273,9 @@ class World:
         task.add_done_callback(self._tasks.discard)
         return item
 
-    def add_build(self, job: Job, parameters: Pairs = (), *, result: str | None = None, tested: str = "") -> Build:
+    def add_build(
+        self, job: Job, parameters: Pairs = (), *, result: str | None = None, tested: str = ""
+    ) -> Build:
         """Have a build that is not ours, over or going on for ever."""
         build = Build(next(job.numbers), next(self._ids), parameters, tested=tested)
         job.builds.append(build)
@@ -227,7 +294,10 @@ class World:
 
     async def _carry_out(self, item: Item, *, quiet: bool) -> None:
         await asyncio.sleep(QUIET_PERIOD if quiet else 0)
-        item.kind, item.why = "BuildableItem", "Waiting for next available executor (ETA: 5 min 3 sec)"
+        item.kind, item.why = (
+            "BuildableItem",
+            "Waiting for next available executor (ETA: 5 min 3 sec)",
+        )
         await self.executors.wait()
         if item.cancelled:
             return
@@ -238,18 +308,37 @@ class World:
 
     async def _go_through(self, build: Build) -> None:
         plan = self.plans.get(build.parameter("COMMIT"))
-        if plan and tuple(build.parameter(name) for name in ("ACTION", "ENVIRONMENT", "COMMIT")) in self.broken:
+        if (
+            plan
+            and tuple(build.parameter(name) for name in ("ACTION", "ENVIRONMENT", "COMMIT"))
+            in self.broken
+        ):
             plan = Plan(failing=0)
         broken = await self._stage(build, "Declarative: Checkout SCM", fails=plan is None)
         for index, name in enumerate(STAGES if plan else ()):
-            fails, held = plan is not None and index == plan.failing, plan is not None and plan.held and index == len(STAGES) - 1
+            fails, held = (
+                plan is not None and index == plan.failing,
+                plan is not None and plan.held and index == len(STAGES) - 1,
+            )
             asks = plan is not None and index == plan.asks
-            broken = _pass_over(build, name, broken) if broken else await self._stage(build, name, fails=fails, held=held, asks=asks)
+            broken = (
+                _pass_over(build, name, broken)
+                if broken
+                else await self._stage(build, name, fails=fails, held=held, asks=asks)
+            )
         result = {"": "SUCCESS", "FAILED": "FAILURE"}.get(broken, "ABORTED")
         build.stages.append(_stage("Declarative: Post Actions", "SUCCESS", 12))
         build.end(result)
 
-    async def _stage(self, build: Build, name: str, *, fails: bool = False, held: bool = False, asks: bool = False) -> str:
+    async def _stage(
+        self,
+        build: Build,
+        name: str,
+        *,
+        fails: bool = False,
+        held: bool = False,
+        asks: bool = False,
+    ) -> str:
         """Carry out a stage; give how it broke, or nothing."""
         stage = _stage(name, "IN_PROGRESS", 0)
         build.stages.append(stage)
@@ -261,7 +350,10 @@ class World:
         stage["durationMillis"] = max(1, now_ms() - stage["startTimeMillis"])
         stage["status"] = "ABORTED" if stopped else "FAILED" if fails else "SUCCESS"
         if fails and not stopped:
-            stage["error"] = {"message": "script returned exit code 3", "type": "hudson.AbortException"}
+            stage["error"] = {
+                "message": "script returned exit code 3",
+                "type": "hudson.AbortException",
+            }
         return "" if stage["status"] == "SUCCESS" else str(stage["status"])
 
 
@@ -270,15 +362,26 @@ def now_ms() -> int:
 
 
 def _exported(parameters: Pairs) -> list[dict[str, str]]:
-    return [{"_class": "hudson.model.StringParameterValue", "name": name, "value": value} for name, value in parameters]
+    return [
+        {"_class": "hudson.model.StringParameterValue", "name": name, "value": value}
+        for name, value in parameters
+    ]
 
 
 def _stage(name: str, status: str, took: int) -> dict[str, Any]:
-    return {"id": "6", "name": name, "status": status, "startTimeMillis": now_ms(), "durationMillis": took}
+    return {
+        "id": "6",
+        "name": name,
+        "status": status,
+        "startTimeMillis": now_ms(),
+        "durationMillis": took,
+    }
 
 
 def _pass_over(build: Build, name: str, broken: str) -> str:
-    """Go through a stage without doing anything, and call it broken too (declarative pipelines, JENKINS-38097)."""
+    """Go through a stage without doing anything, and call it broken too (declarative
+    pipelines, JENKINS-38097).
+    """
     build.stages.append(_stage(name, broken, 20))
     return broken
 

@@ -25,11 +25,19 @@ class MemoryRuns:
         return self.rows.get(id)
 
     async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
-        same = (row for row in self.rows.values() if (row.service, row.correlation) == (service, correlation))
+        same = (
+            row
+            for row in self.rows.values()
+            if (row.service, row.correlation) == (service, correlation)
+        )
         return next(same, None)
 
     async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
-        return tuple(row for row in self.rows.values() if row.service == service and not row.run.state.is_final)
+        return tuple(
+            row
+            for row in self.rows.values()
+            if row.service == service and not row.run.state.is_final
+        )
 
 
 class MemoryStarts:

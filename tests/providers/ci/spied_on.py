@@ -1,4 +1,6 @@
-"""A small bot, as a process that is not root: it holds a secret, runs a stage that looks for it, and prints what the stage saw."""
+"""A small bot, as a process that is not root: it holds a secret, runs a stage that looks for it,
+and prints what the stage saw.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ async def spied_on(folder: Path, commit: str) -> str:
 
 def main(way: str, folder: str, commit: str) -> None:
     """Withdraw and close (``closed``) or not (``open``), and let the stage look."""
-    pipeline.parse("pipelines: {test: {stages: [{name: a, run: b}]}}")  # what is loaded late may be out of reach of anybody but root
+    # what is loaded late may be out of reach of anybody but root
+    pipeline.parse("pipelines: {test: {stages: [{name: a, run: b}]}}")
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)

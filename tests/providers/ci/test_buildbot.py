@@ -1,4 +1,6 @@
-"""What Buildbot promises beyond the contract, against a real master and worker under the master.cfg that we ship."""
+"""What Buildbot promises beyond the contract, against a real master and worker under the
+master.cfg that we ship.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,13 @@ CORRELATION = "shop-7:canary-25"
 INPUTS = {"percent": "25", "version": "v1.2.0", "strategy": "canary", "deployment": "shop-7"}
 
 
-def asked(commit: str, *, action: str = "deploy", environment: str = "production", correlation: str = CORRELATION) -> StartRequest:
+def asked(
+    commit: str,
+    *,
+    action: str = "deploy",
+    environment: str = "production",
+    correlation: str = CORRELATION,
+) -> StartRequest:
     return StartRequest(correlation, commit, environment, action, INPUTS, asked_by="T1/U1")
 
 
@@ -57,7 +65,9 @@ async def held(lab: BuildbotLab[Server]) -> CIRun:
     return await reaches(lab.ci, run, lambda seen: seen.stages[-1].state is RunState.RUNNING)
 
 
-async def refused(lab: BuildbotLab[Server], ci: BuildbotCI, request: StartRequest | None = None) -> IntegrationError:
+async def refused(
+    lab: BuildbotLab[Server], ci: BuildbotCI, request: StartRequest | None = None
+) -> IntegrationError:
     request = request or asked(lab.commit("first", tests=""))
     with pytest.raises(IntegrationError) as caught:
         await ci.start(request)
@@ -65,10 +75,12 @@ async def refused(lab: BuildbotLab[Server], ci: BuildbotCI, request: StartReques
     return caught.value
 
 
-# The template -------------------------------------------------------------------------------------------------------------------------
+# The template -----------------------------------------------------------------------------------
 
 
-async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(buildbot: BuildbotLab[Server]) -> None:
+async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(
+    buildbot: BuildbotLab[Server],
+) -> None:
     master = buildbot.folder / "master"
     shutil.copytree(TEMPLATE, master)
     assert "must hold a password each" in buildbot.server.check(master)
@@ -78,36 +90,54 @@ async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(buil
     assert "Config file is good" in buildbot.server.check(master)
 
 
-# What travels -------------------------------------------------------------------------------------------------------------------------
+# What travels -----------------------------------------------------------------------------------
 
 
-async def test_all_that_a_deployment_is_told_reaches_its_script(buildbot: BuildbotLab[Server]) -> None:
+async def test_all_that_a_deployment_is_told_reaches_its_script(
+    buildbot: BuildbotLab[Server],
+) -> None:
     commit = buildbot.commit("first", tests="")
     done = await ended(buildbot.ci, await buildbot.ci.start(asked(commit)))
-    seen = dict(line.partition("=")[::2] for line in (buildbot.folder / "env-build").read_text().splitlines())
+    seen = dict(
+        line.partition("=")[::2]
+        for line in (buildbot.folder / "env-build").read_text().splitlines()
+    )
     assert {name: seen[name] for name in seen if name.startswith("GONOGO_")} == {
-        "GONOGO_ACTION": "deploy", "GONOGO_ENVIRONMENT": "production", "GONOGO_COMMIT": commit, "GONOGO_CORRELATION": CORRELATION,
-        "GONOGO_PERCENT": "25", "GONOGO_VERSION": "v1.2.0", "GONOGO_STRATEGY": "canary", "GONOGO_DEPLOYMENT": "shop-7",
+        "GONOGO_ACTION": "deploy", "GONOGO_ENVIRONMENT": "production",
+        "GONOGO_COMMIT": commit, "GONOGO_CORRELATION": CORRELATION,
+        "GONOGO_PERCENT": "25", "GONOGO_VERSION": "v1.2.0",
+        "GONOGO_STRATEGY": "canary", "GONOGO_DEPLOYMENT": "shop-7",
     }  # fmt: skip
     assert (done.state, buildbot.worked()) == (RunState.SUCCEEDED, 1)
     assert done.url.startswith(f"{buildbot.url}/#/builders/")
 
 
 async def test_no_log_shows_the_workers_environment(buildbot: BuildbotLab[Server]) -> None:
-    run = await ended(buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests=""))))
+    run = await ended(
+        buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
+    )
     logs = buildbot.server.logs(int(run.id.rpartition("/")[2]))
     assert len(logs) > 3
     assert not [log for log in logs if "environment:" in log or "PATH=" in log]
 
 
 @pytest.mark.parametrize(("action", "stages"), [("smoke", ["smoke"]), ("rollback", ["release"])])
-async def test_each_action_has_stages_of_its_own(buildbot: BuildbotLab[Server], action: str, stages: list[str]) -> None:
-    done = await ended(buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests=""), action=action)))
-    assert [(stage.name, stage.state) for stage in done.stages] == [(name, RunState.SUCCEEDED) for name in stages]
+async def test_each_action_has_stages_of_its_own(
+    buildbot: BuildbotLab[Server], action: str, stages: list[str]
+) -> None:
+    done = await ended(
+        buildbot.ci,
+        await buildbot.ci.start(asked(buildbot.commit("first", tests=""), action=action)),
+    )
+    assert [(stage.name, stage.state) for stage in done.stages] == [
+        (name, RunState.SUCCEEDED) for name in stages
+    ]
     assert (done.state, buildbot.worked()) == (RunState.SUCCEEDED, 0)
 
 
-async def test_a_commit_on_a_branch_of_its_own_is_deployed_and_no_other(buildbot: BuildbotLab[Server]) -> None:
+async def test_a_commit_on_a_branch_of_its_own_is_deployed_and_no_other(
+    buildbot: BuildbotLab[Server],
+) -> None:
     fork = buildbot.commit("first", tests="")
     buildbot.commit("second", failing=0, tests="")
     buildbot.branch("hotfix", fork)
@@ -117,23 +147,37 @@ async def test_a_commit_on_a_branch_of_its_own_is_deployed_and_no_other(buildbot
     assert (done.state, done.sentence) == (RunState.SUCCEEDED, "")
 
 
-async def test_a_commit_that_the_worker_cannot_get_fails_at_its_checkout(buildbot: BuildbotLab[Server]) -> None:
+async def test_a_commit_that_the_worker_cannot_get_fails_at_its_checkout(
+    buildbot: BuildbotLab[Server],
+) -> None:
     buildbot.commit("first", tests="")
     done = await ended(buildbot.ci, await buildbot.ci.start(asked("1" * 40)))
     assert [stage.state for stage in done.stages] == [RunState.FAILED, *[RunState.SKIPPED] * 3]
     assert (done.state, done.sentence.partition(":")[0]) == (RunState.FAILED, "checkout failed")
 
 
-# What is refused ----------------------------------------------------------------------------------------------------------------------
+# What is refused --------------------------------------------------------------------------------
 
 
-async def test_an_environment_that_buildbot_does_not_know_is_refused_with_its_words(buildbot: BuildbotLab[Server]) -> None:
-    error = await refused(buildbot, buildbot.ci, asked(buildbot.commit("first", tests=""), environment="moon"))
-    assert (error.status, "'moon' does not belong" in str(error), buildbot.started()) == (400, True, 0)
+async def test_an_environment_that_buildbot_does_not_know_is_refused_with_its_words(
+    buildbot: BuildbotLab[Server],
+) -> None:
+    error = await refused(
+        buildbot, buildbot.ci, asked(buildbot.commit("first", tests=""), environment="moon")
+    )
+    assert (error.status, "'moon' does not belong" in str(error), buildbot.started()) == (
+        400,
+        True,
+        0,
+    )
 
 
-async def test_an_action_without_stages_is_refused_before_anything_starts(buildbot: BuildbotLab[Server]) -> None:
-    error = await refused(buildbot, buildbot.ci, asked(buildbot.commit("first", tests=""), action="promote"))
+async def test_an_action_without_stages_is_refused_before_anything_starts(
+    buildbot: BuildbotLab[Server],
+) -> None:
+    error = await refused(
+        buildbot, buildbot.ci, asked(buildbot.commit("first", tests=""), action="promote")
+    )
     assert ("names no steps for promote" in str(error), buildbot.started()) == (True, 0)
 
 
@@ -153,7 +197,10 @@ async def test_a_scheduler_that_would_drop_what_it_is_told_starts_nothing(
     assert buildbot.started() == 0
 
 
-@pytest.mark.parametrize(("scheduler", "sentence"), [("forgetful", "does not keep our reason"), ("stubborn", "for the commit")])
+@pytest.mark.parametrize(
+    ("scheduler", "sentence"),
+    [("forgetful", "does not keep our reason"), ("stubborn", "for the commit")],
+)
 async def test_a_run_that_is_not_what_was_asked_for_is_stopped_at_once(
     buildbot: BuildbotLab[Server], scheduler: str, sentence: str
 ) -> None:
@@ -167,7 +214,10 @@ async def test_a_run_that_is_not_what_was_asked_for_is_stopped_at_once(
 async def test_only_who_may_deploy_starts_and_stops(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     anonymous = buildbot.provider(secrets={USER: "", PASSWORD: ""})
-    for attempt in (anonymous.start(asked("1" * 40, correlation="other")), anonymous.cancel(run.id)):
+    for attempt in (
+        anonymous.start(asked("1" * 40, correlation="other")),
+        anonymous.cancel(run.id),
+    ):
         with pytest.raises(IntegrationError) as caught:
             await attempt
         assert (caught.value.status, caught.value.retry) == (403, False)
@@ -176,22 +226,27 @@ async def test_only_who_may_deploy_starts_and_stops(buildbot: BuildbotLab[Server
 
 async def test_a_wrong_password_is_said_and_not_shown(buildbot: BuildbotLab[Server]) -> None:
     error = await refused(buildbot, buildbot.provider(secrets={PASSWORD: "wrong-word"}))
-    assert (error.status, str(error)) == (401, "Buildbot does not accept the account gonogo with its password.")
+    assert (error.status, str(error)) == (
+        401,
+        "Buildbot does not accept the account gonogo with its password.",
+    )
 
 
 async def test_a_session_that_has_run_out_is_renewed(buildbot: BuildbotLab[Server]) -> None:
     await buildbot.ci.find(CORRELATION)
-    buildbot.ci._door._cookie = "TWISTED_SESSION=of-last-week"
+    buildbot.ci._client._cookie = "TWISTED_SESSION=of-last-week"
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
     assert (await ended(buildbot.ci, run)).state is RunState.SUCCEEDED
     assert [each for each in buildbot.line.asked if "login" in each] == ["GET /auth/login"] * 2
 
 
-# Answers that are lost ----------------------------------------------------------------------------------------------------------------
+# Answers that are lost --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", ["lost", "truncated"])
-async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(buildbot: BuildbotLab[Server], fault: str) -> None:
+async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(
+    buildbot: BuildbotLab[Server], fault: str
+) -> None:
     buildbot.break_next(fault, path=buildbot.start_path)
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
     assert (await ended(buildbot.ci, run)).state is RunState.SUCCEEDED
@@ -199,7 +254,9 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(buildbot: 
 
 
 @pytest.mark.parametrize("fault", ["timeout", "500", "502"])
-async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_made(buildbot: BuildbotLab[Server], fault: str) -> None:
+async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_made(
+    buildbot: BuildbotLab[Server], fault: str
+) -> None:
     request = asked(buildbot.commit("first", tests=""))
     buildbot.break_next(fault, path=buildbot.start_path)
     for attempt in (buildbot.ci.start(request), buildbot.ci.find(CORRELATION)):
@@ -215,29 +272,43 @@ async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_mad
     assert buildbot.started() == 1
 
 
-async def test_two_runs_with_one_correlation_are_named_and_neither_is_chosen(buildbot: BuildbotLab[Server]) -> None:
+async def test_two_runs_with_one_correlation_are_named_and_neither_is_chosen(
+    buildbot: BuildbotLab[Server],
+) -> None:
     run = await held(buildbot)
     buildbot.twin(CORRELATION)
     for attempt in (buildbot.ci.find(CORRELATION), buildbot.ci.start(asked("1" * 40))):
-        with pytest.raises(IntegrationError, match=f"{CORRELATION} .#{run.id.rpartition('/')[2]} and #") as caught:
+        with pytest.raises(
+            IntegrationError, match=f"{CORRELATION} .#{run.id.rpartition('/')[2]} and #"
+        ) as caught:
             await attempt
         assert not caught.value.retry
     assert buildbot.started() == 2
 
 
-async def test_a_correlation_that_is_part_of_another_is_another(buildbot: BuildbotLab[Server]) -> None:
-    await buildbot.ci.start(asked(buildbot.commit("first", tests=""), correlation="shop-71:canary-25"))
-    await buildbot.ci.start(asked(buildbot.git("rev-parse", "HEAD"), correlation="shop-7:canary-25:smoke"))
+async def test_a_correlation_that_is_part_of_another_is_another(
+    buildbot: BuildbotLab[Server],
+) -> None:
+    await buildbot.ci.start(
+        asked(buildbot.commit("first", tests=""), correlation="shop-71:canary-25")
+    )
+    await buildbot.ci.start(
+        asked(buildbot.git("rev-parse", "HEAD"), correlation="shop-7:canary-25:smoke")
+    )
     for other in (CORRELATION, "shop_7:canary-25", "%"):
         assert await buildbot.ci.find(other) is None
 
 
-# Runs that take another way -----------------------------------------------------------------------------------------------------------
+# Runs that take another way ---------------------------------------------------------------------
 
 
-async def test_a_run_in_the_queue_says_what_it_waits_for_and_can_be_stopped_there(buildbot: BuildbotLab[Server]) -> None:
+async def test_a_run_in_the_queue_says_what_it_waits_for_and_can_be_stopped_there(
+    buildbot: BuildbotLab[Server],
+) -> None:
     await held(buildbot)
-    second = await buildbot.ci.start(asked(buildbot.commit("second", tests=""), correlation="shop-8:all", environment="staging"))
+    second = await buildbot.ci.start(
+        asked(buildbot.commit("second", tests=""), correlation="shop-8:all", environment="staging")
+    )
     assert (second.state, second.sentence) == (RunState.QUEUED, "waits for a free worker")
     await buildbot.ci.cancel(second.id)
     done = await buildbot.ci.look(second.id)
@@ -246,19 +317,25 @@ async def test_a_run_in_the_queue_says_what_it_waits_for_and_can_be_stopped_ther
 
 
 async def test_a_rebuild_by_hand_is_not_taken_for_our_run(buildbot: BuildbotLab[Server]) -> None:
-    run = await ended(buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests=""))))
+    run = await ended(
+        buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
+    )
     buildbot.server.rebuild(int(run.id.rpartition("/")[2]))
     found = await buildbot.ci.find(CORRELATION)
     assert (found and found.id, buildbot.started()) == (run.id, 2)
 
 
-async def test_a_worker_that_dies_puts_the_run_back_into_the_queue_and_it_runs_again(buildbot: BuildbotLab[Server]) -> None:
+async def test_a_worker_that_dies_puts_the_run_back_into_the_queue_and_it_runs_again(
+    buildbot: BuildbotLab[Server],
+) -> None:
     run = await held(buildbot)
     buildbot.server.kill_worker()
     try:
         waiting = await reaches(buildbot.ci, run, lambda seen: seen.state is RunState.QUEUED)
         assert waiting.sentence == "its worker was lost; Buildbot starts it again"
-        other = await buildbot.ci.start(asked(buildbot.commit("second", tests=""), correlation="shop-8:all"))
+        other = await buildbot.ci.start(
+            asked(buildbot.commit("second", tests=""), correlation="shop-8:all")
+        )
         assert other.sentence == "no worker of deploy-shop is connected; start one"
     finally:
         buildbot.server.start_worker()
@@ -284,14 +361,19 @@ async def test_a_run_of_another_builder_is_not_ours(buildbot: BuildbotLab[Server
     commit = buildbot.commit("first")
     await until(lambda: buildbot.server.newest("test-shop") > 0)
     number = buildbot.server.newest("test-shop")
-    for name in (f"deploy-shop/{number}", f"test-shop/{number}", "deploy-shop/0", "deploy-shop/1/../2"):
+    for name in (
+        f"deploy-shop/{number}",
+        f"test-shop/{number}",
+        "deploy-shop/0",
+        "deploy-shop/1/../2",
+    ):
         with pytest.raises(IntegrationError) as caught:
             await buildbot.ci.look(name)
         assert (caught.value.status, caught.value.retry) == (404, False)
     assert commit
 
 
-# Tests --------------------------------------------------------------------------------------------------------------------------------
+# Tests ------------------------------------------------------------------------------------------
 
 
 async def test_the_newest_run_of_the_tests_decides(buildbot: BuildbotLab[Server]) -> None:
@@ -304,7 +386,9 @@ async def test_the_newest_run_of_the_tests_decides(buildbot: BuildbotLab[Server]
 
 
 @pytest.mark.case("ci-and-refs-7")
-async def test_the_tests_of_a_commit_are_built_again_and_the_rebuild_decides(buildbot_fake: BuildbotLab[FakeMaster]) -> None:
+async def test_the_tests_of_a_commit_are_built_again_and_the_rebuild_decides(
+    buildbot_fake: BuildbotLab[FakeMaster],
+) -> None:
     flag = buildbot_fake.folder / "mended"
     commit = buildbot_fake.commit("first", tests=f"test -e '{flag}'")
     async with asyncio.timeout(PATIENCE):
@@ -332,10 +416,12 @@ async def test_without_a_builder_for_tests_nothing_is_green(buildbot: BuildbotLa
     assert (seen.state, "set the option tests" in seen.sentence) == (QualityState.NONE, True)
 
 
-# Events and notices -------------------------------------------------------------------------------------------------------------------
+# Events and notices -----------------------------------------------------------------------------
 
 
-async def test_events_wake_while_a_run_is_under_way_and_not_longer(buildbot: BuildbotLab[Server]) -> None:
+async def test_events_wake_while_a_run_is_under_way_and_not_longer(
+    buildbot: BuildbotLab[Server],
+) -> None:
     assert buildbot.line.streams == 0
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
     await until(lambda: run.id in buildbot.woken)
@@ -344,7 +430,9 @@ async def test_events_wake_while_a_run_is_under_way_and_not_longer(buildbot: Bui
     assert set(buildbot.woken) == {run.id}
 
 
-async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(buildbot: BuildbotLab[Server]) -> None:
+async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(
+    buildbot: BuildbotLab[Server],
+) -> None:
     run = await held(buildbot)
     await until(lambda: buildbot.line.streams == 1)
     buildbot.break_next("503", path="/sse/", times=2)
@@ -356,7 +444,9 @@ async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(b
     await until(lambda: run.id in buildbot.woken)
 
 
-async def test_closing_ends_the_listening_and_leaves_the_run_alone(buildbot: BuildbotLab[Server]) -> None:
+async def test_closing_ends_the_listening_and_leaves_the_run_alone(
+    buildbot: BuildbotLab[Server],
+) -> None:
     run = await held(buildbot)
     await until(lambda: buildbot.line.streams == 1)
     await buildbot.ci.close()
@@ -385,11 +475,15 @@ async def receiver(lab: BuildbotLab[Server]) -> AsyncIterator[list[tuple[RunHint
 
 
 def of(got: list[tuple[RunHint, bytes]], run: CIRun) -> list[tuple[RunHint, bytes]]:
-    """Pick the notices of one run: the master may still tell of one that an earlier test has stopped."""
+    """Pick the notices of one run: the master may still tell of one that an
+    earlier test has stopped.
+    """
     return [(hint, body) for hint, body in got if hint.run == run.id]
 
 
-async def test_the_reporter_of_our_master_tells_of_the_beginning_and_of_the_end_of_a_stopped_run_too(buildbot: BuildbotLab[Server]) -> None:
+async def test_the_reporter_of_our_master_tells_of_the_beginning_and_of_the_end_of_a_stopped_run_too(
+    buildbot: BuildbotLab[Server],
+) -> None:
     async with receiver(buildbot) as got:
         run = await held(buildbot)
         await buildbot.ci.cancel(run.id)

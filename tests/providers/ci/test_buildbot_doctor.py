@@ -26,7 +26,9 @@ class Sundial:
 
 @pytest.fixture(params=["buildbot_fake", "buildbot"])
 def either(request: pytest.FixtureRequest) -> BuildbotLab[Any]:
-    """Give each laboratory in turn: what our master in this process cannot do is asked of the real one below."""
+    """Give each laboratory in turn: what our master in this process cannot do is
+    asked of the real one below.
+    """
     found: BuildbotLab[Any] = request.getfixturevalue(request.param)
     return found
 
@@ -35,19 +37,40 @@ async def test_the_doctor_finds_nothing_wrong_and_starts_nothing(either: Buildbo
     either.tag("v1.0.0", either.commit("first", tests=""))
     findings = await either.ci.examine()
     assert {each.subject: each.ok for each in findings} == dict.fromkeys(
-        ("address", "account", "clock", "scheduler", "stages", "permission", "builder", "tests", "repository", "webhook"), True
+        (
+            "address",
+            "account",
+            "clock",
+            "scheduler",
+            "stages",
+            "permission",
+            "builder",
+            "tests",
+            "repository",
+            "webhook",
+        ),
+        True,
     )
     assert either.started() == 0
 
 
 @pytest.mark.parametrize(
     ("secrets", "subject"),
-    [({PASSWORD: "wrong-word"}, "account"), ({USER: "", PASSWORD: ""}, "permission"), ({WEBHOOK_SECRET: ""}, "webhook")],
+    [
+        ({PASSWORD: "wrong-word"}, "account"),
+        ({USER: "", PASSWORD: ""}, "permission"),
+        ({WEBHOOK_SECRET: ""}, "webhook"),
+    ],
 )
-async def test_the_doctor_sees_a_setting_that_is_wrong_or_missing(either: BuildbotLab[Any], secrets: dict[str, str], subject: str) -> None:
+async def test_the_doctor_sees_a_setting_that_is_wrong_or_missing(
+    either: BuildbotLab[Any], secrets: dict[str, str], subject: str
+) -> None:
     findings = await either.provider(secrets=secrets).examine()
     found = next(each for each in findings if each.subject == subject)
-    assert (found.ok in {False, None}, "GONOGO_BUILDBOT" in found.remedy or "www.authz" in found.remedy) == (True, True)
+    assert (
+        found.ok in {False, None},
+        "GONOGO_BUILDBOT" in found.remedy or "www.authz" in found.remedy,
+    ) == (True, True)
     assert "wrong-word" not in str(findings)
 
 

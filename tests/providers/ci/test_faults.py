@@ -1,6 +1,7 @@
 """What every provider that speaks HTTP does when its vendor misbehaves.
 
-A laboratory takes part by having what ``conftest.FaultyLab`` names and by standing among the parameters of the fixture ``faulty``.
+A laboratory takes part by having what ``conftest.FaultyLab`` names and by standing among the
+parameters of the fixture ``faulty``.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ async def start_until_known(lab: FaultyLab, request: StartRequest) -> CIRun:
 
 class TestLooking:
     @pytest.mark.parametrize("fault", ["401", "403", "404", "422"])
-    async def test_a_clear_no_is_passed_on_with_its_status(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_a_clear_no_is_passed_on_with_its_status(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         run = await running(faulty)
         faulty.break_next(fault)
         error = await refused_look(faulty, run)
@@ -61,7 +64,9 @@ class TestLooking:
         assert not (await faulty.ci.look(run.id)).state.is_final
 
     @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "timeout", "truncated"])
-    async def test_trouble_that_lasts_is_said_and_may_pass(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_trouble_that_lasts_is_said_and_may_pass(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         run = await running(faulty)
         faulty.break_next(fault, times=ALWAYS)
         assert (await refused_look(faulty, run)).retry
@@ -73,7 +78,9 @@ class TestLooking:
         assert not (await faulty.ci.look(run.id)).state.is_final
 
     @pytest.mark.parametrize("fault", ["401", "429", "500", "timeout"])
-    async def test_a_search_that_fails_finds_not_nothing(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_a_search_that_fails_finds_not_nothing(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         request = deploy(faulty.commit("first"))
         faulty.break_next("503", path=faulty.start_path)
         with suppress(IntegrationError):
@@ -85,7 +92,9 @@ class TestLooking:
 
 class TestStarting:
     @pytest.mark.parametrize("fault", ["401", "403", "404", "409", "422"])
-    async def test_a_refused_start_has_started_nothing_and_can_be_made_again(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_a_refused_start_has_started_nothing_and_can_be_made_again(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         request = deploy(faulty.commit("first"))
         faulty.break_next(fault, path=faulty.start_path)
         with pytest.raises(IntegrationError) as caught:
@@ -102,7 +111,9 @@ class TestStarting:
         assert (caught.value.retry, faulty.started()) == (True, 0)
 
     @pytest.mark.parametrize("fault", ["lost", "truncated"])
-    async def test_a_lost_answer_leads_to_the_one_run_that_was_started(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_a_lost_answer_leads_to_the_one_run_that_was_started(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         request = deploy(faulty.commit("first", held=True))
         faulty.break_next(fault, path=faulty.start_path)
         run = await start_until_known(faulty, request)
@@ -112,7 +123,9 @@ class TestStarting:
         assert (found.id, again.id, faulty.started()) == (run.id, run.id, 1)
 
     @pytest.mark.parametrize("fault", ["500", "502", "503", "timeout"])
-    async def test_an_unclear_answer_never_leads_to_two_runs(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_an_unclear_answer_never_leads_to_two_runs(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         request = deploy(faulty.commit("first", held=True))
         faulty.break_next(fault, path=faulty.start_path)
         for _ in range(3):
@@ -123,12 +136,16 @@ class TestStarting:
                     raise
         assert faulty.started() <= 1
 
-    async def test_two_runs_with_one_name_are_told_and_not_guessed_between(self, faulty: FaultyLab) -> None:
+    async def test_two_runs_with_one_name_are_told_and_not_guessed_between(
+        self, faulty: FaultyLab
+    ) -> None:
         request = deploy(faulty.commit("first", held=True))
         ours = await faulty.ci.start(request)
         faulty.twin(CORRELATION)
         before = faulty.started()
-        asked = await asyncio.gather(faulty.ci.find(CORRELATION), faulty.ci.start(request), return_exceptions=True)
+        asked = await asyncio.gather(
+            faulty.ci.find(CORRELATION), faulty.ci.start(request), return_exceptions=True
+        )
         for found in asked:
             if isinstance(found, CIRun):  # the vendor itself named ours
                 assert found.id == ours.id
@@ -140,7 +157,9 @@ class TestStarting:
 
 class TestRestored:
     @pytest.mark.case("races-19")
-    async def test_a_database_from_before_a_start_still_finds_the_run_and_starts_nothing_again(self, faulty: FaultyLab) -> None:
+    async def test_a_database_from_before_a_start_still_finds_the_run_and_starts_nothing_again(
+        self, faulty: FaultyLab
+    ) -> None:
         request = deploy(faulty.commit("first", held=True))
         run = await faulty.ci.start(request)
         restored = faulty.restored()
@@ -150,14 +169,18 @@ class TestRestored:
         assert (found.id, again.id, faulty.started()) == (run.id, run.id, 1)
 
     @pytest.mark.case("races-19")
-    async def test_what_was_never_started_is_not_there_for_a_restored_database_either(self, faulty: FaultyLab) -> None:
+    async def test_what_was_never_started_is_not_there_for_a_restored_database_either(
+        self, faulty: FaultyLab
+    ) -> None:
         faulty.commit("first")
         assert await faulty.restored().find(CORRELATION) is None
 
 
 class TestStopping:
     @pytest.mark.parametrize("fault", ["500", "503", "timeout", "lost", "truncated"])
-    async def test_trouble_on_the_way_stops_the_run_all_the_same(self, faulty: FaultyLab, fault: str) -> None:
+    async def test_trouble_on_the_way_stops_the_run_all_the_same(
+        self, faulty: FaultyLab, fault: str
+    ) -> None:
         run = await running(faulty)
         faulty.break_next(fault)
         try:
@@ -179,13 +202,18 @@ class TestNotices:
         assert faulty.ci.parse_webhook(headers, body).run == run.id
 
     @pytest.mark.parametrize("spoilt", ["body", "signature", "nothing"])
-    async def test_a_notice_that_is_not_authentic_is_refused(self, faulty: FaultyLab, spoilt: str) -> None:
+    async def test_a_notice_that_is_not_authentic_is_refused(
+        self, faulty: FaultyLab, spoilt: str
+    ) -> None:
         run = await running(faulty)
         headers, body = faulty.notice(run.id)
         if spoilt == "body":
             body += b" "
         if spoilt == "signature":
-            headers = {name: value[:-1] + ("0" if value[-1] != "0" else "1") for name, value in headers.items()}
+            headers = {
+                name: value[:-1] + ("0" if value[-1] != "0" else "1")
+                for name, value in headers.items()
+            }
         if spoilt == "nothing":
             headers = {}
         with pytest.raises(IntegrationError) as caught:
@@ -195,7 +223,9 @@ class TestNotices:
 
 class TestTheVendorsClock:
     @pytest.mark.parametrize("hours", [-1, 1])
-    async def test_a_clock_that_is_an_hour_off_changes_nothing(self, skewed: SkewedLab, hours: int) -> None:
+    async def test_a_clock_that_is_an_hour_off_changes_nothing(
+        self, skewed: SkewedLab, hours: int
+    ) -> None:
         skewed.skew(timedelta(hours=hours))
         request = deploy(skewed.commit("first"))
         assert await skewed.ci.find(CORRELATION) is None

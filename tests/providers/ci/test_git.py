@@ -1,4 +1,6 @@
-"""Git on repositories that people have written strange things into: refs, authors, subjects and files, as they are."""
+"""Git on repositories that people have written strange things into: refs, authors,
+subjects and files, as they are.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,22 @@ from bot.ports.ci import Latest, RefKind
 from bot.providers.ci.git import Git
 from bot.providers.ci.local.clone import Clone
 
-LINE_ENDS = ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029", "\u00a0"]
-"""What some standard or other takes for the end of a line or of a record, and a space that does not break."""
+LINE_ENDS = [
+    "\r",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\x1d",
+    "\x1e",
+    "\x1f",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\u00a0",
+]
+"""What some standard or other takes for the end of a line or of a record, and a
+space that does not break.
+"""
 
 
 class Repository:
@@ -28,14 +44,23 @@ class Repository:
 
     def git(self, *arguments: str, author: str = "ana") -> str:
         who = ("-c", f"user.name={author}", "-c", "user.email=ana@example.com")
-        ran = subprocess.run(["git", "-C", str(self.path), *who, *arguments], check=True, capture_output=True)
+        ran = subprocess.run(
+            ["git", "-C", str(self.path), *who, *arguments], check=True, capture_output=True
+        )
         return ran.stdout.decode().removesuffix("\n")
 
     def commit(self, subject: str, *, author: str = "ana", file: str = "app.py") -> str:
         (self.path / file).parent.mkdir(parents=True, exist_ok=True)
         (self.path / file).write_text(subject)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--cleanup=verbatim", f"--message={subject}", author=author)
+        self.git(
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--cleanup=verbatim",
+            f"--message={subject}",
+            author=author,
+        )
         return self.git("rev-parse", "HEAD")
 
     def clone(self, path: Path) -> Repository:
@@ -56,7 +81,9 @@ def git(repository: Repository) -> Git:
 
 
 @pytest.mark.case("ci-and-refs-6")
-async def test_no_sign_in_a_subject_or_a_name_makes_a_commit_vanish_or_tears_an_author_apart(repository: Repository, git: Git) -> None:
+async def test_no_sign_in_a_subject_or_a_name_makes_a_commit_vanish_or_tears_an_author_apart(
+    repository: Repository, git: Git
+) -> None:
     base = repository.commit("first")
     head = base
     for sign in LINE_ENDS:
@@ -67,7 +94,9 @@ async def test_no_sign_in_a_subject_or_a_name_makes_a_commit_vanish_or_tears_an_
 
 
 @pytest.mark.case("ci-and-refs-6")
-async def test_a_file_is_named_whole_whatever_is_in_its_name(repository: Repository, git: Git) -> None:
+async def test_a_file_is_named_whole_whatever_is_in_its_name(
+    repository: Repository, git: Git
+) -> None:
     base = repository.commit("first")
     head = repository.commit("second", file="migrations/0001\n0002 \u2028\x1e.sql")
     assert (await git.compare(base, head)).files == ("migrations/0001 0002 .sql",)
@@ -85,10 +114,15 @@ async def test_of_two_that_have_parted_each_has_its_own_files_alone_and_what_bot
     fix = repository.commit("fix", file="migrations/9.sql")
     there, back = await git.compare(live, fix), await git.compare(fix, live)
     assert (there.files, back.files) == (("migrations/9.sql",), ("migrations/8.sql",))
-    assert ([each.subject for each in there.commits], there.backwards) == (["everywhere", "fix"], False)
+    assert ([each.subject for each in there.commits], there.backwards) == (
+        ["everywhere", "fix"],
+        False,
+    )
 
 
-async def test_of_two_without_a_commit_in_common_everything_that_differs_is_listed(repository: Repository, git: Git) -> None:
+async def test_of_two_without_a_commit_in_common_everything_that_differs_is_listed(
+    repository: Repository, git: Git
+) -> None:
     one = repository.commit("one", file="one.py")
     repository.git("checkout", "--quiet", "--orphan", "other")
     other = repository.commit("other", file="other.py")
@@ -96,7 +130,9 @@ async def test_of_two_without_a_commit_in_common_everything_that_differs_is_list
 
 
 @pytest.mark.case("ci-and-refs-6")
-async def test_a_migration_that_is_moved_away_is_among_the_files_that_differ(repository: Repository, git: Git) -> None:
+async def test_a_migration_that_is_moved_away_is_among_the_files_that_differ(
+    repository: Repository, git: Git
+) -> None:
     base = repository.commit("create table basket (id int)", file="migrations/0001.sql")
     repository.git("mv", "migrations/0001.sql", "attic.sql")
     head = repository.commit("moved")
@@ -104,7 +140,9 @@ async def test_a_migration_that_is_moved_away_is_among_the_files_that_differ(rep
 
 
 @pytest.mark.case("ci-and-refs-2")
-async def test_a_tag_with_a_space_that_does_not_break_is_one_tag_and_no_version(repository: Repository, git: Git) -> None:
+async def test_a_tag_with_a_space_that_does_not_break_is_one_tag_and_no_version(
+    repository: Repository, git: Git
+) -> None:
     commit = repository.commit("first")
     repository.git("tag", "v9.0.0\u00a0v8.0.0", commit)
     repository.git("tag", "v1.0.0", commit)
@@ -112,7 +150,9 @@ async def test_a_tag_with_a_space_that_does_not_break_is_one_tag_and_no_version(
 
 
 @pytest.mark.case("ci-and-refs-2")
-async def test_latest_is_no_tag_on_something_that_is_no_commit(repository: Repository, git: Git) -> None:
+async def test_latest_is_no_tag_on_something_that_is_no_commit(
+    repository: Repository, git: Git
+) -> None:
     commit = repository.commit("first")
     repository.git("tag", "v2.0.0", f"{commit}:app.py")
     repository.git("tag", "v1.0.0", commit)
@@ -121,7 +161,9 @@ async def test_latest_is_no_tag_on_something_that_is_no_commit(repository: Repos
 
 
 @pytest.mark.case("ci-and-refs-2")
-async def test_latest_without_a_version_is_the_newest_commit_and_says_so(repository: Repository, git: Git) -> None:
+async def test_latest_without_a_version_is_the_newest_commit_and_says_so(
+    repository: Repository, git: Git
+) -> None:
     repository.git("tag", "before-refactoring", repository.commit("old"))
     newest = repository.commit("new")
     found = await git.resolve("latest")
@@ -129,7 +171,9 @@ async def test_latest_without_a_version_is_the_newest_commit_and_says_so(reposit
 
 
 @pytest.mark.case("ci-and-refs-2")
-async def test_in_a_shared_repository_latest_is_the_services_own_version(repository: Repository) -> None:
+async def test_in_a_shared_repository_latest_is_the_services_own_version(
+    repository: Repository,
+) -> None:
     commit = repository.commit("first")
     for tag in ("api/v10.0.0", "web/v1.2.0"):
         repository.git("tag", tag, commit)
@@ -137,7 +181,9 @@ async def test_in_a_shared_repository_latest_is_the_services_own_version(reposit
 
 
 @pytest.mark.case("ci-and-refs-11")
-async def test_a_tag_that_is_also_a_branch_says_so_and_each_can_be_named(repository: Repository, git: Git) -> None:
+async def test_a_tag_that_is_also_a_branch_says_so_and_each_can_be_named(
+    repository: Repository, git: Git
+) -> None:
     tagged = repository.commit("tagged")
     repository.git("tag", "stable", tagged)
     ahead = repository.commit("ahead")
@@ -153,7 +199,9 @@ async def test_a_tag_that_is_also_a_branch_says_so_and_each_can_be_named(reposit
 
 @pytest.mark.case("ci-and-refs-12")
 @pytest.mark.parametrize("typed", ["V1.1.0", "1.1.0", "v1.1", "1.1"])
-async def test_a_version_that_is_written_otherwise_is_offered(repository: Repository, git: Git, typed: str) -> None:
+async def test_a_version_that_is_written_otherwise_is_offered(
+    repository: Repository, git: Git, typed: str
+) -> None:
     repository.git("tag", "v1.1.0", repository.commit("first"))
     with pytest.raises(UnknownRef) as refused:
         await git.resolve(typed)
@@ -163,14 +211,21 @@ async def test_a_version_that_is_written_otherwise_is_offered(repository: Reposi
 
 @pytest.mark.case("ci-and-refs-12")
 @pytest.mark.parametrize("length", [8, 40])
-async def test_a_commit_may_be_written_in_capitals(repository: Repository, git: Git, length: int) -> None:
+async def test_a_commit_may_be_written_in_capitals(
+    repository: Repository, git: Git, length: int
+) -> None:
     commit = repository.commit("first")
     assert (await git.resolve(commit[:length].upper())).commit == commit
 
 
 @pytest.mark.case("trust-7")
-@pytest.mark.parametrize("tag", ["v9.1.0-$(touch${IFS}x)", "v9.1.0;id", "v9.1.0`id`", "v9.1.0|x", "v9.1.0&&x", "v9.1.0\u202e"])
-async def test_a_tag_that_a_shell_could_run_is_not_what_a_commit_is_called(repository: Repository, git: Git, tag: str) -> None:
+@pytest.mark.parametrize(
+    "tag",
+    ["v9.1.0-$(touch${IFS}x)", "v9.1.0;id", "v9.1.0`id`", "v9.1.0|x", "v9.1.0&&x", "v9.1.0\u202e"],
+)
+async def test_a_tag_that_a_shell_could_run_is_not_what_a_commit_is_called(
+    repository: Repository, git: Git, tag: str
+) -> None:
     commit = repository.commit("first")
     repository.git("tag", tag, commit)
     for ref in (commit, commit[:8], "main"):
@@ -179,7 +234,9 @@ async def test_a_tag_that_a_shell_could_run_is_not_what_a_commit_is_called(repos
 
 
 @pytest.mark.case("trust-6")
-async def test_git_that_says_too_much_is_stopped_and_the_reason_is_a_sentence(repository: Repository, git: Git) -> None:
+async def test_git_that_says_too_much_is_stopped_and_the_reason_is_a_sentence(
+    repository: Repository, git: Git
+) -> None:
     (repository.path / "large.txt").write_text("x" * 300_000)
     commit = repository.commit("large")
     with pytest.raises(IntegrationError, match="says more than 64 kB") as refused:
@@ -189,7 +246,9 @@ async def test_git_that_says_too_much_is_stopped_and_the_reason_is_a_sentence(re
 
 
 @pytest.mark.case("trust-5")
-async def test_git_sees_none_of_our_secrets(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_git_sees_none_of_our_secrets(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
     repository.commit("first")
     repository.git("config", "alias.seen", "!env")
@@ -197,7 +256,9 @@ async def test_git_sees_none_of_our_secrets(repository: Repository, monkeypatch:
 
 
 @pytest.mark.case("ci-and-refs-9")
-async def test_in_a_clone_a_branch_is_what_the_remote_said_last_and_not_what_nobody_pulled(repository: Repository, tmp_path: Path) -> None:
+async def test_in_a_clone_a_branch_is_what_the_remote_said_last_and_not_what_nobody_pulled(
+    repository: Repository, tmp_path: Path
+) -> None:
     old = repository.commit("old")
     clone = repository.clone(tmp_path / "clone")
     new = repository.commit("new")
@@ -212,21 +273,26 @@ async def test_git_that_hangs_is_ended_with_a_sentence(repository: Repository, g
     repository.commit("first")
     repository.git("config", "alias.hangs", "!sleep 30")
     with pytest.raises(IntegrationError, match="took too long"):
-        await git.run("hangs", patience=0.2)
+        await git.run("hangs", timeout=0.2)
 
 
-# A clone --------------------------------------------------------------------------------------------------------------------------------
+# A clone ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.case("ci-and-refs-9")
-async def test_what_was_pushed_since_the_last_fetch_is_what_a_name_means(repository: Repository, tmp_path: Path) -> None:
+async def test_what_was_pushed_since_the_last_fetch_is_what_a_name_means(
+    repository: Repository, tmp_path: Path
+) -> None:
     old = repository.commit("old")
     repository.git("tag", "stable", old)
     clone = Clone(Git(repository.clone(tmp_path / "clone").path))
     new = repository.commit("new")
     repository.git("tag", "--force", "stable", new)
     repository.git("tag", "v1.0.0", new)
-    assert {(await clone.resolve(ref)).commit for ref in ("main", "stable", "v1.0.0", "latest", new, new[:8])} == {new}
+    assert {
+        (await clone.resolve(ref)).commit
+        for ref in ("main", "stable", "v1.0.0", "latest", new, new[:8])
+    } == {new}
 
 
 @pytest.mark.case("ci-and-refs-9")
@@ -236,14 +302,18 @@ async def test_when_the_remote_does_not_answer_no_name_is_guessed_and_a_whole_co
     commit = repository.commit("first")
     clone = Clone(Git(repository.clone(tmp_path / "clone").path))
     await asyncio.to_thread(repository.path.rename, tmp_path / "away")
-    with pytest.raises(IntegrationError, match="origin could not be asked what is new: git fetch: fatal") as refused:
+    with pytest.raises(
+        IntegrationError, match="origin could not be asked what is new: git fetch: fatal"
+    ) as refused:
         await clone.resolve("main")
     assert refused.value.retry
     assert (await clone.resolve(commit)).commit == commit
 
 
 @pytest.mark.case("ci-and-refs-9")
-async def test_where_somebody_else_fetches_a_name_means_what_was_fetched_last(repository: Repository, tmp_path: Path) -> None:
+async def test_where_somebody_else_fetches_a_name_means_what_was_fetched_last(
+    repository: Repository, tmp_path: Path
+) -> None:
     old = repository.commit("old")
     clone = Clone(Git(repository.clone(tmp_path / "clone").path), fetches=False)
     repository.commit("new")
@@ -257,7 +327,9 @@ def shared(repository: Repository) -> Git:
 
 
 @pytest.mark.case("adoption-2")
-async def test_in_a_shared_repository_a_comparison_lists_the_commits_of_the_service(repository: Repository, shared: Git) -> None:
+async def test_in_a_shared_repository_a_comparison_lists_the_commits_of_the_service(
+    repository: Repository, shared: Git
+) -> None:
     base = repository.commit("first", file="web/a.py")
     repository.commit("ours", author="ana", file="web/b.py")
     repository.commit("theirs", author="bo", file="search/b.py")
@@ -265,30 +337,44 @@ async def test_in_a_shared_repository_a_comparison_lists_the_commits_of_the_serv
     found = await shared.compare(base, head)
     assert [change.subject for change in found.commits] == ["ours", "a library"]
     assert (found.total, found.authors) == (2, ("ana", "cy"))
-    assert "search/b.py" in found.files, "a migration of another service in the same database counts all the same"
-    assert [change.subject for change in (await shared.compare(head, base)).commits] == ["ours", "a library"]
+    assert "search/b.py" in found.files, (
+        "a migration of another service in the same database counts all the same"
+    )
+    assert [change.subject for change in (await shared.compare(head, base)).commits] == [
+        "ours",
+        "a library",
+    ]
 
 
 @pytest.mark.case("adoption-2")
-async def test_a_merge_that_brings_nothing_of_the_service_is_not_the_services_own(repository: Repository, shared: Git) -> None:
+async def test_a_merge_that_brings_nothing_of_the_service_is_not_the_services_own(
+    repository: Repository, shared: Git
+) -> None:
     base = repository.commit("first", file="web/a.py")
     repository.git("checkout", "--quiet", "-b", "topic")
     repository.commit("theirs", file="search/b.py")
     repository.git("checkout", "--quiet", "main")
     repository.commit("ours", file="web/b.py")
     repository.git("merge", "--quiet", "--no-ff", "--message=merged", "topic")
-    assert [change.subject for change in (await shared.compare(base, repository.git("rev-parse", "HEAD"))).commits] == ["ours"]
+    assert [
+        change.subject
+        for change in (await shared.compare(base, repository.git("rev-parse", "HEAD"))).commits
+    ] == ["ours"]
 
 
 @pytest.mark.case("adoption-2")
-async def test_latest_without_a_version_is_the_newest_commit_that_is_the_services_own(repository: Repository, shared: Git) -> None:
+async def test_latest_without_a_version_is_the_newest_commit_that_is_the_services_own(
+    repository: Repository, shared: Git
+) -> None:
     ours = repository.commit("ours", file="web/a.py")
     repository.commit("theirs", file="search/b.py")
     assert (await shared.resolve("latest")).commit == ours
 
 
 @pytest.mark.case("ci-and-refs-2")
-@pytest.mark.parametrize(("place", "what"), [("HEAD:app.py", "a file"), ("HEAD^{tree}", "a folder")])
+@pytest.mark.parametrize(
+    ("place", "what"), [("HEAD:app.py", "a file"), ("HEAD^{tree}", "a folder")]
+)
 async def test_a_tag_that_stands_at_no_commit_is_said_to_be_there_and_what_it_stands_at(
     repository: Repository, git: Git, place: str, what: str
 ) -> None:
@@ -296,12 +382,16 @@ async def test_a_tag_that_stands_at_no_commit_is_said_to_be_there_and_what_it_st
     repository.git("tag", "v9.5.0", place)
     repository.git("tag", "--annotate", "--message=x", "v9.6.0", place)
     for tag in ("v9.5.0", "v9.6.0", "tags/v9.5.0"):
-        with pytest.raises(IntegrationError, match=f'The tag "{tag}" stands at {what}, not at a commit') as refused:
+        with pytest.raises(
+            IntegrationError, match=f'The tag "{tag}" stands at {what}, not at a commit'
+        ) as refused:
             await git.resolve(tag)
         assert not refused.value.retry
 
 
-async def test_what_git_says_of_a_repository_that_is_away_names_no_folder_of_the_machine(repository: Repository, git: Git) -> None:
+async def test_what_git_says_of_a_repository_that_is_away_names_no_folder_of_the_machine(
+    repository: Repository, git: Git
+) -> None:
     repository.path.rename(repository.path.with_name("away"))
     with pytest.raises(IntegrationError, match="cannot change to 'the repository'") as refused:
         await git.run("remote")

@@ -35,28 +35,41 @@ def told(lab: GitHubLab) -> list[str]:
 
 
 class TestTheList:
-    async def test_it_shows_the_exact_commit_and_not_the_tip_of_the_branch(self, listed: GitHubLab) -> None:
+    async def test_it_shows_the_exact_commit_and_not_the_tip_of_the_branch(
+        self, listed: GitHubLab
+    ) -> None:
         commit = listed.commit("first")
         listed.commit("second")
         run = await to_its_end(listed, await listed.ci.start(request(commit, "rollback")))
         (made,) = listed.world.deployments
-        assert (made["sha"], made["environment"], made["task"]) == (commit, "production", "rollback")
+        assert (made["sha"], made["environment"], made["task"]) == (
+            commit,
+            "production",
+            "rollback",
+        )
         assert made["description"] == "v1.4.2, 25 %"
         assert made["payload"] == {
-            "correlation": "shop-42:canary-25", "run": run.id, "version": "v1.4.2", "percent": "25", "strategy": "canary",
+            "correlation": "shop-42:canary-25", "run": run.id,
+            "version": "v1.4.2", "percent": "25", "strategy": "canary",
             "deployment": "shop-42",
         }  # fmt: skip
         assert made["statuses"][-1]["log_url"] == run.url
 
-    async def test_a_red_commit_that_was_approved_all_the_same_is_listed(self, listed: GitHubLab) -> None:
+    async def test_a_red_commit_that_was_approved_all_the_same_is_listed(
+        self, listed: GitHubLab
+    ) -> None:
         commit = listed.commit("first")
         listed.world.statuses[commit] = [{"context": "ci", "state": "failure"}]
         await listed.ci.start(request(commit))
         assert len(listed.world.deployments) == 1
 
     @pytest.mark.parametrize(("failing", "last"), [(-1, "success"), (1, "failure")])
-    async def test_it_follows_the_run_once_per_state(self, listed: GitHubLab, failing: int, last: str) -> None:
-        await to_its_end(listed, await listed.ci.start(request(listed.commit("first", failing=failing))))
+    async def test_it_follows_the_run_once_per_state(
+        self, listed: GitHubLab, failing: int, last: str
+    ) -> None:
+        await to_its_end(
+            listed, await listed.ci.start(request(listed.commit("first", failing=failing)))
+        )
         assert told(listed) == ["in_progress", last]
 
     async def test_a_cancelled_run_is_no_success_there(self, listed: GitHubLab) -> None:
@@ -82,8 +95,12 @@ class TestTheList:
 
 
 class TestNeverInTheWay:
-    @pytest.mark.parametrize("fault", ["401", "403", "404", "409", "422", "500", "lost", "truncated"])
-    async def test_a_run_starts_and_ends_whatever_the_list_says(self, listed: GitHubLab, fault: str) -> None:
+    @pytest.mark.parametrize(
+        "fault", ["401", "403", "404", "409", "422", "500", "lost", "truncated"]
+    )
+    async def test_a_run_starts_and_ends_whatever_the_list_says(
+        self, listed: GitHubLab, fault: str
+    ) -> None:
         listed.break_next(fault, path="/deployments", times=50)
         run = await to_its_end(listed, await listed.ci.start(request(listed.commit("first"))))
         assert (str(run.state), listed.started()) == ("succeeded", 1)
@@ -97,5 +114,7 @@ class TestNeverInTheWay:
         commit = listed.commit("first")
         start = request(commit)
         inputs: dict[str, Any] = {**start.inputs, "version": "v" * 200}
-        await listed.ci.start(StartRequest(start.correlation, commit, "production", "deploy", inputs))
+        await listed.ci.start(
+            StartRequest(start.correlation, commit, "production", "deploy", inputs)
+        )
         assert len(listed.world.deployments[0]["description"]) == 140

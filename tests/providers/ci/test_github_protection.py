@@ -1,4 +1,6 @@
-"""A custom deployment protection rule: the approval from Slack is the one that GitHub enforces, and only for our own starts."""
+"""A custom deployment protection rule: the approval from Slack is the one that GitHub enforces, and
+only for our own starts.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def guarded(github_app: GitHubLab) -> GitHubLab:
 
 
 def deploy(commit: str, correlation: str = "shop-1:canary-25") -> StartRequest:
-    return StartRequest(correlation, commit, "production", "deploy", {"deployment": "shop-1", "percent": "25"})
+    return StartRequest(
+        correlation, commit, "production", "deploy", {"deployment": "shop-1", "percent": "25"}
+    )
 
 
 async def goes_on(ci: GitHubCI, run: CIRun) -> CIRun:
@@ -59,7 +63,9 @@ def answers(lab: GitHubLab) -> int:
 class TestQuestionsOpenNothing:
     """Whoever stops a run finds it and looks at it first."""
 
-    async def test_a_run_whose_start_was_not_answered_is_found_without_being_let_go_on(self, guarded: GitHubLab) -> None:
+    async def test_a_run_whose_start_was_not_answered_is_found_without_being_let_go_on(
+        self, guarded: GitHubLab
+    ) -> None:
         guarded.break_next("lost", path="/dispatches")
         with suppress(IntegrationError):
             await guarded.ci.start(deploy(guarded.commit("first")))
@@ -69,7 +75,10 @@ class TestQuestionsOpenNothing:
         assert found is not None
         assert (found.state, found.asks_back, answers(guarded)) == (RunState.WAITING, True, 0)
         await guarded.ci.cancel(run.id)
-        assert (await reaches(guarded.ci, run, RunState.CANCELLED), answers(guarded)) == (await guarded.ci.look(run.id), 0)
+        assert (await reaches(guarded.ci, run, RunState.CANCELLED), answers(guarded)) == (
+            await guarded.ci.look(run.id),
+            0,
+        )
 
     async def test_to_look_and_to_start_once_more_open_nothing(self, guarded: GitHubLab) -> None:
         request = deploy(guarded.commit("first"))
@@ -84,14 +93,20 @@ class TestQuestionsOpenNothing:
 
 
 class TestOurOwnStarts:
-    async def test_it_asks_back_and_is_approved_with_our_deployment_as_comment(self, guarded: GitHubLab) -> None:
+    async def test_it_asks_back_and_is_approved_with_our_deployment_as_comment(
+        self, guarded: GitHubLab
+    ) -> None:
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         await reaches(guarded.ci, run, RunState.WAITING)
         assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.OPENED
         await reaches(guarded.ci, run, RunState.SUCCEEDED)
         assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.WAS_OPEN
         assert guarded.world.deploy_runs()[0].rule_answers == [
-            {"environment_name": "production", "state": "approved", "comment": "Go/No-Go shop-1: approved in Slack before the start"}
+            {
+                "environment_name": "production",
+                "state": "approved",
+                "comment": "Go/No-Go shop-1: approved in Slack before the start",
+            }
         ]
 
     async def test_the_environments_name_has_no_case(self, guarded: GitHubLab) -> None:
@@ -109,7 +124,9 @@ class TestOurOwnStarts:
         assert (await goes_on(guarded.ci, run)).state is RunState.SUCCEEDED
         assert len(guarded.world.deploy_runs()[0].rule_answers) == 1
 
-    async def test_githubs_reviewers_are_waited_for_all_the_same_and_the_rule_is_answered_once(self, guarded: GitHubLab) -> None:
+    async def test_githubs_reviewers_are_waited_for_all_the_same_and_the_rule_is_answered_once(
+        self, guarded: GitHubLab
+    ) -> None:
         guarded.world.also_reviewed = True
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         await reaches(guarded.ci, run, RunState.WAITING)
@@ -123,7 +140,9 @@ class TestOurOwnStarts:
 
 class TestWhatIsNotOurs:
     @pytest.mark.case("trust-9")
-    async def test_the_gate_of_another_environment_is_not_opened_by_whoever_may_open_this_ones(self, guarded: GitHubLab) -> None:
+    async def test_the_gate_of_another_environment_is_not_opened_by_whoever_may_open_this_ones(
+        self, guarded: GitHubLab
+    ) -> None:
         guarded.world.rules["production"] = "live"
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         waits = await reaches(guarded.ci, run, RunState.WAITING)
@@ -140,7 +159,11 @@ class TestWhatIsNotOurs:
         assert await guarded.ci.open_gate(run.id, "live") is GateAnswer.WAS_OPEN
         await reaches(guarded.ci, run, RunState.SUCCEEDED)
         assert guarded.world.deploy_runs()[0].rule_answers == [
-            {"environment_name": "live", "state": "approved", "comment": "Go/No-Go shop-1: opened in Slack"}
+            {
+                "environment_name": "live",
+                "state": "approved",
+                "comment": "Go/No-Go shop-1: opened in Slack",
+            }
         ]
 
     @pytest.mark.parametrize("claimed", ["shop-1:canary-25", "shop-9:all", ""])
@@ -149,14 +172,25 @@ class TestWhatIsNotOurs:
     ) -> None:
         commit = guarded.commit("first")
         await guarded.ci.start(deploy(commit))
-        inputs = {"action": "deploy", "environment": "production", "commit": commit, "correlation": claimed}
-        foreign = CIRun(str(guarded.world.dispatch("deploy.yml", "main", inputs).id), RunState.QUEUED)
+        inputs = {
+            "action": "deploy",
+            "environment": "production",
+            "commit": commit,
+            "correlation": claimed,
+        }
+        foreign = CIRun(
+            str(guarded.world.dispatch("deploy.yml", "main", inputs).id), RunState.QUEUED
+        )
         waits = await reaches(guarded.ci, foreign, RunState.WAITING)
         assert (waits.stages[2].passable, waits.asks_back, answers(guarded)) == (True, False, 0)
         await guarded.ci.open_gate(foreign.id, "production")
-        assert guarded.world.deploy_runs()[1].rule_answers[0]["comment"] == "Go/No-Go: opened in Slack"
+        assert (
+            guarded.world.deploy_runs()[1].rule_answers[0]["comment"] == "Go/No-Go: opened in Slack"
+        )
 
-    async def test_a_rule_that_is_not_the_bots_is_asked_once_and_said(self, guarded: GitHubLab) -> None:
+    async def test_a_rule_that_is_not_the_bots_is_asked_once_and_said(
+        self, guarded: GitHubLab
+    ) -> None:
         guarded.github.app.permissions["deployments"] = "read"
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         await reaches(guarded.ci, run, RunState.WAITING)
@@ -170,7 +204,9 @@ class TestWhatIsNotOurs:
             await guarded.ci.open_gate(run.id, "production")
         assert (refused.value.status, refused.value.retry) == (403, False)
 
-    async def test_a_review_of_githubs_own_without_our_rule_cannot_be_opened_from_here(self, guarded: GitHubLab) -> None:
+    async def test_a_review_of_githubs_own_without_our_rule_cannot_be_opened_from_here(
+        self, guarded: GitHubLab
+    ) -> None:
         guarded.world.rules.clear()
         run = await guarded.ci.start(deploy(guarded.commit("first", held=True)))
         guarded.world.deploy_runs()[0].status = "waiting"
@@ -206,26 +242,51 @@ class TestSwitchingItOn:
 
 
 def notice(**given: Any) -> dict[str, Any]:
-    return shape.filled("webhook-deployment-protection-rule-requested", action="requested", environment="production", **given)
+    return shape.filled(
+        "webhook-deployment-protection-rule-requested",
+        action="requested",
+        environment="production",
+        **given,
+    )
 
 
 class TestTheWebhook:
-    @pytest.mark.parametrize("host", ["https://api.github.com", "https://github.example.com/api/v3", "https://elsewhere.example"])
-    async def test_it_names_the_run_and_its_address_is_never_called(self, guarded: GitHubLab, host: str) -> None:
-        payload = notice(deployment_callback_url=f"{host}/repos/acme/shop/actions/runs/30000000007{RULE}")
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "https://api.github.com",
+            "https://github.example.com/api/v3",
+            "https://elsewhere.example",
+        ],
+    )
+    async def test_it_names_the_run_and_its_address_is_never_called(
+        self, guarded: GitHubLab, host: str
+    ) -> None:
+        payload = notice(
+            deployment_callback_url=f"{host}/repos/acme/shop/actions/runs/30000000007{RULE}"
+        )
         hint = guarded.ci.parse_webhook(*guarded.signed("deployment_protection_rule", payload))
         assert (hint.run, hint.correlation) == ("30000000007", "")
         assert guarded.github.requests == []
 
-    @pytest.mark.parametrize("address", ["", "https://x/actions/runs/7/cancel", f"https://x/actions/runs/../7{RULE}", 7, None])
+    @pytest.mark.parametrize(
+        "address",
+        ["", "https://x/actions/runs/7/cancel", f"https://x/actions/runs/../7{RULE}", 7, None],
+    )
     async def test_one_without_a_run_cannot_be_read(self, guarded: GitHubLab, address: Any) -> None:
         payload = {**notice(), "deployment_callback_url": address}
         with pytest.raises(IntegrationError) as refused:
             guarded.ci.parse_webhook(*guarded.signed("deployment_protection_rule", payload))
         assert refused.value.status == 400
 
-    async def test_one_that_is_not_signed_by_our_secret_is_refused(self, guarded: GitHubLab) -> None:
-        payload = notice(deployment_callback_url=f"https://api.github.com/repos/acme/shop/actions/runs/7{RULE}")
+    async def test_one_that_is_not_signed_by_our_secret_is_refused(
+        self, guarded: GitHubLab
+    ) -> None:
+        payload = notice(
+            deployment_callback_url=f"https://api.github.com/repos/acme/shop/actions/runs/7{RULE}"
+        )
         with pytest.raises(IntegrationError) as refused:
-            guarded.ci.parse_webhook(*guarded.signed("deployment_protection_rule", payload, secret="another"))
+            guarded.ci.parse_webhook(
+                *guarded.signed("deployment_protection_rule", payload, secret="another")
+            )
         assert refused.value.status == 401

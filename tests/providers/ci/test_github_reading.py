@@ -17,20 +17,39 @@ from bot.providers.ci.github import reading
 if TYPE_CHECKING:
     from tests.providers.ci.github_lab import GitHubLab
 
-AT = {"created_at": "2026-11-21T08:00:00Z", "run_started_at": "2026-11-21T08:00:05Z", "updated_at": "2026-11-21T08:10:00Z"}
+AT = {
+    "created_at": "2026-11-21T08:00:00Z",
+    "run_started_at": "2026-11-21T08:00:05Z",
+    "updated_at": "2026-11-21T08:10:00Z",
+}
 LATER = "2026-11-21T08:05:00Z"
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
 def run(status: str, conclusion: str | None = None) -> dict[str, Any]:
-    return {"id": 7, "status": status, "conclusion": conclusion, "html_url": "https://github.com/acme/shop/actions/runs/7", **AT}
+    return {
+        "id": 7,
+        "status": status,
+        "conclusion": conclusion,
+        "html_url": "https://github.com/acme/shop/actions/runs/7",
+        **AT,
+    }
 
 
 def job(name: str, status: str, conclusion: str | None = None, **more: Any) -> dict[str, Any]:
     started = None if status == "queued" else AT["run_started_at"]
-    return {"name": name, "status": status, "conclusion": conclusion, "started_at": started, "completed_at": None, "steps": [], **more}
+    return {
+        "name": name,
+        "status": status,
+        "conclusion": conclusion,
+        "started_at": started,
+        "completed_at": None,
+        "steps": [],
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -55,7 +74,9 @@ def job(name: str, status: str, conclusion: str | None = None, **more: Any) -> d
         ("a word of next year", None, RunState.RUNNING),
     ],
 )
-def test_every_word_has_a_state_and_only_success_is_success(status: str, conclusion: str | None, state: RunState) -> None:
+def test_every_word_has_a_state_and_only_success_is_success(
+    status: str, conclusion: str | None, state: RunState
+) -> None:
     assert reading.run(run(status, conclusion)).state is state
 
 
@@ -65,37 +86,80 @@ def test_every_word_has_a_state_and_only_success_is_success(status: str, conclus
         (run("queued"), [], "waits at GitHub to begin"),
         (run("queued"), [job("build", "queued")], "waits for a runner"),
         (run("pending"), [], "waits at GitHub for another run of its concurrency group"),
-        (run("completed", "cancelled"), [], "cancelled at GitHub before it began, perhaps by a newer run of its concurrency group"),
+        (
+            run("completed", "cancelled"),
+            [],
+            (
+                "cancelled at GitHub before it began, perhaps by a "
+                "newer run of its concurrency group"
+            ),
+        ),
         (run("completed", "cancelled"), [job("build", "in_progress")], "cancelled at GitHub"),
-        (run("completed", "skipped"), [], "GitHub skipped the whole run; look at the conditions of its jobs"),
+        (
+            run("completed", "skipped"),
+            [],
+            ("GitHub skipped the whole run; look at the conditions of its jobs"),
+        ),
         (run("completed", "startup_failure"), [], "GitHub ended the run: startup failure"),
-        (run("completed", "failure"), [job("build", "completed", "timed_out")], "build failed: timed out"),
-        (run("completed", "failure"), [job("a", "completed", "failure"), job("b", "completed", "failure")], "a failed; b failed"),
-        (run("in_progress"), [job("build", "completed", "success"), job("test", "in_progress"), job("lint", "in_progress")], "test; lint"),
+        (
+            run("completed", "failure"),
+            [job("build", "completed", "timed_out")],
+            "build failed: timed out",
+        ),
+        (
+            run("completed", "failure"),
+            [job("a", "completed", "failure"), job("b", "completed", "failure")],
+            "a failed; b failed",
+        ),
+        (
+            run("in_progress"),
+            [
+                job("build", "completed", "success"),
+                job("test", "in_progress"),
+                job("lint", "in_progress"),
+            ],
+            "test; lint",
+        ),
         (run("completed", "success"), [job("build", "completed", "success")], ""),
     ],
-)  # fmt: skip
-def test_a_run_says_what_it_does_or_why_it_ended(data: dict[str, Any], jobs: list[dict[str, Any]], sentence: str) -> None:
+)
+def test_a_run_says_what_it_does_or_why_it_ended(
+    data: dict[str, Any], jobs: list[dict[str, Any]], sentence: str
+) -> None:
     assert reading.run(data, jobs).sentence == sentence
 
 
 def test_jobs_that_appear_only_when_their_turn_comes_are_taken_as_they_come() -> None:
     first = reading.run(run("in_progress"), [job("build", "in_progress")])
-    then = reading.run(run("in_progress"), [job("build", "completed", "success", completed_at=LATER), job("release", "in_progress")])
+    then = reading.run(
+        run("in_progress"),
+        [job("build", "completed", "success", completed_at=LATER), job("release", "in_progress")],
+    )
     assert [stage.name for stage in first.stages] == ["build"]
     assert [stage.state for stage in then.stages] == [RunState.SUCCEEDED, RunState.RUNNING]
 
 
-@pytest.mark.parametrize(("conclusion", "left"), [("cancelled", RunState.CANCELLED), ("failure", RunState.SKIPPED)])
-def test_a_list_of_jobs_that_is_behind_does_not_keep_a_finished_run_going(conclusion: str, left: RunState) -> None:
-    seen = reading.run(run("completed", conclusion), [job("build", "in_progress"), job("release", "queued")])
+@pytest.mark.parametrize(
+    ("conclusion", "left"), [("cancelled", RunState.CANCELLED), ("failure", RunState.SKIPPED)]
+)
+def test_a_list_of_jobs_that_is_behind_does_not_keep_a_finished_run_going(
+    conclusion: str, left: RunState
+) -> None:
+    seen = reading.run(
+        run("completed", conclusion), [job("build", "in_progress"), job("release", "queued")]
+    )
     assert {stage.state for stage in seen.stages} == {left}
 
 
 def test_the_end_of_a_run_is_the_end_of_its_last_job() -> None:
-    seen = reading.run(run("completed", "success"), [job("build", "completed", "success", completed_at=LATER)])
+    seen = reading.run(
+        run("completed", "success"), [job("build", "completed", "success", completed_at=LATER)]
+    )
     assert seen.finished_at
-    assert (seen.finished_at.isoformat(), seen.finished_at.tzinfo is None) == ("2026-11-21T08:05:00+00:00", False)
+    assert (seen.finished_at.isoformat(), seen.finished_at.tzinfo is None) == (
+        "2026-11-21T08:05:00+00:00",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,12 +175,19 @@ def test_the_end_of_a_run_is_the_end_of_its_last_job() -> None:
             "production waits at GitHub for its timer of 30 min",
         ),
         (
-            [{"environment": {"name": "eu"}, "reviewers": [{"reviewer": {"login": "bo"}}, {"reviewer": {"name": "Release"}}]}],
+            [
+                {
+                    "environment": {"name": "eu"},
+                    "reviewers": [{"reviewer": {"login": "bo"}}, {"reviewer": {"name": "Release"}}],
+                }
+            ],
             "eu waits at GitHub for a review by bo or Release",
         ),
     ],
 )
-def test_a_gate_is_named_with_whoever_opens_it(pending: list[dict[str, Any]], sentence: str) -> None:
+def test_a_gate_is_named_with_whoever_opens_it(
+    pending: list[dict[str, Any]], sentence: str
+) -> None:
     assert reading.gate(pending) == sentence
 
 
@@ -140,7 +211,9 @@ CALLS: dict[str, Callable[[Any, str], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_an_answer_of_a_proxy_is_no_answer_of_github(github: GitHubLab, call: Callable[[Any, str], Awaitable[Any]]) -> None:
+async def test_an_answer_of_a_proxy_is_no_answer_of_github(
+    github: GitHubLab, call: Callable[[Any, str], Awaitable[Any]]
+) -> None:
     commit = github.commit("first")
     github.break_next('{"hello": "I am a proxy"}', times=50)
     with pytest.raises(IntegrationError, match="cannot be read") as caught:
@@ -164,7 +237,9 @@ async def test_the_doctor_survives_a_proxy(github: GitHubLab) -> None:
 
 
 DONE, LEFT = ("completed", "success"), ("completed", "skipped")
-SKIPPED_ALL = "GitHub skipped every job of the run, so nothing was done; look at the conditions of its jobs"
+SKIPPED_ALL = (
+    "GitHub skipped every job of the run, so nothing was done; look at the conditions of its jobs"
+)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +248,26 @@ SKIPPED_ALL = "GitHub skipped every job of the run, so nothing was done; look at
         ("shop-42:canary-5 deploy v1 to production", {"deploy": DONE, "smoke": LEFT}, ""),
         ("shop-42:rollback rollback v1 to production", {"deploy": DONE, "smoke": LEFT}, ""),
         ("shop-42:canary-5:smoke smoke v1 to production", {"deploy": LEFT, "smoke": DONE}, ""),
-        ("shop-42:canary-5 deploy v1 to production", {"deploy": LEFT, "notify": DONE}, 'the job "deploy" was skipped'),
-        ("shop-42:rollback rollback v1 to production", {"deploy": LEFT, "notify": DONE}, 'the job "deploy" was skipped'),
-        ("shop-42:canary-5:smoke smoke v1 to production", {"smoke": LEFT, "notify": DONE}, 'the job "smoke" was skipped'),
-        ("shop-42:all deploy v1 to production", {"deploy / roll out": LEFT, "notify": DONE}, 'the job "deploy" was skipped'),
+        (
+            "shop-42:canary-5 deploy v1 to production",
+            {"deploy": LEFT, "notify": DONE},
+            'the job "deploy" was skipped',
+        ),
+        (
+            "shop-42:rollback rollback v1 to production",
+            {"deploy": LEFT, "notify": DONE},
+            'the job "deploy" was skipped',
+        ),
+        (
+            "shop-42:canary-5:smoke smoke v1 to production",
+            {"smoke": LEFT, "notify": DONE},
+            'the job "smoke" was skipped',
+        ),
+        (
+            "shop-42:all deploy v1 to production",
+            {"deploy / roll out": LEFT, "notify": DONE},
+            'the job "deploy" was skipped',
+        ),
         ("shop-42:all deploy v1 to production", {"deploy (eu)": LEFT, "deploy (us)": DONE}, ""),
         ("shop-42:all deploy v1 to production", {"deploy": LEFT, "smoke": LEFT}, SKIPPED_ALL),
         ("shop-42:all deploy v1 to production", {"deployment-notes": LEFT, "roll out": DONE}, ""),
@@ -184,8 +275,13 @@ SKIPPED_ALL = "GitHub skipped every job of the run, so nothing was done; look at
         ("Release shop-42:all", {"deploy": LEFT, "smoke": DONE}, ""),
     ],
 )
-def test_a_green_run_whose_own_job_was_skipped_did_nothing(title: str, jobs: dict[str, tuple[str, str]], sentence: str) -> None:
-    seen = reading.run(run("completed", "success") | {"display_title": title}, [job(name, *state) for name, state in jobs.items()])
+def test_a_green_run_whose_own_job_was_skipped_did_nothing(
+    title: str, jobs: dict[str, tuple[str, str]], sentence: str
+) -> None:
+    seen = reading.run(
+        run("completed", "success") | {"display_title": title},
+        [job(name, *state) for name, state in jobs.items()],
+    )
     assert seen.state is (RunState.FAILED if sentence else RunState.SUCCEEDED)
     assert seen.sentence.startswith(sentence)
     assert bool(seen.sentence) is bool(sentence)
@@ -203,7 +299,14 @@ def test_a_green_run_whose_own_job_was_skipped_did_nothing(title: str, jobs: dic
         ({"display_title": "shop-42:canary-50 deploy"}, False),
     ],
 )
-def test_only_a_run_that_was_dispatched_here_may_be_ours(changed: dict[str, Any], *, ours: bool) -> None:
+def test_only_a_run_that_was_dispatched_here_may_be_ours(
+    changed: dict[str, Any], *, ours: bool
+) -> None:
     title = "shop-42:canary-5 deploy v1 to production"
-    listed = {"event": "workflow_dispatch", "repository": {"id": 1}, "head_repository": {"id": 1}, "display_title": title}
+    listed = {
+        "event": "workflow_dispatch",
+        "repository": {"id": 1},
+        "head_repository": {"id": 1},
+        "display_title": title,
+    }
     assert reading.may_be_ours(listed | changed, "shop-42:canary-5") is ours

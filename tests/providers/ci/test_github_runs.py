@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from tests.providers.ci.github_lab import GitHubLab
 
 INPUTS = {"percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-42"}
-RUN_NAME = "run-name: ${{ inputs.correlation }} ${{ inputs.action }} ${{ inputs.version }} to ${{ inputs.environment }}\n"
+RUN_NAME = (
+    "run-name: ${{ inputs.correlation }} ${{ inputs.action }} ${{ inputs.version }} to "
+    "${{ inputs.environment }}\n"
+)
 
 
-def request(commit: str, correlation: str = "shop-42:canary-25", action: str = "deploy") -> StartRequest:
-    return StartRequest(correlation, commit, "production", action, INPUTS, asked_by="T0000000TEAM/U0000000ANA")
+def request(
+    commit: str, correlation: str = "shop-42:canary-25", action: str = "deploy"
+) -> StartRequest:
+    return StartRequest(
+        correlation, commit, "production", action, INPUTS, asked_by="T0000000TEAM/U0000000ANA"
+    )
 
 
 async def refused(lab: GitHubLab, start: StartRequest) -> IntegrationError:
@@ -47,8 +54,10 @@ class TestStarting:
         await github.ci.start(request(commit))
         (run,) = github.world.deploy_runs()
         assert run.inputs == {
-            "action": "deploy", "environment": "production", "commit": commit, "correlation": "shop-42:canary-25",
-            "percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-42", "asked_by": "T0000000TEAM/U0000000ANA",
+            "action": "deploy", "environment": "production",
+            "commit": commit, "correlation": "shop-42:canary-25",
+            "percent": "25", "version": "v1.4.2", "strategy": "canary",
+            "deployment": "shop-42", "asked_by": "T0000000TEAM/U0000000ANA",
             "service": "shop",
         }  # fmt: skip
         assert run.title == "shop-42:canary-25 deploy v1.4.2 to production"
@@ -58,7 +67,9 @@ class TestStarting:
         await github.ci.start(request(github.commit("first"), action=action))
         assert github.world.deploy_runs()[0].inputs["action"] == action
 
-    async def test_an_action_that_the_workflow_does_not_know_is_refused_and_may_be_tried_again_later(self, github: GitHubLab) -> None:
+    async def test_an_action_that_the_workflow_does_not_know_is_refused_and_may_be_tried_again_later(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         error = await refused(github, request(commit, action="migrate"))
         assert (error.status, error.retry, github.started()) == (422, False, 0)
@@ -72,7 +83,9 @@ class TestStarting:
         github.ci = github.provider()
         assert "No ref found for: production" in str(await refused(github, request(commit)))
 
-    async def test_a_default_branch_that_was_renamed_is_found_again(self, github: GitHubLab) -> None:
+    async def test_a_default_branch_that_was_renamed_is_found_again(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         await github.ci.start(request(commit))
         github.world.branches["trunk"] = github.world.branches.pop("main")
@@ -95,7 +108,8 @@ class TestStarting:
         found = await github.ci.find("shop-42:canary-25")
         assert found is not None
         assert found.id == run.id
-        assert sum("/deploy.yml/runs" in line for line in github.github.requests) == 1  # before it was started
+        # before it was started
+        assert sum("/deploy.yml/runs" in line for line in github.github.requests) == 1
 
     async def test_of_two_starts_at_the_same_moment_one_run_comes(self, github: GitHubLab) -> None:
         start = request(github.commit("first"))
@@ -105,20 +119,26 @@ class TestStarting:
 
 class TestStrangers:
     @pytest.mark.parametrize("conclusion", ["success", "action_required"])
-    async def test_the_run_of_a_pull_request_that_is_called_like_ours_is_not_ours(self, github: GitHubLab, conclusion: str) -> None:
+    async def test_the_run_of_a_pull_request_that_is_called_like_ours_is_not_ours(
+        self, github: GitHubLab, conclusion: str
+    ) -> None:
         commit = github.commit("first")
         stranger = github.world.propose("shop-43:rollback", conclusion)
         run = await github.ci.start(request(commit, "shop-43:rollback", "rollback"))
         assert (run.id != str(stranger.id), dispatches(github)) == (True, 1)
 
-    async def test_what_github_named_is_ours_whatever_else_carries_the_title(self, github: GitHubLab) -> None:
+    async def test_what_github_named_is_ours_whatever_else_carries_the_title(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         run = await github.ci.start(request(commit))
         github.world.propose("shop-42:canary-25", "success")
         github.twin("shop-42:canary-25")
         assert (await github.ci.start(request(commit))).id == run.id
 
-    async def test_a_stranger_is_not_taken_for_a_run_whose_answer_was_lost(self, github: GitHubLab) -> None:
+    async def test_a_stranger_is_not_taken_for_a_run_whose_answer_was_lost(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         github.world.propose("shop-42:canary-25", "success")
         github.break_next("lost", path="/dispatches")
@@ -127,7 +147,12 @@ class TestStrangers:
 
     async def test_a_run_of_another_database_is_not_taken_for_ours(self, github: GitHubLab) -> None:
         commit = github.commit("first")
-        inputs = {"commit": commit, "correlation": "shop-42:canary-25", "action": "deploy", "environment": "staging"}
+        inputs = {
+            "commit": commit,
+            "correlation": "shop-42:canary-25",
+            "action": "deploy",
+            "environment": "staging",
+        }
         older = github.world.dispatch("deploy.yml", "main", inputs)
         older.created_at = "2026-01-01T00:00:00Z"
         github.break_next("lost", path="/dispatches")
@@ -143,11 +168,15 @@ class TestStrangers:
         assert (error.retry, github.started()) == (False, 2)
         assert str(error).startswith("2 runs at GitHub carry shop-42:canary-25")
 
-    async def test_a_run_of_another_branch_after_a_lost_answer_is_named_and_nothing_starts_again(self, github: GitHubLab) -> None:
+    async def test_a_run_of_another_branch_after_a_lost_answer_is_named_and_nothing_starts_again(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         github.branch("side", commit)
         github.break_next("503", path="/dispatches")
-        other = github.world.dispatch("deploy.yml", "side", {"commit": commit, "correlation": "shop-42:canary-25"})
+        other = github.world.dispatch(
+            "deploy.yml", "side", {"commit": commit, "correlation": "shop-42:canary-25"}
+        )
         assert (await refused(github, request(commit))).retry
         github.clock.shift = SETTLES
         error = await refused(github, request(commit))
@@ -157,21 +186,26 @@ class TestStrangers:
 
 class TestALostAnswer:
     @pytest.mark.parametrize("fault", ["lost", "truncated"])
-    async def test_a_run_whose_answer_was_lost_is_found_by_its_title(self, github: GitHubLab, fault: str) -> None:
+    async def test_a_run_whose_answer_was_lost_is_found_by_its_title(
+        self, github: GitHubLab, fault: str
+    ) -> None:
         commit = github.commit("first")
         github.break_next(fault, path="/dispatches")
         run = await github.ci.start(request(commit))
         assert (github.started(), dispatches(github)) == (1, 1)
         assert run.id == str(github.world.deploy_runs()[0].id)
 
-    async def test_while_the_list_is_behind_it_cannot_be_told_and_nothing_is_started_again(self, github: GitHubLab) -> None:
+    async def test_while_the_list_is_behind_it_cannot_be_told_and_nothing_is_started_again(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         github.break_next("lost", path="/dispatches")
         github.world.hidden_for = 2
         error = await refused(github, request(commit))
         assert error.retry
         assert str(error) == (
-            "GitHub gave no answer to the start of shop-42:canary-25 and does not show the run yet. "
+            "GitHub gave no answer to the start of shop-42:canary-25 and "
+            "does not show the run yet. "
             "It is looked for again; nothing starts twice."
         )
         run = await github.ci.start(request(commit))
@@ -183,7 +217,9 @@ class TestALostAnswer:
         github.world.hidden_for = 2
         await refused(github, request(commit))
         for number in range(230):
-            github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"})
+            github.world.dispatch(
+                "deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"}
+            )
         found = await github.ci.find("shop-42:canary-25")
         assert found is not None
         assert found.id == str(github.world.deploy_runs()[0].id)
@@ -191,7 +227,9 @@ class TestALostAnswer:
     async def test_runs_from_before_the_start_are_not_read(self, github: GitHubLab) -> None:
         commit = github.commit("first")
         for number in range(300):
-            older = github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"})
+            older = github.world.dispatch(
+                "deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"}
+            )
             older.created_at = "2026-01-01T00:00:00Z"
         github.break_next("503", path="/dispatches")
         await refused(github, request(commit))
@@ -210,7 +248,9 @@ class TestALostAnswer:
         assert await github.ci.find("shop-42:canary-25")
 
     @pytest.mark.case("reliability-5")
-    async def test_a_start_that_github_never_took_is_made_again_when_its_list_has_settled(self, github: GitHubLab) -> None:
+    async def test_a_start_that_github_never_took_is_made_again_when_its_list_has_settled(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         github.break_next("503", path="/dispatches")
         error = await refused(github, request(commit))
@@ -221,7 +261,9 @@ class TestALostAnswer:
         assert (github.started(), dispatches(github)) == (1, 2)
 
     @pytest.mark.case("reliability-5")
-    @pytest.mark.parametrize(("action", "settles"), [("rollback", AFTER_A_FAULT), ("deploy", SETTLES)])
+    @pytest.mark.parametrize(
+        ("action", "settles"), [("rollback", AFTER_A_FAULT), ("deploy", SETTLES)]
+    )
     async def test_a_rollback_that_github_itself_answered_with_a_fault_is_started_again_after_seconds(
         self, github: GitHubLab, action: str, settles: timedelta
     ) -> None:
@@ -232,7 +274,9 @@ class TestALostAnswer:
         await github.ci.start(asked)
         assert (github.started(), dispatches(github)) == (1, 2)
 
-    async def test_a_workflow_that_does_not_name_its_runs_leaves_it_to_a_person(self, github: GitHubLab) -> None:
+    async def test_a_workflow_that_does_not_name_its_runs_leaves_it_to_a_person(
+        self, github: GitHubLab
+    ) -> None:
         commit = github.commit("first")
         without_run_name(github)
         github.break_next("lost", path="/dispatches")
@@ -242,7 +286,9 @@ class TestALostAnswer:
         assert (error.retry, later.retry, github.started()) == (False, False, 1)
         assert "take the run-name of our template" in str(later)
 
-    async def test_without_a_run_name_all_is_well_as_long_as_answers_come(self, github: GitHubLab) -> None:
+    async def test_without_a_run_name_all_is_well_as_long_as_answers_come(
+        self, github: GitHubLab
+    ) -> None:
         without_run_name(github)
         run = await github.ci.start(request(github.commit("first")))
         again = await github.ci.start(request(github.commit("second")))
@@ -310,18 +356,24 @@ class TestFollowing:
             run = await github.ci.look(run.id)
         assert run.sentence == "migrate failed at Do migrate (step 2 of 3)"
 
-    async def test_a_run_at_a_gate_of_github_waits_and_names_who_may_open_it(self, github: GitHubLab) -> None:
+    async def test_a_run_at_a_gate_of_github_waits_and_names_who_may_open_it(
+        self, github: GitHubLab
+    ) -> None:
         run = await github.ci.start(request(github.commit("first")))
         github.world.deploy_runs()[0].status = "waiting"
         seen = await github.ci.look(run.id)
-        assert (seen.state, seen.sentence) == (RunState.WAITING, "production waits at GitHub for a review by cy")
+        assert (seen.state, seen.sentence) == (
+            RunState.WAITING,
+            "production waits at GitHub for a review by cy",
+        )
 
     async def test_a_gate_of_github_is_not_opened_in_its_place(self, github: GitHubLab) -> None:
         run = await github.ci.start(request(github.commit("first", held=True)))
         await github.ci.open_gate(run.id, "production")
         github.world.deploy_runs()[0].status = "waiting"
         with pytest.raises(
-            IntegrationError, match="GitHub keeps this gate itself: production waits at GitHub for a review by cy"
+            IntegrationError,
+            match="GitHub keeps this gate itself: production waits at GitHub for a review by cy",
         ) as caught:
             await github.ci.open_gate(run.id, "production")
         assert not caught.value.retry
@@ -332,9 +384,14 @@ class TestFollowing:
         github.world.deploy_runs()[0].status = "waiting"
         github.break_next("403", path="/pending_deployments")
         seen = await github.ci.look(run.id)
-        assert (seen.state, seen.sentence) == (RunState.WAITING, "waits at GitHub for approval; open the run there")
+        assert (seen.state, seen.sentence) == (
+            RunState.WAITING,
+            "waits at GitHub for approval; open the run there",
+        )
 
-    async def test_a_final_state_stays_when_somebody_runs_it_again_by_hand(self, github: GitHubLab) -> None:
+    async def test_a_final_state_stays_when_somebody_runs_it_again_by_hand(
+        self, github: GitHubLab
+    ) -> None:
         run = await github.ci.start(request(github.commit("first", failing=0)))
         while not run.state.is_final:
             run = await github.ci.look(run.id)
@@ -343,14 +400,18 @@ class TestFollowing:
         assert await github.ci.look(run.id) == run
 
     @pytest.mark.parametrize("run", ["nowhere", "", "1/../2", "-1", "¼", "12345"])
-    async def test_a_run_that_github_does_not_know_is_refused_for_good(self, github: GitHubLab, run: str) -> None:
+    async def test_a_run_that_github_does_not_know_is_refused_for_good(
+        self, github: GitHubLab, run: str
+    ) -> None:
         with pytest.raises(IntegrationError) as caught:
             await github.ci.look(run)
         assert (caught.value.status, caught.value.retry) == (404, False)
 
 
 class TestStopping:
-    async def test_a_run_that_ends_in_the_same_moment_is_left_as_it_is(self, github: GitHubLab) -> None:
+    async def test_a_run_that_ends_in_the_same_moment_is_left_as_it_is(
+        self, github: GitHubLab
+    ) -> None:
         run = await github.ci.start(request(github.commit("first", held=True)))
         github.break_next("409", path="/cancel")
         with pytest.raises(IntegrationError, match="would not cancel") as caught:
@@ -360,20 +421,28 @@ class TestStopping:
         assert (await github.ci.look(run.id)).state is RunState.CANCELLED
         await github.ci.cancel(run.id)
 
-    async def test_stopping_is_asked_again_when_the_answer_was_lost(self, github: GitHubLab) -> None:
+    async def test_stopping_is_asked_again_when_the_answer_was_lost(
+        self, github: GitHubLab
+    ) -> None:
         run = await github.ci.start(request(github.commit("first", held=True)))
         github.break_next("lost", path="/cancel")
         await github.ci.cancel(run.id)
         seen = await github.ci.look(run.id)
         assert (seen.state, seen.sentence) == (RunState.CANCELLED, "cancelled at GitHub")
 
-    async def test_a_run_that_a_person_has_run_again_is_stopped_too(self, github: GitHubLab) -> None:
+    async def test_a_run_that_a_person_has_run_again_is_stopped_too(
+        self, github: GitHubLab
+    ) -> None:
         run = await github.ci.start(request(github.commit("first", failing=0)))
         while not run.state.is_final:
             run = await github.ci.look(run.id)
         again = github.world.deploy_runs()[0]
         again.status, again.conclusion, again.attempt = "in_progress", None, 2
-        again.jobs[0].plan, again.jobs[0].status, again.jobs[0].conclusion = "held", "in_progress", None
+        again.jobs[0].plan, again.jobs[0].status, again.jobs[0].conclusion = (
+            "held",
+            "in_progress",
+            None,
+        )
         await github.ci.cancel(run.id)
         assert again.cancelling
 

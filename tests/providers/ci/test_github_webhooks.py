@@ -1,4 +1,6 @@
-"""GitHub's webhooks: authentic or refused, read or ignored; GitHub's own examples among them (see NOTICE.md)."""
+"""GitHub's webhooks: authentic or refused, read or ignored; GitHub's own examples
+among them (see NOTICE.md).
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,18 @@ if TYPE_CHECKING:
 
 SECRET = "It's a Secret to Everybody"
 DELIVERY = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress((Path(__file__).parent / "github_webhooks.json.gz").read_bytes()))
+EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(
+    gzip.decompress((Path(__file__).parent / "github_webhooks.json.gz").read_bytes())
+)
 
 
 def signed(event: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return {"X-GitHub-Event": event, "X-GitHub-Delivery": DELIVERY, "X-Hub-Signature-256": f"sha256={signature}"}
+    return {
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": DELIVERY,
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }
 
 
 def parse(headers: dict[str, str], body: bytes) -> RunHint:
@@ -57,7 +65,8 @@ def read_or_refused(event: str, body: bytes) -> None:
 class TestGitHubsOwnExamples:
     def test_the_signature_is_the_one_in_githubs_documentation(self) -> None:
         expected = (
-            "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"  # docs: "Testing the webhook payload validation"
+            # from the docs, "Testing the webhook payload validation"
+            "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
         )
         assert webhook.sign(SECRET, b"Hello, World!") == expected
 
@@ -88,14 +97,20 @@ class TestReading:
         assert read("status", {"sha": commit}).commit == commit
         assert read("push", {"after": commit, "sha": commit}).commit == ""
 
-    @pytest.mark.parametrize("strange", [None, 7, ["a" * 40], "HEAD", "a" * 39, "a" * 41, "../" + "a" * 40, "A" * 40])
+    @pytest.mark.parametrize(
+        "strange", [None, 7, ["a" * 40], "HEAD", "a" * 39, "a" * 41, "../" + "a" * 40, "A" * 40]
+    )
     def test_what_is_no_commit_is_none(self, strange: Any) -> None:
         assert read("status", {"sha": strange}) == RunHint("", delivery=DELIVERY)
 
     async def test_the_title_gives_the_correlation(self, github: GitHubLab) -> None:
         run = github.world
         commit = github.commit("first")
-        started = run.dispatch("deploy.yml", "main", {"commit": commit, "correlation": "shop-42:canary-25:smoke", "version": "v1"})
+        started = run.dispatch(
+            "deploy.yml",
+            "main",
+            {"commit": commit, "correlation": "shop-42:canary-25:smoke", "version": "v1"},
+        )
         hint = github.ci.parse_webhook(*github.notice(str(started.id)))
         assert (hint.run, hint.correlation) == (str(started.id), "shop-42:canary-25:smoke")
 
@@ -108,7 +123,9 @@ class TestReading:
 
 
 class TestRefusing:
-    @pytest.mark.parametrize("signature", ["", "sha256=", "sha256=" + "0" * 64, "é", "sha256=\u0000"])
+    @pytest.mark.parametrize(
+        "signature", ["", "sha256=", "sha256=" + "0" * 64, "é", "sha256=\u0000"]
+    )
     def test_a_wrong_signature_is_refused(self, signature: str) -> None:
         assert refused({**signed("ping", b"{}"), "X-Hub-Signature-256": signature}, b"{}") == 401
 
@@ -120,7 +137,18 @@ class TestRefusing:
         assert refused(signed("ping", b'{"a": 1}'), b'{"a": 2}') == 401
 
     @pytest.mark.parametrize(
-        "body", [b"", b"payload=%7B%7D", b"[]", b"null", b'"x"', b"\xff", b'{"workflow_run": 1}', b"{}", b"[" * 100_000]
+        "body",
+        [
+            b"",
+            b"payload=%7B%7D",
+            b"[]",
+            b"null",
+            b'"x"',
+            b"\xff",
+            b'{"workflow_run": 1}',
+            b"{}",
+            b"[" * 100_000,
+        ],
     )
     def test_what_cannot_be_read_is_refused(self, body: bytes) -> None:
         assert refused(signed("workflow_run", body), body) == 400
@@ -133,7 +161,11 @@ class TestRefusing:
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.text(),
             lambda inner: (
-                st.lists(inner) | st.dictionaries(st.sampled_from(["repository", "full_name", "workflow_run", "id", "path"]), inner)
+                st.lists(inner)
+                | st.dictionaries(
+                    st.sampled_from(["repository", "full_name", "workflow_run", "id", "path"]),
+                    inner,
+                )
             ),
         )
     )

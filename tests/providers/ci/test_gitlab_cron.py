@@ -52,7 +52,9 @@ NOW = utc("2026-11-21 12:00")
         ("0 0 1-31 * 1", "2026-11-16 00:00", "2026-11-23 00:00"),
     ],
 )
-def test_an_expression_comes_before_and_after_a_moment(expression: str, latest: str, following: str) -> None:
+def test_an_expression_comes_before_and_after_a_moment(
+    expression: str, latest: str, following: str
+) -> None:
     cron = read(expression, "UTC")
     assert cron.latest(NOW) == utc(latest)
     assert cron.following(NOW) == utc(following)
@@ -68,7 +70,9 @@ def test_an_expression_comes_before_and_after_a_moment(expression: str, latest: 
         ("0 0 * * *", "Asia/Kathmandu", "2026-11-20 18:15", "2026-11-21 18:15"),
     ],
 )
-def test_an_expression_is_read_in_its_own_time_zone(expression: str, zone: str, latest: str, following: str) -> None:
+def test_an_expression_is_read_in_its_own_time_zone(
+    expression: str, zone: str, latest: str, following: str
+) -> None:
     cron = read(expression, zone)
     assert cron.latest(NOW) == utc(latest)
     assert cron.following(NOW) == utc(following)
@@ -77,14 +81,33 @@ def test_an_expression_is_read_in_its_own_time_zone(expression: str, zone: str, 
 @pytest.mark.parametrize(
     ("expression", "after", "comes"),
     [
-        # Berlin puts its clocks forward on 2026-03-29 (02:00 becomes 03:00) and back on 2026-10-25 (03:00 becomes 02:00).
-        ("0 8 * * *", "2026-03-28 00:00", ["2026-03-28 07:00", "2026-03-29 06:00", "2026-03-30 06:00"]),
-        ("30 2 * * *", "2026-03-28 00:00", ["2026-03-28 01:30", "2026-03-29 01:30", "2026-03-30 00:30"]),
-        ("30 2 * * *", "2026-10-24 00:00", ["2026-10-24 00:30", "2026-10-25 00:30", "2026-10-25 01:30", "2026-10-26 01:30"]),
-        ("0 8 * * *", "2026-10-24 00:00", ["2026-10-24 06:00", "2026-10-25 07:00", "2026-10-26 07:00"]),
+        # Berlin puts its clocks forward on 2026-03-29 (02:00 becomes 03:00) and back on
+        # 2026-10-25 (03:00 becomes 02:00).
+        (
+            "0 8 * * *",
+            "2026-03-28 00:00",
+            ["2026-03-28 07:00", "2026-03-29 06:00", "2026-03-30 06:00"],
+        ),
+        (
+            "30 2 * * *",
+            "2026-03-28 00:00",
+            ["2026-03-28 01:30", "2026-03-29 01:30", "2026-03-30 00:30"],
+        ),
+        (
+            "30 2 * * *",
+            "2026-10-24 00:00",
+            ["2026-10-24 00:30", "2026-10-25 00:30", "2026-10-25 01:30", "2026-10-26 01:30"],
+        ),
+        (
+            "0 8 * * *",
+            "2026-10-24 00:00",
+            ["2026-10-24 06:00", "2026-10-25 07:00", "2026-10-26 07:00"],
+        ),
     ],
 )
-def test_no_time_is_left_out_when_the_clocks_are_changed(expression: str, after: str, comes: list[str]) -> None:
+def test_no_time_is_left_out_when_the_clocks_are_changed(
+    expression: str, after: str, comes: list[str]
+) -> None:
     cron, at, found = read(expression, "Europe/Berlin"), utc(after), []
     for _ in comes:
         at = cron.following(at)
@@ -132,13 +155,26 @@ def test_where_a_weekday_is_named_a_day_that_never_comes_does_no_harm() -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_well_kept_library_agrees_wherever_it_means_the_same(seed: int) -> None:
-    """APScheduler wants day and weekday both, so only one of them is restricted; weekdays are told to it by name."""
+    """APScheduler wants day and weekday both, so only one of them is restricted;
+    weekdays are told to it by name.
+    """
     dice = random.Random(seed)  # noqa: S311 - a dice for tests
-    minute, hour, month = dice.choice(["0", "*/7", "5-55/10"]), dice.choice(["*", "3,17", "9-16"]), dice.choice(["*", "2", "6-11"])
-    day, weekdays = ("*", dice.sample(range(7), 2)) if dice.random() < 0.5 else (dice.choice(["*", "1", "13,29"]), [])
-    ours = read(f"{minute} {hour} {day} {month} {','.join(map(str, weekdays)) or '*'}", "America/New_York")
+    minute, hour, month = (
+        dice.choice(["0", "*/7", "5-55/10"]),
+        dice.choice(["*", "3,17", "9-16"]),
+        dice.choice(["*", "2", "6-11"]),
+    )
+    day, weekdays = (
+        ("*", dice.sample(range(7), 2))
+        if dice.random() < 0.5
+        else (dice.choice(["*", "1", "13,29"]), [])
+    )
+    ours = read(
+        f"{minute} {hour} {day} {month} {','.join(map(str, weekdays)) or '*'}", "America/New_York"
+    )
     theirs = CronTrigger(
-        minute=minute, hour=hour, day=day, month=month, day_of_week=",".join(NAMES[each] for each in weekdays) or "*",
+        minute=minute, hour=hour, day=day, month=month,
+        day_of_week=",".join(NAMES[each] for each in weekdays) or "*",
         timezone="America/New_York",
     )  # fmt: skip
     at = NOW + timedelta(minutes=dice.randrange(60 * 24 * 100))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.providers.workbench import Examined, Finding
+from bot.providers.context import Examined, Finding
 
 if TYPE_CHECKING:
     from tests.providers.ci.gitlab_lab import GitLabLab
 
 HOOK: dict[str, Any] = {
-    "id": 1, "url": "https://bot.example.com/webhooks/ci/gitlab", "pipeline_events": True, "job_events": True, "alert_status": "executable",
+    "id": 1, "url": "https://bot.example.com/webhooks/ci/gitlab",
+    "pipeline_events": True, "job_events": True, "alert_status": "executable",
 }  # fmt: skip
 SOON = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
 LATER = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
@@ -28,7 +29,8 @@ async def test_all_is_good_where_all_is_set_up(gitlab: GitLabLab) -> None:
     gitlab.fake.hooks = [HOOK]
     findings = await gitlab.ci.examine()
     assert [each.subject for each in findings] == [
-        "token", "version", "project", "role", "variables", "pipeline", "freezes", "webhook secret", "webhook", "clock",
+        "token", "version", "project", "role", "variables",
+        "pipeline", "freezes", "webhook secret", "webhook", "clock",
     ]  # fmt: skip
     assert all(each.ok for each in findings)
 
@@ -49,7 +51,9 @@ async def test_the_provider_can_be_examined_and_nothing_is_changed(gitlab: GitLa
         ({"expires_at": LATER}, True, "has the scope api"),
     ],
 )
-async def test_the_token_is_looked_at(gitlab: GitLabLab, token: dict[str, Any], ok: bool | None, words: str) -> None:
+async def test_the_token_is_looked_at(
+    gitlab: GitLabLab, token: dict[str, Any], ok: bool | None, words: str
+) -> None:
     gitlab.fake.token |= token
     finding = await found(gitlab, "token")
     assert finding.ok is ok
@@ -72,7 +76,15 @@ async def test_a_wrong_token_is_a_finding_and_no_error(gitlab: GitLabLab) -> Non
 
 
 @pytest.mark.parametrize(
-    ("version", "ok"), [("16.10.0", True), ("17.0.1-ce.0", True), ("16.9.8", False), ("9.99.0", False), ("", None), ("new", None)]
+    ("version", "ok"),
+    [
+        ("16.10.0", True),
+        ("17.0.1-ce.0", True),
+        ("16.9.8", False),
+        ("9.99.0", False),
+        ("", None),
+        ("new", None),
+    ],
 )
 async def test_an_old_gitlab_is_found(gitlab: GitLabLab, version: str, ok: bool | None) -> None:
     gitlab.fake.version = version
@@ -87,14 +99,18 @@ async def test_an_old_gitlab_is_found(gitlab: GitLabLab, version: str, ok: bool 
         ({"archived": True}, "archived"),
     ],
 )
-async def test_a_project_that_can_run_nothing_is_found(gitlab: GitLabLab, settings: dict[str, Any], words: str) -> None:
+async def test_a_project_that_can_run_nothing_is_found(
+    gitlab: GitLabLab, settings: dict[str, Any], words: str
+) -> None:
     gitlab.fake.settings = settings
     finding = await found(gitlab, "project")
     assert finding.ok is False
     assert words in finding.sentence
 
 
-@pytest.mark.parametrize(("level", "ok"), [(10, False), (20, False), (30, True), (40, True), (0, None)])
+@pytest.mark.parametrize(
+    ("level", "ok"), [(10, False), (20, False), (30, True), (40, True), (0, None)]
+)
 async def test_the_role_is_looked_at(gitlab: GitLabLab, level: int, ok: bool | None) -> None:
     gitlab.fake.access_level = level
     assert (await found(gitlab, "role")).ok is ok
@@ -103,11 +119,14 @@ async def test_the_role_is_looked_at(gitlab: GitLabLab, level: int, ok: bool | N
 @pytest.mark.parametrize(
     ("role", "level", "ok"),
     [
-        ("developer", 30, True), ("maintainer", 30, False), ("maintainer", 40, True), ("owner", 40, False), ("no_one_allowed", 50, False),
+        ("developer", 30, True), ("maintainer", 30, False), ("maintainer", 40, True),
+        ("owner", 40, False), ("no_one_allowed", 50, False),
         (None, 30, None), ("something new", 40, False),
     ],
 )  # fmt: skip
-async def test_who_may_set_pipeline_variables_is_looked_at(gitlab: GitLabLab, role: str | None, level: int, ok: bool | None) -> None:
+async def test_who_may_set_pipeline_variables_is_looked_at(
+    gitlab: GitLabLab, role: str | None, level: int, ok: bool | None
+) -> None:
     gitlab.fake.variables_role, gitlab.fake.access_level = role, level
     finding = await found(gitlab, "variables")
     assert finding.ok is ok
@@ -117,12 +136,20 @@ async def test_who_may_set_pipeline_variables_is_looked_at(gitlab: GitLabLab, ro
 @pytest.mark.parametrize(
     ("lint", "words"),
     [
-        ({"valid": False, "errors": ["jobs config should contain at least one visible job"]}, "at least one visible job"),
+        (
+            {"valid": False, "errors": ["jobs config should contain at least one visible job"]},
+            "at least one visible job",
+        ),
         ({"merged_yaml": "release:\n  script: make\n"}, "does not name our pipelines"),
-        ({"merged_yaml": 'workflow:\n  name: "gonogo $GONOGO_CORRELATION"\n'}, "does not use GONOGO_COMMIT"),
+        (
+            {"merged_yaml": 'workflow:\n  name: "gonogo $GONOGO_CORRELATION"\n'},
+            "does not use GONOGO_COMMIT",
+        ),
     ],
 )
-async def test_the_pipelines_definition_is_looked_at(gitlab: GitLabLab, lint: dict[str, Any], words: str) -> None:
+async def test_the_pipelines_definition_is_looked_at(
+    gitlab: GitLabLab, lint: dict[str, Any], words: str
+) -> None:
     gitlab.fake.lint |= lint
     finding = await found(gitlab, "pipeline")
     assert finding.ok is False
@@ -139,7 +166,9 @@ async def test_the_pipelines_definition_is_looked_at(gitlab: GitLabLab, lint: di
         (None, None, "the token may not do this"),
     ],
 )
-async def test_the_webhook_is_looked_at(gitlab: GitLabLab, hooks: list[dict[str, Any]] | None, ok: bool | None, words: str) -> None:
+async def test_the_webhook_is_looked_at(
+    gitlab: GitLabLab, hooks: list[dict[str, Any]] | None, ok: bool | None, words: str
+) -> None:
     gitlab.fake.hooks = hooks
     finding = await found(gitlab, "webhook")
     assert finding.ok is ok
@@ -147,8 +176,13 @@ async def test_the_webhook_is_looked_at(gitlab: GitLabLab, hooks: list[dict[str,
     assert finding.remedy
 
 
-@pytest.mark.parametrize(("minutes", "ok", "words"), [(0, True, "agrees"), (2, False, "differ by 1"), (-10, False, "webhooks are refused")])
-async def test_the_clock_is_compared_with_gitlabs(gitlab: GitLabLab, minutes: int, ok: bool, words: str) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "ok", "words"),
+    [(0, True, "agrees"), (2, False, "differ by 1"), (-10, False, "webhooks are refused")],
+)
+async def test_the_clock_is_compared_with_gitlabs(
+    gitlab: GitLabLab, minutes: int, ok: bool, words: str
+) -> None:
     gitlab.clock.skew = timedelta(minutes=minutes)
     finding = await found(gitlab, "clock")
     assert finding.ok is ok

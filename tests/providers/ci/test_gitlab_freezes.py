@@ -44,33 +44,51 @@ def spans(found: tuple[Freeze, ...]) -> list[str]:
         ("0 0 20 12 *", "0 0 4 1 *", "UTC", "2026-12-31 12:00", "12-20 00:00 01-04 00:00"),
         # a start within the freeze changes nothing: it is frozen since the first
         ("0 0 * * *", "0 12 * * 1", "UTC", "2026-11-21 12:00", "11-17 00:00 11-23 12:00"),
-        # GitLab counts an end that comes with the start as past (freeze_period.rb, time_end_from_start)
+        # GitLab counts an end that comes with the start as past:
+        # time_end_from_start in freeze_period.rb
         ("0 0 * * *", "0 0 * * *", "UTC", "2026-11-21 12:00", "11-21 00:00 11-22 00:00"),
         # the night in which clocks are put forward, and the one in which they are put back
         ("30 2 * * *", "0 6 * * *", "Europe/Berlin", "2026-03-29 01:45", "03-29 01:30 03-29 04:00"),
-        ("0 1 25 10 *", "0 6 25 10 *", "Europe/Berlin", "2026-10-25 00:30", "10-24 23:00 10-25 05:00"),
+        (
+            "0 1 25 10 *",
+            "0 6 25 10 *",
+            "Europe/Berlin",
+            "2026-10-25 00:30",
+            "10-24 23:00 10-25 05:00",
+        ),
     ],
 )
-def test_a_period_holds_from_each_start_to_the_next_end(start: str, end: str, zone: str, now: str, expected: str) -> None:
+def test_a_period_holds_from_each_start_to_the_next_end(
+    start: str, end: str, zone: str, now: str, expected: str
+) -> None:
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    assert spans(in_force([period(start, end, zone)], "production", moment)) == ([expected] if expected else [])
+    assert spans(in_force([period(start, end, zone)], "production", moment)) == (
+        [expected] if expected else []
+    )
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (period(*ODD), 'GitLab freeze period 7 cannot be read: "mon#1" is no weekday. Correct it at Settings'),
+        (
+            period(*ODD),
+            'GitLab freeze period 7 cannot be read: "mon#1" is no weekday. Correct it at Settings',
+        ),
         (period(*WEEKEND, "Moon"), '"Moon" is no IANA time zone'),
         (period(*WEEKEND, None), '"" is no IANA time zone'),
         ({"id": 7}, '"" has not the five fields of cron'),
     ],
 )
-def test_a_period_that_cannot_be_read_is_said_unless_another_holds_anyway(wrong: dict[str, Any], says: str) -> None:
+def test_a_period_that_cannot_be_read_is_said_unless_another_holds_anyway(
+    wrong: dict[str, Any], says: str
+) -> None:
     with pytest.raises(IntegrationError) as refused:
         in_force([wrong, period(*WEEKEND)], "production", TUESDAY)
     assert says in str(refused.value)
     assert not refused.value.retry
-    assert spans(in_force([wrong, period(*WEEKEND)], "production", SATURDAY)) == ["11-20 23:00 11-23 08:00"]
+    assert spans(in_force([wrong, period(*WEEKEND)], "production", SATURDAY)) == [
+        "11-20 23:00 11-23 08:00"
+    ]
 
 
 async def test_a_freeze_says_whose_it_is_and_how_long_it_holds(gitlab: GitLabLab) -> None:
@@ -104,8 +122,13 @@ async def test_more_pages_than_are_read_are_no_answer(gitlab: GitLabLab) -> None
         await gitlab.provider(most_pages=1).freezes("production")
 
 
-@pytest.mark.parametrize(("fault", "times", "retry"), [("503", 2, True), ("timeout", 2, True), ("truncated", 2, True), ("404", 1, False)])
-async def test_no_answer_is_never_no_freeze(gitlab: GitLabLab, fault: str, times: int, retry: bool) -> None:
+@pytest.mark.parametrize(
+    ("fault", "times", "retry"),
+    [("503", 2, True), ("timeout", 2, True), ("truncated", 2, True), ("404", 1, False)],
+)
+async def test_no_answer_is_never_no_freeze(
+    gitlab: GitLabLab, fault: str, times: int, retry: bool
+) -> None:
     gitlab.break_next(fault, path="/freeze_periods", times=times)
     with pytest.raises(IntegrationError) as refused:
         await gitlab.ci.freezes("production")
@@ -113,7 +136,9 @@ async def test_no_answer_is_never_no_freeze(gitlab: GitLabLab, fault: str, times
 
 
 @pytest.mark.parametrize(("token", "level", "status"), [("glpat-wrong", 30, 401), ("", 10, 403)])
-async def test_a_token_that_may_not_see_freezes_is_no_answer(gitlab: GitLabLab, token: str, level: int, status: int) -> None:
+async def test_a_token_that_may_not_see_freezes_is_no_answer(
+    gitlab: GitLabLab, token: str, level: int, status: int
+) -> None:
     gitlab.fake.access_level = level
     with pytest.raises(IntegrationError) as refused:
         await (gitlab.provider(token=token) if token else gitlab.ci).freezes("production")
@@ -124,7 +149,10 @@ async def test_the_doctor_tells_what_is_frozen_and_what_cannot_be_read(gitlab: G
     gitlab.world.freeze(*WEEKEND)
     at(gitlab, SATURDAY)
     finding = next(each for each in await gitlab.ci.examine() if each.subject == "freezes")
-    assert (finding.ok, finding.sentence) == (True, "Freeze periods of this project at GitLab: 1; in force now: 1.")
+    assert (finding.ok, finding.sentence) == (
+        True,
+        "Freeze periods of this project at GitLab: 1; in force now: 1.",
+    )
     at(gitlab, SATURDAY + timedelta(days=3))
     gitlab.world.freeze(*ODD)
     finding = next(each for each in await gitlab.ci.examine() if each.subject == "freezes")

@@ -12,12 +12,16 @@ from bot.ports.ci import StartRequest
 from bot.providers.ci.gitlab import reading
 
 PIPELINE: dict[str, Any] = {
-    "id": 47, "status": "running", "web_url": "https://gitlab.example.com/shop/storefront/-/pipelines/47",
-    "created_at": "2026-11-02T11:28:34.085Z", "started_at": "2026-11-02T12:28:36.000+01:00", "finished_at": None,
+    "id": 47, "status": "running",
+    "web_url": "https://gitlab.example.com/shop/storefront/-/pipelines/47",
+    "created_at": "2026-11-02T11:28:34.085Z",
+    "started_at": "2026-11-02T12:28:36.000+01:00", "finished_at": None,
 }  # fmt: skip
 
 
-def job(id: int, status: str, *, stage: str = "deploy", name: str = "", **more: Any) -> dict[str, Any]:
+def job(
+    id: int, status: str, *, stage: str = "deploy", name: str = "", **more: Any
+) -> dict[str, Any]:
     return {"id": id, "name": name or f"job {id}", "stage": stage, "status": status, **more}
 
 
@@ -28,10 +32,14 @@ def seen(status: str, *jobs: dict[str, Any], **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("status", "state"),
     [
-        ("created", RunState.QUEUED), ("waiting_for_resource", RunState.QUEUED), ("preparing", RunState.QUEUED),
-        ("waiting_for_callback", RunState.RUNNING), ("pending", RunState.QUEUED), ("running", RunState.RUNNING),
-        ("canceling", RunState.RUNNING), ("manual", RunState.WAITING), ("scheduled", RunState.WAITING), ("success", RunState.SUCCEEDED),
-        ("failed", RunState.FAILED), ("canceled", RunState.CANCELLED), ("skipped", RunState.SKIPPED), ("a new one", RunState.RUNNING),
+        ("created", RunState.QUEUED), ("waiting_for_resource", RunState.QUEUED),
+        ("preparing", RunState.QUEUED),
+        ("waiting_for_callback", RunState.RUNNING),
+        ("pending", RunState.QUEUED), ("running", RunState.RUNNING),
+        ("canceling", RunState.RUNNING), ("manual", RunState.WAITING),
+        ("scheduled", RunState.WAITING), ("success", RunState.SUCCEEDED),
+        ("failed", RunState.FAILED), ("canceled", RunState.CANCELLED),
+        ("skipped", RunState.SKIPPED), ("a new one", RunState.RUNNING),
     ],
 )  # fmt: skip
 def test_each_state_of_gitlab_is_one_of_ours(status: str, state: RunState) -> None:
@@ -66,22 +74,33 @@ class TestStages:
             job(2, "running", stage="deploy", name="roll out"),
             job(1, "failed", stage="build", name="compile"),
         )
-        assert [(stage.name, stage.state) for stage in run.stages] == [("build", RunState.SUCCEEDED), ("deploy", RunState.RUNNING)]
+        assert [(stage.name, stage.state) for stage in run.stages] == [
+            ("build", RunState.SUCCEEDED),
+            ("deploy", RunState.RUNNING),
+        ]
 
     @pytest.mark.parametrize(
         ("statuses", "state"),
         [
             (("success", "running"), RunState.RUNNING), (("failed", "running"), RunState.RUNNING),
             (("success", "created"), RunState.RUNNING),
-            (("created", "created"), RunState.QUEUED), (("success", "manual"), RunState.WAITING), (("success", "failed"), RunState.FAILED),
-            (("success", "canceled"), RunState.CANCELLED), (("success", "skipped"), RunState.SUCCEEDED),
-            (("skipped", "skipped"), RunState.SKIPPED), (("success", "success"), RunState.SUCCEEDED),
+            (("created", "created"), RunState.QUEUED),
+            (("success", "manual"), RunState.WAITING), (("success", "failed"), RunState.FAILED),
+            (("success", "canceled"), RunState.CANCELLED),
+            (("success", "skipped"), RunState.SUCCEEDED),
+            (("skipped", "skipped"), RunState.SKIPPED),
+            (("success", "success"), RunState.SUCCEEDED),
         ],
     )  # fmt: skip
     def test_a_stage_is_open_as_long_as_one_of_its_jobs_and_then_as_bad_as_its_worst(
         self, statuses: tuple[str, ...], state: RunState
     ) -> None:
-        assert seen("running", *(job(number, status) for number, status in enumerate(statuses, 1))).stages[0].state is state
+        assert (
+            seen("running", *(job(number, status) for number, status in enumerate(statuses, 1)))
+            .stages[0]
+            .state
+            is state
+        )
 
     @pytest.mark.parametrize(
         ("status", "state", "words"),
@@ -91,23 +110,44 @@ class TestStages:
             ("running", RunState.RUNNING, ""),
         ],
     )
-    def test_a_job_that_may_fail_does_not_hold_and_does_not_fail(self, status: str, state: RunState, words: str) -> None:
-        stage = seen("running", job(1, status, allow_failure=True, failure_reason="script_failure")).stages[0]
+    def test_a_job_that_may_fail_does_not_hold_and_does_not_fail(
+        self, status: str, state: RunState, words: str
+    ) -> None:
+        stage = seen(
+            "running", job(1, status, allow_failure=True, failure_reason="script_failure")
+        ).stages[0]
         assert (stage.state, stage.sentence) == (state, words)
 
     @pytest.mark.parametrize(
         "beside",
-        [(), (job(1, "success", stage="build"),), (job(1, "skipped"), job(3, "failed", allow_failure=True, name="tell the chat"))],
+        [
+            (),
+            (job(1, "success", stage="build"),),
+            (job(1, "skipped"), job(3, "failed", allow_failure=True, name="tell the chat")),
+        ],
     )
-    @pytest.mark.parametrize("name", ["roll out", "smoke test", "roll out 1/2", "roll out: [eu, blue]"])
-    def test_a_success_whose_own_work_was_never_started_has_failed(self, beside: tuple[dict[str, Any], ...], name: str) -> None:
+    @pytest.mark.parametrize(
+        "name", ["roll out", "smoke test", "roll out 1/2", "roll out: [eu, blue]"]
+    )
+    def test_a_success_whose_own_work_was_never_started_has_failed(
+        self, beside: tuple[dict[str, Any], ...], name: str
+    ) -> None:
         run = seen("success", *beside, job(2, "manual", name=name, allow_failure=True))
         assert run.state is RunState.FAILED
-        assert run.sentence.startswith(f'"{name}" is optional and was not started, so nothing was done')
+        assert run.sentence.startswith(
+            f'"{name}" is optional and was not started, so nothing was done'
+        )
 
-    @pytest.mark.parametrize("statuses", [("manual", "manual"), ("skipped", "skipped"), ("manual", "skipped")])
-    def test_a_success_in_which_no_job_ran_has_failed_whatever_they_are_called(self, statuses: tuple[str, ...]) -> None:
-        run = seen("success", *(job(number, status, allow_failure=True) for number, status in enumerate(statuses, 1)))
+    @pytest.mark.parametrize(
+        "statuses", [("manual", "manual"), ("skipped", "skipped"), ("manual", "skipped")]
+    )
+    def test_a_success_in_which_no_job_ran_has_failed_whatever_they_are_called(
+        self, statuses: tuple[str, ...]
+    ) -> None:
+        run = seen(
+            "success",
+            *(job(number, status, allow_failure=True) for number, status in enumerate(statuses, 1)),
+        )
         assert run.state is RunState.FAILED
         assert "nothing was done" in run.sentence
 
@@ -115,10 +155,22 @@ class TestStages:
         "jobs",
         [
             (),
-            (job(1, "success", name="roll out"), job(2, "manual", name="clean up", allow_failure=True)),
-            (job(1, "success", name="roll out: [eu]"), job(2, "manual", name="roll out: [us]", allow_failure=True)),
-            (job(1, "manual", name="roll out", allow_failure=True), job(2, "success", name="roll out")),
-            (job(1, "success", name="our own deploy"), job(2, "manual", name="roll out later", allow_failure=True)),
+            (
+                job(1, "success", name="roll out"),
+                job(2, "manual", name="clean up", allow_failure=True),
+            ),
+            (
+                job(1, "success", name="roll out: [eu]"),
+                job(2, "manual", name="roll out: [us]", allow_failure=True),
+            ),
+            (
+                job(1, "manual", name="roll out", allow_failure=True),
+                job(2, "success", name="roll out"),
+            ),
+            (
+                job(1, "success", name="our own deploy"),
+                job(2, "manual", name="roll out later", allow_failure=True),
+            ),
         ],
     )
     def test_a_success_whose_work_was_done_is_one(self, jobs: tuple[dict[str, Any], ...]) -> None:
@@ -126,15 +178,29 @@ class TestStages:
         assert (run.state, run.sentence) == (RunState.SUCCEEDED, "")
 
     def test_nothing_is_open_in_a_pipeline_that_is_over(self) -> None:
-        run = seen("canceled", job(1, "running", stage="a"), job(2, "created", stage="b"), job(3, "manual", stage="c"))
-        assert [stage.state for stage in run.stages] == [RunState.CANCELLED, RunState.SKIPPED, RunState.CANCELLED]
+        run = seen(
+            "canceled",
+            job(1, "running", stage="a"),
+            job(2, "created", stage="b"),
+            job(3, "manual", stage="c"),
+        )
+        assert [stage.state for stage in run.stages] == [
+            RunState.CANCELLED,
+            RunState.SKIPPED,
+            RunState.CANCELLED,
+        ]
 
     def test_a_stage_begins_with_its_first_job_and_ends_with_its_last(self) -> None:
         first, last = "2026-11-02T11:00:00Z", "2026-11-02T11:09:00Z"
         stage = seen(
-            "success", job(1, "success", started_at=first, finished_at=first), job(2, "success", started_at=last, finished_at=last)
+            "success",
+            job(1, "success", started_at=first, finished_at=first),
+            job(2, "success", started_at=last, finished_at=last),
         ).stages[0]
-        assert (stage.started_at, stage.finished_at) == (reading.moment(first), reading.moment(last))
+        assert (stage.started_at, stage.finished_at) == (
+            reading.moment(first),
+            reading.moment(last),
+        )
 
 
 class TestGates:
@@ -155,7 +221,9 @@ class TestGates:
             ((), 0),
         ],
     )
-    def test_one_blocking_manual_job_is_a_gate_and_several_are_a_choice(self, jobs: tuple[dict[str, Any], ...], gate: int) -> None:
+    def test_one_blocking_manual_job_is_a_gate_and_several_are_a_choice(
+        self, jobs: tuple[dict[str, Any], ...], gate: int
+    ) -> None:
         assert reading.gate(jobs) == gate
         assert any(stage.passable for stage in seen("manual", *jobs).stages) is bool(gate)
 
@@ -165,7 +233,10 @@ class TestSentences:
         ("reason", "words"),
         [
             ("script_failure", "its script failed"),
-            ("protected_environment_failure", "the environment is protected from the user who started it"),
+            (
+                "protected_environment_failure",
+                "the environment is protected from the user who started it",
+            ),
             ("some_new_failure", "some new failure"),
         ],
     )
@@ -175,7 +246,10 @@ class TestSentences:
 
     def test_a_failure_without_a_failed_job_is_not_silent(self) -> None:
         assert seen("failed").sentence == "the pipeline failed without a failed job"
-        assert seen("failed", yaml_errors="jobs:x config is wrong").sentence == "jobs:x config is wrong"
+        assert (
+            seen("failed", yaml_errors="jobs:x config is wrong").sentence
+            == "jobs:x config is wrong"
+        )
 
     @pytest.mark.parametrize(
         ("status", "words"),
@@ -188,7 +262,10 @@ class TestSentences:
         assert seen(status, job(1, status, name="roll out")).sentence == f"deploy: {words}"
 
     def test_a_resource_group_that_is_taken_is_named(self) -> None:
-        assert "resource group" in seen("waiting_for_resource", job(1, "waiting_for_resource")).sentence
+        assert (
+            "resource group"
+            in seen("waiting_for_resource", job(1, "waiting_for_resource")).sentence
+        )
 
     def test_success_says_nothing(self) -> None:
         assert seen("success", job(1, "failed", allow_failure=True)).sentence == ""
@@ -199,24 +276,39 @@ class TestChildren:
         ("bridge", "child", "state", "words"),
         [
             ("running", "running", RunState.RUNNING, '"regions": its pipeline 5 is running'),
-            ("running", "manual", RunState.WAITING, '"regions": its pipeline 5 waits for a manual job'),
+            (
+                "running",
+                "manual",
+                RunState.WAITING,
+                '"regions": its pipeline 5 waits for a manual job',
+            ),
             ("success", "success", RunState.SUCCEEDED, ""),
             ("success", "running", RunState.SUCCEEDED, '"regions": its pipeline 5 is running'),
         ],
     )
-    def test_a_child_pipeline_is_shown_where_it_was_begun(self, bridge: str, child: str, state: RunState, words: str) -> None:
+    def test_a_child_pipeline_is_shown_where_it_was_begun(
+        self, bridge: str, child: str, state: RunState, words: str
+    ) -> None:
         trigger = job(3, bridge, name="regions", downstream_pipeline={"id": 5, "status": child})
         stage = reading.run(PIPELINE, (trigger,)).stages[0]
         assert (stage.state, stage.sentence) == (state, words)
 
     def test_a_bridge_that_began_nothing_is_a_job_like_others(self) -> None:
-        assert reading.run(PIPELINE, (job(3, "created", downstream_pipeline=None),)).stages[0].state is RunState.QUEUED
+        assert (
+            reading.run(PIPELINE, (job(3, "created", downstream_pipeline=None),)).stages[0].state
+            is RunState.QUEUED
+        )
 
 
-@pytest.mark.parametrize("junk", [None, 7, "x", [], {"total": 7}, {"total": {"count": "many"}}, {"total": {"count": 0}}])
+@pytest.mark.parametrize(
+    "junk", [None, 7, "x", [], {"total": 7}, {"total": {"count": "many"}}, {"total": {"count": 0}}]
+)
 def test_a_report_that_cannot_be_read_gives_no_figures(junk: Any) -> None:
     summary = junk if isinstance(junk, dict) else {}
-    assert reading.quality({**PIPELINE, "status": "success"}, summary).sentence == "pipeline 47 passed; it reports no test results"
+    assert (
+        reading.quality({**PIPELINE, "status": "success"}, summary).sentence
+        == "pipeline 47 passed; it reports no test results"
+    )
 
 
 def test_figures_stand_in_the_sentence() -> None:
@@ -226,19 +318,35 @@ def test_figures_stand_in_the_sentence() -> None:
 
 
 def test_many_commits_are_counted_and_some_listed() -> None:
-    commits = [{"id": str(number), "title": f"change {number}", "author_name": "ana"} for number in range(400)]
+    commits = [
+        {"id": str(number), "title": f"change {number}", "author_name": "ana"}
+        for number in range(400)
+    ]
     changes = reading.changes({"commits": commits, "diffs": None}, commits)
-    assert (changes.total, len(changes.commits), changes.commits[0].subject) == (400, reading.SHOWN, "change 0")
+    assert (changes.total, len(changes.commits), changes.commits[0].subject) == (
+        400,
+        reading.SHOWN,
+        "change 0",
+    )
 
 
 def test_our_own_variables_win_over_inputs_of_the_same_name() -> None:
-    request = StartRequest("shop-1:all", "a" * 40, "production", "deploy", {"commit": "b", "what-ever": "x"})
+    request = StartRequest(
+        "shop-1:all", "a" * 40, "production", "deploy", {"commit": "b", "what-ever": "x"}
+    )
     variables = reading.variables(request, "shop")
     assert (variables["GONOGO_COMMIT"], variables["GONOGO_WHAT_EVER"]) == ("a" * 40, "x")
 
 
 @pytest.mark.parametrize(
-    ("name", "claims"), [("gonogo shop-1:all", "shop-1:all"), ("Gonogo x", ""), (None, ""), ("", ""), ("nightly gonogo x", "")]
+    ("name", "claims"),
+    [
+        ("gonogo shop-1:all", "shop-1:all"),
+        ("Gonogo x", ""),
+        (None, ""),
+        ("", ""),
+        ("nightly gonogo x", ""),
+    ],
 )
 def test_only_our_names_claim_an_intent(name: str | None, claims: str) -> None:
     assert reading.named({"name": name}) == claims

@@ -1,4 +1,6 @@
-"""The .gitlab-ci.yml that we give to teams: read, its commands run, and played by gitlab-ci-local where that is installed."""
+"""The .gitlab-ci.yml that we give to teams: read, its commands run, and played by gitlab-ci-local
+where that is installed.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,17 @@ def template() -> dict[str, Any]:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, text=True)
+    who = (
+        "-c",
+        "user.name=ana",
+        "-c",
+        "user.email=ana@example.com",
+        "-c",
+        "init.defaultBranch=main",
+    )
+    done = subprocess.run(
+        ["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 
@@ -52,11 +63,18 @@ def test_the_doctor_finds_the_template_good() -> None:
 def test_our_pipelines_are_named_and_never_cancelled_by_a_push() -> None:
     ours = template()["workflow"]["rules"][0]
     assert (template()["workflow"]["name"], ours["if"]) == ("$PIPELINE_NAME", "$GONOGO_CORRELATION")
-    assert (ours["variables"]["PIPELINE_NAME"], ours["auto_cancel"]["on_new_commit"]) == ("gonogo $GONOGO_CORRELATION", "none")
+    assert (ours["variables"]["PIPELINE_NAME"], ours["auto_cancel"]["on_new_commit"]) == (
+        "gonogo $GONOGO_CORRELATION",
+        "none",
+    )
 
 
 def test_every_action_has_a_job_and_no_job_of_ours_runs_by_itself() -> None:
-    jobs = {name: job for name, job in template().items() if isinstance(job, dict) and job.get("extends") == ".gonogo"}
+    jobs = {
+        name: job
+        for name, job in template().items()
+        if isinstance(job, dict) and job.get("extends") == ".gonogo"
+    }
     rules = {name: job["rules"] for name, job in jobs.items()}
     assert rules == {
         "roll out": [{"if": '$GONOGO_ACTION == "deploy" || $GONOGO_ACTION == "rollback"'}],
@@ -66,7 +84,9 @@ def test_every_action_has_a_job_and_no_job_of_ours_runs_by_itself() -> None:
 
 def test_every_variable_of_the_template_is_one_that_the_bot_sends() -> None:
     inputs = dict.fromkeys(("percent", "version", "strategy", "deployment"), "x")
-    sent = reading.variables(StartRequest("shop-1:all", "a" * 40, "production", "deploy", inputs), "shop")
+    sent = reading.variables(
+        StartRequest("shop-1:all", "a" * 40, "production", "deploy", inputs), "shop"
+    )
     assert set(re.findall(r"GONOGO_[A-Z_]+", TEMPLATE.read_text(encoding="utf-8"))) == set(sent)
 
 
@@ -74,15 +94,24 @@ class TestCheckingOut:
     def checked_out(self, folder: Path, wanted: str) -> bool:
         lines = "\n".join(["set -e", *template()[".gonogo"]["before_script"]])
         env = {**os.environ, "GONOGO_COMMIT": wanted}
-        return subprocess.run(["bash", "-c", lines], cwd=folder, env=env, check=False, capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                ["bash", "-c", lines], cwd=folder, env=env, check=False, capture_output=True
+            ).returncode
+            == 0
+        )
 
-    def test_an_older_commit_of_the_branch_is_checked_out(self, origin: Path, tmp_path: Path) -> None:
+    def test_an_older_commit_of_the_branch_is_checked_out(
+        self, origin: Path, tmp_path: Path
+    ) -> None:
         older, _ = commit(origin, "first"), commit(origin, "second")
         git(tmp_path, "clone", "--quiet", str(origin), "work")
         assert self.checked_out(tmp_path / "work", older)
         assert git(tmp_path / "work", "rev-parse", "HEAD") == older
 
-    def test_a_commit_that_is_not_on_the_branch_is_fetched(self, origin: Path, tmp_path: Path) -> None:
+    def test_a_commit_that_is_not_on_the_branch_is_fetched(
+        self, origin: Path, tmp_path: Path
+    ) -> None:
         commit(origin, "first")
         git(tmp_path, "clone", "--quiet", str(origin), "work")
         git(origin, "checkout", "--quiet", "-b", "hotfix")
@@ -100,7 +129,9 @@ class TestCheckingOut:
 @pytest.mark.emulator
 @pytest.mark.skipif(not PLAYER, reason="run tests/providers/ci/gitlab_template.sh")
 class TestPlaying:
-    """gitlab-ci-local checks the file against GitLab's own schema, evaluates the rules, and runs the jobs."""
+    """gitlab-ci-local checks the file against GitLab's own schema, evaluates the
+    rules, and runs the jobs.
+    """
 
     @pytest.fixture
     def shop(self, tmp_path: Path) -> Path:
@@ -108,29 +139,49 @@ class TestPlaying:
         folder.mkdir()
         git(folder, "init", "--quiet")
         git(folder, "remote", "add", "origin", "git@gitlab.example.com:shop/storefront.git")
-        (folder / ".gitlab-ci.yml").write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / ".gitlab-ci.yml").write_text(
+            TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8"
+        )
         for name in ("test", "deploy", "smoke"):
             script = folder / f"{name}.sh"
-            script.write_text(f'#!/bin/sh\necho "{name} $(git rev-parse HEAD) $*" >> {tmp_path}/seen\necho "<x/>" > report.xml\n')
+            script.write_text(
+                f'#!/bin/sh\necho "{name} $(git rev-parse HEAD) $*" >> '
+                f'{tmp_path}/seen\necho "<x/>" > report.xml\n'
+            )
             script.chmod(0o755)
         git(folder, "add", ".")
         return folder
 
     def play(self, shop: Path, **variables: str) -> tuple[int, list[str]]:
-        given = [word for name, value in variables.items() for word in ("--variable", f"{name}={value}")]
+        given = [
+            word for name, value in variables.items() for word in ("--variable", f"{name}={value}")
+        ]
         arguments = [PLAYER, "--force-shell-executor", "--shell-isolation", *given]
-        done = subprocess.run(arguments, cwd=shop, check=False, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            arguments, cwd=shop, check=False, capture_output=True, text=True, timeout=100
+        )
         seen = shop.parent / "seen"
-        return done.returncode, seen.read_text().splitlines() if seen.exists() else [done.stdout[-500:], done.stderr[-500:]]
+        return done.returncode, seen.read_text().splitlines() if seen.exists() else [
+            done.stdout[-500:],
+            done.stderr[-500:],
+        ]
 
     @pytest.mark.parametrize(
         ("action", "runs"),
-        [("deploy", "deploy {} production 25"), ("rollback", "deploy {} production 25"), ("smoke", "smoke {} production")],
+        [
+            ("deploy", "deploy {} production 25"),
+            ("rollback", "deploy {} production 25"),
+            ("smoke", "smoke {} production"),
+        ],
     )
-    def test_an_action_runs_its_job_at_the_older_commit(self, shop: Path, action: str, runs: str) -> None:
+    def test_an_action_runs_its_job_at_the_older_commit(
+        self, shop: Path, action: str, runs: str
+    ) -> None:
         older, _ = commit(shop, "first"), commit(shop, "second")
         inputs = {"percent": "25", "version": "v1", "strategy": "canary", "deployment": "shop-1"}
-        sent = reading.variables(StartRequest("shop-1:all", older, "production", action, inputs), "shop")
+        sent = reading.variables(
+            StartRequest("shop-1:all", older, "production", action, inputs), "shop"
+        )
         assert self.play(shop, **sent) == (0, [runs.format(older)])
 
     def test_a_push_runs_the_tests_and_nothing_else(self, shop: Path) -> None:

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 KEY = b"k" * 32
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BODY = b'{"object_kind": "pipeline", "object_attributes": {"id": 31}}'
-KEYS = st.sampled_from(["object_kind", "object_attributes", "id", "pipeline_id", "source_pipeline", "variables", "key", "value", "name"])
+KEYS = st.sampled_from(
+    [
+        "object_kind",
+        "object_attributes",
+        "id",
+        "pipeline_id",
+        "source_pipeline",
+        "variables",
+        "key",
+        "value",
+        "name",
+    ]
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
@@ -31,14 +43,19 @@ JSON = st.recursive(
 )
 
 
-def signed(body: bytes = BODY, *, at: datetime = NOW, key: bytes = KEY, delivery: str = "d-1") -> dict[str, str]:
+def signed(
+    body: bytes = BODY, *, at: datetime = NOW, key: bytes = KEY, delivery: str = "d-1"
+) -> dict[str, str]:
     timestamp = str(int(at.timestamp()))
     return {
-        "Webhook-Id": delivery, "Webhook-Timestamp": timestamp, "Webhook-Signature": webhook.signature(key, delivery, timestamp, body),
+        "Webhook-Id": delivery, "Webhook-Timestamp": timestamp,
+        "Webhook-Signature": webhook.signature(key, delivery, timestamp, body),
     }  # fmt: skip
 
 
-def is_believed(headers: Mapping[str, str], body: bytes = BODY, *, key: bytes = KEY, token: str = "") -> bool:
+def is_believed(
+    headers: Mapping[str, str], body: bytes = BODY, *, key: bytes = KEY, token: str = ""
+) -> bool:
     try:
         webhook.verify(headers, body, key=key, token=token, now=NOW)
     except IntegrationError as error:
@@ -50,7 +67,9 @@ class TestBelieving:
     def test_the_published_example_of_standard_webhooks_fits(self) -> None:
         # The test vector of the Standard Webhooks libraries.
         key = webhook.signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        made = webhook.signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
+        made = webhook.signature(
+            key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}'
+        )
         assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
     def test_a_signature_is_believed_whatever_the_case_of_the_names(self) -> None:
@@ -59,7 +78,9 @@ class TestBelieving:
 
     def test_one_of_several_signatures_is_enough_as_while_a_key_is_changed(self) -> None:
         headers = signed()
-        assert is_believed({**headers, "Webhook-Signature": f"v1,AAAA v2,x {headers['Webhook-Signature']}"})
+        assert is_believed(
+            {**headers, "Webhook-Signature": f"v1,AAAA v2,x {headers['Webhook-Signature']}"}
+        )
 
     @pytest.mark.parametrize("minutes", [-6, 6, 600])
     def test_what_is_old_or_from_the_future_is_not_believed(self, minutes: int) -> None:
@@ -100,28 +121,61 @@ class TestBelieving:
 
 
 def read(data: Any, **headers: str) -> RunHint:
-    return webhook.read({name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(data).encode())
+    return webhook.read(
+        {name.replace("_", "-"): value for name, value in headers.items()},
+        json.dumps(data).encode(),
+    )
 
 
 class TestReading:
     """Payloads as in GitLab's doc/user/project/integrations/webhook_events.md, shortened."""
 
     def test_a_pipeline_event_names_its_pipeline_and_our_intent(self) -> None:
-        listed = [{"key": "NESTOR_PROD_ENVIRONMENT", "value": "us-west-1"}, {"key": "GONOGO_CORRELATION", "value": "shop-1:all"}]
-        attributes = {"id": 31, "iid": 3, "name": "Pipeline", "status": "success", "variables": listed, "sha": "b" * 40}
+        listed = [
+            {"key": "NESTOR_PROD_ENVIRONMENT", "value": "us-west-1"},
+            {"key": "GONOGO_CORRELATION", "value": "shop-1:all"},
+        ]
+        attributes = {
+            "id": 31,
+            "iid": 3,
+            "name": "Pipeline",
+            "status": "success",
+            "variables": listed,
+            "sha": "b" * 40,
+        }
         hint = read({"object_kind": "pipeline", "object_attributes": attributes}, webhook_id="d-1")
         assert hint == RunHint("31", "shop-1:all", "d-1", "b" * 40)
 
     @pytest.mark.parametrize("strange", [None, 7, {"id": "b" * 40}, "main", "b" * 41])
     def test_what_is_no_commit_is_none(self, strange: Any) -> None:
-        assert read({"object_kind": "pipeline", "object_attributes": {"id": 31, "sha": strange}}).commit == ""
+        assert (
+            read(
+                {"object_kind": "pipeline", "object_attributes": {"id": 31, "sha": strange}}
+            ).commit
+            == ""
+        )
 
     def test_the_name_tells_the_intent_where_the_variables_do_not(self) -> None:
-        hint = read({"object_kind": "pipeline", "object_attributes": {"id": 31, "name": "gonogo shop-1:all", "variables": []}})
+        hint = read(
+            {
+                "object_kind": "pipeline",
+                "object_attributes": {"id": 31, "name": "gonogo shop-1:all", "variables": []},
+            }
+        )
         assert hint.correlation == "shop-1:all"
 
     def test_a_job_event_names_its_pipeline(self) -> None:
-        assert read({"object_kind": "build", "build_id": 1977, "build_status": "created", "pipeline_id": 2366}).run == "2366"
+        assert (
+            read(
+                {
+                    "object_kind": "build",
+                    "build_id": 1977,
+                    "build_status": "created",
+                    "pipeline_id": 2366,
+                }
+            ).run
+            == "2366"
+        )
 
     @pytest.mark.parametrize("kind", ["pipeline", "build"])
     def test_an_event_of_a_child_names_the_pipeline_that_began_it(self, kind: str) -> None:
@@ -136,11 +190,20 @@ class TestReading:
     @pytest.mark.parametrize(
         "data",
         [
-            {"object_kind": "deployment", "status": "success", "deployable_id": 796, "environment": "production"},
-            {"object_kind": "push"}, {}, {"object_kind": "pipeline"}, {"object_kind": "build", "pipeline_id": "../1"},
-            {"object_kind": "pipeline", "object_attributes": {"id": True}}, {"object_kind": "pipeline", "object_attributes": [1]},
+            {
+                "object_kind": "deployment",
+                "status": "success",
+                "deployable_id": 796,
+                "environment": "production",
+            },
+            {"object_kind": "push"},
+            {},
+            {"object_kind": "pipeline"},
+            {"object_kind": "build", "pipeline_id": "../1"},
+            {"object_kind": "pipeline", "object_attributes": {"id": True}},
+            {"object_kind": "pipeline", "object_attributes": [1]},
         ],
-    )  # fmt: skip
+    )
     def test_what_names_no_pipeline_wakes_nobody(self, data: dict[str, Any]) -> None:
         assert read(data).run == ""
 
@@ -153,10 +216,14 @@ class TestReading:
             ({}, ""),
         ],
     )
-    def test_a_delivery_has_a_name_to_know_it_again(self, headers: dict[str, str], delivery: str) -> None:
+    def test_a_delivery_has_a_name_to_know_it_again(
+        self, headers: dict[str, str], delivery: str
+    ) -> None:
         assert read({}, **headers).delivery == delivery
 
-    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"\xff", pytest.param(b"[" * 100_000, id="too deep")])
+    @pytest.mark.parametrize(
+        "body", [b"", b"{", b"[]", b"7", b"\xff", pytest.param(b"[" * 100_000, id="too deep")]
+    )
     def test_what_cannot_be_read_is_refused(self, body: bytes) -> None:
         with pytest.raises(IntegrationError) as refused:
             webhook.read({}, body)
@@ -170,8 +237,12 @@ class TestReading:
 
 
 class TestProvider:
-    async def test_a_signed_notice_names_the_run_that_the_bot_follows(self, gitlab: GitLabLab) -> None:
-        run = await gitlab.ci.start(StartRequest("shop-1:all", gitlab.commit("first"), "production", "deploy"))
+    async def test_a_signed_notice_names_the_run_that_the_bot_follows(
+        self, gitlab: GitLabLab
+    ) -> None:
+        run = await gitlab.ci.start(
+            StartRequest("shop-1:all", gitlab.commit("first"), "production", "deploy")
+        )
         headers, body = gitlab.notice(run.id)
         assert gitlab.ci.parse_webhook(headers, body) == RunHint(run.id, "shop-1:all", "2f1a0b")
 
@@ -191,7 +262,9 @@ class TestProvider:
             gitlab.ci.parse_webhook(headers, BODY)
 
 
-@pytest.mark.parametrize(("bytes_in_it", "good"), [(23, False), (24, True), (32, True), (64, True), (65, False)])
+@pytest.mark.parametrize(
+    ("bytes_in_it", "good"), [(23, False), (24, True), (32, True), (64, True), (65, False)]
+)
 def test_a_signing_token_has_a_plausible_length(bytes_in_it: int, good: bool) -> None:
     token = f"whsec_{base64.b64encode(b'k' * bytes_in_it).decode()}"
     if good:

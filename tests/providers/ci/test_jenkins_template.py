@@ -41,7 +41,8 @@ async def tell(ci: Jenkins, correlation: str, state: str) -> list[RunHint | int 
     application.router.add_post("/webhooks/ci/jenkins", receive)
     async with TestServer(application, host="127.0.0.1") as server:
         given = {
-            "PATH": os.environ["PATH"], "CORRELATION_ID": correlation, "BUILD_NUMBER": "7", "GONOGO_STATE": state,
+            "PATH": os.environ["PATH"], "CORRELATION_ID": correlation,
+            "BUILD_NUMBER": "7", "GONOGO_STATE": state,
             "GONOGO_SECRET": SECRET, "GONOGO_URL": str(server.make_url("")).rstrip("/"),
         }  # fmt: skip
         process = await asyncio.create_subprocess_exec(
@@ -52,11 +53,16 @@ async def tell(ci: Jenkins, correlation: str, state: str) -> list[RunHint | int 
     return [*told, process.returncode]
 
 
-needs_tools = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="runs curl and openssl, as an agent does")
+needs_tools = pytest.mark.skipif(
+    not (shutil.which("curl") and shutil.which("openssl")),
+    reason="runs curl and openssl, as an agent does",
+)
 
 
 @needs_tools
-async def test_the_notice_that_the_template_sends_is_taken_for_what_it_is(jenkins: JenkinsLab) -> None:
+async def test_the_notice_that_the_template_sends_is_taken_for_what_it_is(
+    jenkins: JenkinsLab,
+) -> None:
     hint, code = await tell(jenkins.ci, "shop-1:canary-25", "SUCCESS")
     assert code == 0
     assert isinstance(hint, RunHint)
@@ -82,7 +88,12 @@ def test_the_page_names_the_stages_of_the_template_in_their_order() -> None:
 
 
 def test_a_rollback_does_not_wait_for_a_build() -> None:
-    conditions = dict(re.findall(r"stage\('([^']+)'\) \{\s+when \{ expression \{ params\.ACTION (.. '\w+') \} \}", TEMPLATE))
+    conditions = dict(
+        re.findall(
+            r"stage\('([^']+)'\) \{\s+when \{ expression \{ params\.ACTION (.. '\w+') \} \}",
+            TEMPLATE,
+        )
+    )
     assert conditions == {"build": "== 'deploy'", "release": "!= 'smoke'", "smoke": "== 'smoke'"}
 
 
@@ -97,4 +108,6 @@ def test_no_parameter_reaches_a_shell_through_groovy() -> None:
 
 def test_the_template_is_in_balance() -> None:
     code = re.sub(r"'''.*?'''|'[^'\n]*'|\"[^\"\n]*\"|//[^\n]*", "", TEMPLATE, flags=re.DOTALL)
-    assert all(code.count(opening) == code.count(closing) for opening, closing in ("{}", "()", "[]"))
+    assert all(
+        code.count(opening) == code.count(closing) for opening, closing in ("{}", "()", "[]")
+    )

@@ -1,4 +1,6 @@
-"""The embedded CI against repositories and moments that mean it ill: reports that are no files, pipelines without an end, late cancels."""
+"""The embedded CI against repositories and moments that mean it ill: reports that are no files,
+pipelines without an end, late cancels.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from bot.ports.ci import CIRun, LocalRun, StartRequest
 from bot.providers.ci.local import pipeline
 from bot.providers.ci.local.junit import summarise
 from bot.providers.ci.local.provider import LocalCI
-from bot.providers.workbench import TESTS_AT_ONCE
+from bot.providers.context import TESTS_AT_ONCE
 from tests.patience import PATIENCE
 from tests.providers.ci.memory_runs import MemoryRuns
 
@@ -36,7 +38,7 @@ async def ended(lab: LocalLab, run: CIRun) -> CIRun:
     return now
 
 
-# Questions and tests --------------------------------------------------------------------------------------------------------------------
+# Questions and tests ----------------------------------------------------------------------------
 
 
 @pytest.mark.case("trust-5")
@@ -53,13 +55,17 @@ async def test_asking_about_a_commits_tests_starts_nothing_however_often(local: 
 @pytest.mark.case("trust-5")
 async def test_twelve_wishes_for_tests_of_one_commit_are_one_run(local: LocalLab) -> None:
     commit = local.commit("first", tests='echo x >> "$BEGUN"')
-    runs = await asyncio.gather(*(local.ci.start(StartRequest(f"test:{commit}", commit, "", "test")) for _ in range(12)))
+    runs = await asyncio.gather(
+        *(local.ci.start(StartRequest(f"test:{commit}", commit, "", "test")) for _ in range(12))
+    )
     await ended(local, runs[0])
     assert len({run.id for run in runs}) == local.started() == 1
 
 
 @pytest.mark.case("trust-5")
-async def test_few_test_runs_go_on_at_once_and_the_others_say_that_they_wait(local: LocalLab) -> None:
+async def test_few_test_runs_go_on_at_once_and_the_others_say_that_they_wait(
+    local: LocalLab,
+) -> None:
     commits = [local.commit(str(number), tests="sleep 60") for number in range(TESTS_AT_ONCE + 2)]
     runs = [await local.ci.test_again(commit) for commit in commits]
     said = f"the test run waits for its turn: {TESTS_AT_ONCE} test runs go on at once"
@@ -87,7 +93,9 @@ async def test_deployments_do_not_wait_for_tests(local: LocalLab) -> None:
 
 
 @pytest.mark.case("ci-and-refs-7")
-async def test_a_flaky_test_is_run_again_and_the_newest_run_decides(local: LocalLab, tmp_path: Path) -> None:
+async def test_a_flaky_test_is_run_again_and_the_newest_run_decides(
+    local: LocalLab, tmp_path: Path
+) -> None:
     seen = tmp_path / "seen"
     commit = local.commit("flaky", tests=f"test -e {seen} || {'{'} touch {seen}; exit 1; {'}'}")
     await ended(local, await local.ci.test_again(commit))
@@ -97,7 +105,9 @@ async def test_a_flaky_test_is_run_again_and_the_newest_run_decides(local: Local
 
 
 @pytest.mark.case("ci-and-refs-7")
-async def test_tests_that_were_stopped_do_not_outvote_those_that_said_something(local: LocalLab, tmp_path: Path) -> None:
+async def test_tests_that_were_stopped_do_not_outvote_those_that_said_something(
+    local: LocalLab, tmp_path: Path
+) -> None:
     seen = tmp_path / "seen"
     commit = local.commit("once", tests=f"test -e {seen} && sleep 60; touch {seen}")
     await ended(local, await local.ci.test_again(commit))
@@ -117,7 +127,7 @@ async def test_tests_that_somebody_stopped_are_not_started_by_a_deployment(local
     assert "ask for them again" in said.sentence
 
 
-# Cancelled in between -------------------------------------------------------------------------------------------------------------------
+# Cancelled in between ---------------------------------------------------------------------------
 
 
 class Interrupted(MemoryRuns):
@@ -145,13 +155,17 @@ class Interrupted(MemoryRuns):
 
 
 @pytest.mark.case("races-32")
-async def test_a_run_that_is_cancelled_between_its_row_and_its_task_never_begins(local: LocalLab) -> None:
+async def test_a_run_that_is_cancelled_between_its_row_and_its_task_never_begins(
+    local: LocalLab,
+) -> None:
     async def cancel(run: LocalRun) -> None:
         await local.ci.cancel(run.run.id)
 
     local.runs = Interrupted(cancel, at=RunState.QUEUED)
     local.ci = local.provider()
-    run = await local.ci.start(StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy"))
+    run = await local.ci.start(
+        StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy")
+    )
     await asyncio.gather(*local.ci._tasks.values())
     assert (await local.ci.look(run.id)).state is RunState.CANCELLED
     assert local.started() == 0
@@ -165,25 +179,31 @@ async def test_a_run_that_another_hand_ended_begins_no_further_stage(local: Loca
 
     local.runs = Interrupted(end, at=RunState.RUNNING)
     local.ci = local.provider()
-    run = await local.ci.start(StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy"))
+    run = await local.ci.start(
+        StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy")
+    )
     await asyncio.gather(*local.ci._tasks.values())
     assert (await local.ci.look(run.id)).state is RunState.CANCELLED
     assert local.started() == 0
 
 
 @pytest.mark.case("races-32")
-async def test_a_run_that_is_asked_for_while_the_bot_stops_is_lost_and_never_begins(local: LocalLab) -> None:
+async def test_a_run_that_is_asked_for_while_the_bot_stops_is_lost_and_never_begins(
+    local: LocalLab,
+) -> None:
     async def close(_run: LocalRun) -> None:
         await local.ci.close()
 
     local.runs = Interrupted(close, at=RunState.QUEUED)
     local.ci = local.provider()
-    run = await local.ci.start(StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy"))
+    run = await local.ci.start(
+        StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy")
+    )
     assert (await ended(local, run)).state is RunState.LOST
     assert local.started() == 0
 
 
-# Pipelines ------------------------------------------------------------------------------------------------------------------------------
+# Pipelines --------------------------------------------------------------------------------------
 
 HOSTILE_PIPELINES = {
     "3,000 brackets": ("pipelines: " + "[" * 3000, "nested deeper than"),
@@ -194,16 +214,27 @@ HOSTILE_PIPELINES = {
     "indents": ("\n".join(" " * level + "a:" for level in range(300)), "nested deeper than"),
     "278 kB of valid YAML": ("pipelines:\n" + "# a comment\n" * 23_000, "larger than 64 kB"),
     "aliases of aliases": (
-        "a: &a0 [1,1,1,1,1,1,1,1,1]\n" + "".join(f"b{n}: &a{n + 1} [*a{n},*a{n},*a{n}]\n" for n in range(50)), "more than 2,000 values"
+        "a: &a0 [1,1,1,1,1,1,1,1,1]\n"
+        + "".join(f"b{n}: &a{n + 1} [*a{n},*a{n},*a{n}]\n" for n in range(50)),
+        "more than 2,000 values",
     ),
     "a long number": ("pipelines: " + "9" * 60_000, "not YAML"),
     "a day that is none": ("pipelines: 2020-13-45", "not YAML"),
     "half a character": ("pipelines: \ud800", "not UTF-8"),
     "a control character": ("pipelines: \x00", "pipeline.yml"),
-    "a name over two lines": ('pipelines: {test: {stages: [{name: "a\\nb", run: x}]}}', "one line of visible characters"),
-    "a name turned around": ('pipelines: {test: {stages: [{name: "a\\u202eb", run: x}]}}', "one line of visible characters"),
-    "no end in sight": ("pipelines: {test: {stages: [{name: a, run: x, timeout: .inf}]}}", "pipeline.yml"),
-}  # fmt: skip
+    "a name over two lines": (
+        ('pipelines: {test: {stages: [{name: "a\\nb", run: x}]}}'),
+        "one line of visible characters",
+    ),
+    "a name turned around": (
+        ('pipelines: {test: {stages: [{name: "a\\u202eb", run: x}]}}'),
+        "one line of visible characters",
+    ),
+    "no end in sight": (
+        ("pipelines: {test: {stages: [{name: a, run: x, timeout: .inf}]}}"),
+        "pipeline.yml",
+    ),
+}
 
 
 @pytest.mark.case("trust-6")
@@ -218,11 +249,15 @@ async def test_a_hostile_pipeline_is_refused_with_a_sentence_and_holds_nobody_up
 
 
 MOST_WORK = 10 * PIPELINE.size
-"""How many calls reading may make: ten for each byte that the file may have. Brackets read to their end would be 2,000 for each."""
+"""How many calls reading may make: ten for each byte that the file may have. Brackets read to their
+end would be 2,000 for each.
+"""
 
 
 def _work(text: str) -> int:
-    """Count the calls that reading makes: the same on every machine, however slow it is and whatever else it does."""
+    """Count the calls that reading makes: the same on every machine, however slow it is
+    and whatever else it does.
+    """
     calls = 0
 
     def count(_frame: object, event: str, _of: object) -> None:
@@ -241,20 +276,37 @@ def _work(text: str) -> int:
 
 @pytest.mark.case("trust-6")
 def test_the_work_of_reading_is_counted_as_it_grows() -> None:
-    few, many = (_work(f"pipelines: {{test: {{stages: [{', '.join(['{name: a}'] * number)}]}}}}") for number in (10, 100))
+    few, many = (
+        _work(f"pipelines: {{test: {{stages: [{', '.join(['{name: a}'] * number)}]}}}}")
+        for number in (10, 100)
+    )
     assert 5 * few < many < MOST_WORK
 
 
 MISTAKES = {
     "pipelines: {test: {stages: []}}": "pipelines.test.stages: is empty; add at least one.",
     "pipelines: {test: {stages: [{name: a}]}}": "pipelines.test.stages.0.run: is missing; add it.",
-    "pipelines: {test: {stages: 5}}": "pipelines.test.stages: should be a list; begin each entry with a dash.",
-    "pipelines: {test: {stages: [{name: 5, run: x}]}}": "pipelines.test.stages.0.name: should be text; put it into quotes.",
-    "pipelines: {test: {stages: [{name: a, run: x, timeout: 0}]}}": "pipelines.test.stages.0.timeout: should be more than 0.",
-    "pipelines: {test: {stages: [{name: a, run: x, timeout: 1e9}]}}": "pipelines.test.stages.0.timeout: should be no more than 86400.",
-    "pipelines: {test: {stages: [{name: a, run: x, gate: yes}]}}": "pipelines.test.stages.0.gate: should be 'none' or 'manual'.",
-    "pipelines: {test: {stages: [{name: a, run: x, junti: x}]}}": "junti: there is no such key here; remove it or correct its name.",
-    "pipelines: {tests: {stages: []}}": "pipelines.tests: should be 'test', 'deploy', 'smoke' or 'rollback'.",
+    "pipelines: {test: {stages: 5}}": (
+        "pipelines.test.stages: should be a list; begin each entry with a dash."
+    ),
+    "pipelines: {test: {stages: [{name: 5, run: x}]}}": (
+        "pipelines.test.stages.0.name: should be text; put it into quotes."
+    ),
+    (
+        "pipelines: {test: {stages: [{name: a, run: x, timeout: 0}]}}"
+    ): "pipelines.test.stages.0.timeout: should be more than 0.",
+    (
+        "pipelines: {test: {stages: [{name: a, run: x, timeout: 1e9}]}}"
+    ): "pipelines.test.stages.0.timeout: should be no more than 86400.",
+    (
+        "pipelines: {test: {stages: [{name: a, run: x, gate: yes}]}}"
+    ): "pipelines.test.stages.0.gate: should be 'none' or 'manual'.",
+    "pipelines: {test: {stages: [{name: a, run: x, junti: x}]}}": (
+        "junti: there is no such key here; remove it or correct its name."
+    ),
+    "pipelines: {tests: {stages: []}}": (
+        "pipelines.tests: should be 'test', 'deploy', 'smoke' or 'rollback'."
+    ),
     "pipelines: 5": "pipelines: should be a mapping of names to values.",
     "5": "the file: should be a mapping of keys to values.",
 }
@@ -274,7 +326,9 @@ async def test_a_slip_in_a_pipeline_is_told_in_peoples_words(text: str) -> None:
 @pytest.mark.case("trust-6")
 async def test_brackets_in_a_shell_command_are_no_depth() -> None:
     run = "[[ -n $A ]] && { echo [; }; " * 10
-    found = await pipeline.read(f"pipelines:\n  test:\n    stages:\n      - name: a\n        run: '{run}'\n")
+    found = await pipeline.read(
+        f"pipelines:\n  test:\n    stages:\n      - name: a\n        run: '{run}'\n"
+    )
     assert found.stages("test")[0].run == run
 
 
@@ -287,7 +341,7 @@ async def test_a_pipeline_that_is_too_large_is_not_even_taken_from_git(local: Lo
         await local.ci.quality(commit)
 
 
-# Reports --------------------------------------------------------------------------------------------------------------------------------
+# Reports ----------------------------------------------------------------------------------------
 
 
 def _fifo(tree: Path) -> str:
@@ -356,9 +410,25 @@ def _zero(tree: Path) -> str:
 
 @pytest.mark.case("trust-11")
 @pytest.mark.parametrize(
-    "made", [_fifo, _device, _link, _link_on_the_way, _upwards, _absolute, _folder, _sparse, _deep, _many, _declared, _zero]
+    "made",
+    [
+        _fifo,
+        _device,
+        _link,
+        _link_on_the_way,
+        _upwards,
+        _absolute,
+        _folder,
+        _sparse,
+        _deep,
+        _many,
+        _declared,
+        _zero,
+    ],
 )
-async def test_a_report_that_is_no_plain_file_of_the_tree_is_refused_at_once(tmp_path: Path, made: Callable[[Path], str]) -> None:
+async def test_a_report_that_is_no_plain_file_of_the_tree_is_refused_at_once(
+    tmp_path: Path, made: Callable[[Path], str]
+) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     async with asyncio.timeout(PATIENCE):
@@ -375,7 +445,9 @@ async def test_a_report_in_a_folder_of_the_tree_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.case("trust-11")
-async def test_a_stage_that_leaves_a_pipe_for_a_report_holds_up_neither_its_run_nor_the_shutdown(local: LocalLab) -> None:
+async def test_a_stage_that_leaves_a_pipe_for_a_report_holds_up_neither_its_run_nor_the_shutdown(
+    local: LocalLab,
+) -> None:
     stage = "{name: unit, run: mkfifo r.xml, junit: r.xml}"
     commit = local.commit_file("pipe", f"pipelines:\n  deploy:\n    stages:\n      - {stage}\n")
     run = await local.ci.start(StartRequest("shop-1:deploy", commit, "production", "deploy"))

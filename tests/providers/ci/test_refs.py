@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.domain.grammar import parse_deploy
-from bot.domain.spelling import check_ref
+from bot.domain.validation import check_ref
 from bot.domain.versions import Tags
 from bot.ports.ci import RefKind
 from bot.providers.ci.refs import Spelling, checked, spellings, unknown
@@ -28,7 +28,9 @@ FULL = "0123456789abcdef0123456789abcdef01234567"
         (FULL, [(COMMIT, FULL)]),
     ],
 )
-def test_a_tag_and_a_branch_of_one_name_can_each_be_named(ref: str, meant: list[tuple[RefKind, str]]) -> None:
+def test_a_tag_and_a_branch_of_one_name_can_each_be_named(
+    ref: str, meant: list[tuple[RefKind, str]]
+) -> None:
     assert list(spellings(ref)) == [Spelling(kind, name) for kind, name in meant]
 
 
@@ -39,13 +41,17 @@ def test_a_commit_in_capitals_is_known(ref: str) -> None:
 
 
 @pytest.mark.case("ci-and-refs-2")
-@pytest.mark.parametrize("ref", ["@acme/web@1.2.0", "web/v1.2.0", "web@1.2.0", "refs/tags/@acme/web@1.2.0"])
+@pytest.mark.parametrize(
+    "ref", ["@acme/web@1.2.0", "web/v1.2.0", "web@1.2.0", "refs/tags/@acme/web@1.2.0"]
+)
 def test_a_tag_with_at_and_slash_can_be_typed(ref: str) -> None:
     assert checked(check_ref(ref), "CI") == ref
     assert getattr(parse_deploy(f"web {ref} to staging"), "ref", "") == ref
 
 
-@pytest.mark.parametrize("ref", ["@", "@{1}", "@/x", "-x", "a..b", "a//b", "@acme/-x", "x.lock", "a@{b", "v1\u00a0x", ""])
+@pytest.mark.parametrize(
+    "ref", ["@", "@{1}", "@/x", "-x", "a..b", "a//b", "@acme/-x", "x.lock", "a@{b", "v1\u00a0x", ""]
+)
 def test_what_could_be_read_as_something_else_is_refused(ref: str) -> None:
     with pytest.raises(IntegrationError, match="cannot be the name"):
         checked(ref, "CI")
@@ -53,22 +59,36 @@ def test_what_could_be_read_as_something_else_is_refused(ref: str) -> None:
 
 @pytest.mark.case("ci-and-refs-12")
 def test_a_ref_that_is_not_there_comes_with_the_nearest_that_can_be_typed() -> None:
-    refused = unknown("V1.1.0", "acme/shop", ["v1.1.0", "v1.1.0\u00a0old", "main"], vendor="CI", tags=Tags())
+    refused = unknown(
+        "V1.1.0", "acme/shop", ["v1.1.0", "v1.1.0\u00a0old", "main"], vendor="CI", tags=Tags()
+    )
     assert isinstance(refused, UnknownRef)
     assert refused.nearest == ("v1.1.0",)
-    assert str(refused) == 'There is no tag, branch or commit "V1.1.0" in acme/shop. Did you mean v1.1.0?'
+    assert (
+        str(refused)
+        == 'There is no tag, branch or commit "V1.1.0" in acme/shop. Did you mean v1.1.0?'
+    )
 
 
 @pytest.mark.case("ci-and-refs-2")
 def test_a_name_that_is_there_and_is_no_commit_is_never_offered_as_its_own_correction() -> None:
     said = str(unknown("v9.5.0", "acme/shop", ["v9.5.0", "v9.4.0"], vendor="GitHub", tags=Tags()))
-    assert said == 'The tag "v9.5.0" stands at a file or a folder, not at a commit, so there is nothing to deploy.'
+    assert said == (
+        'The tag "v9.5.0" stands at a file or a folder, not at a commit, so '
+        "there is nothing to deploy."
+    )
 
 
 @pytest.mark.case("adoption-2")
-@pytest.mark.parametrize(("typed", "meant"), [("search-v0.3.0", ()), ("0.2.0", ()), ("checkout-v1.1.1", ("checkout-v1.1.0",))])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("search-v0.3.0", ()), ("0.2.0", ()), ("checkout-v1.1.1", ("checkout-v1.1.0",))],
+)
 def test_no_version_of_another_service_is_proposed(typed: str, meant: tuple[str, ...]) -> None:
-    names, tags = ["checkout-v1.1.0", "search-v0.1.0", "search-v0.2.0", "main"], Tags("checkout", others=(Tags("search"),))
+    names, tags = (
+        ["checkout-v1.1.0", "search-v0.1.0", "search-v0.2.0", "main"],
+        Tags("checkout", others=(Tags("search"),)),
+    )
     refused = unknown(typed, "acme/shop", names, vendor="CI", tags=tags)
     assert isinstance(refused, UnknownRef)
     assert refused.nearest == meant

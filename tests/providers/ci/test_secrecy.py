@@ -1,4 +1,6 @@
-"""A stage that looks for the bot's secrets: in its environment and memory, among its open files, and in its database."""
+"""A stage that looks for the bot's secrets: in its environment and memory, among its open
+files, and in its database.
+"""
 
 from __future__ import annotations
 
@@ -55,16 +57,28 @@ def spied_on(way: str, folder: Path) -> str:
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(folder)], check=True)
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.providers.ci.spied_on", way, str(folder), commit], cwd=ROOT, check=False, capture_output=True,
-        text=True, timeout=60, env={**os.environ, "SLACK_BOT_TOKEN": SECRET, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.providers.ci.spied_on", way, str(folder), commit],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **os.environ,
+            "SLACK_BOT_TOKEN": SECRET,
+            "HOME": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+    )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 
 @linux
 @pytest.mark.case("trust-5")
-def test_a_stage_of_the_bots_own_user_reads_neither_its_environment_nor_memory_nor_open_files(folder: Path) -> None:
+def test_a_stage_of_the_bots_own_user_reads_neither_its_environment_nor_memory_nor_open_files(
+    folder: Path,
+) -> None:
     seen = spied_on("closed", folder)
     assert "READ" not in seen
     assert SECRET not in seen
@@ -73,7 +87,9 @@ def test_a_stage_of_the_bots_own_user_reads_neither_its_environment_nor_memory_n
 
 @linux
 @pytest.mark.case("trust-5")
-def test_a_secret_that_was_withdrawn_is_gone_also_where_the_process_can_be_looked_into(folder: Path) -> None:
+def test_a_secret_that_was_withdrawn_is_gone_also_where_the_process_can_be_looked_into(
+    folder: Path,
+) -> None:
     seen = spied_on("withdrawn", folder)
     assert "READ environment" in seen
     assert SECRET not in seen
@@ -88,14 +104,21 @@ def test_the_spy_finds_the_secret_where_nothing_is_done_about_it(folder: Path) -
 @linux
 @root
 @pytest.mark.case("trust-5")
-async def test_a_stage_of_another_user_reads_nothing_of_the_bots_and_can_work_in_its_tree(folder: Path) -> None:
+async def test_a_stage_of_another_user_reads_nothing_of_the_bots_and_can_work_in_its_tree(
+    folder: Path,
+) -> None:
     database = folder / "gonogo.db"
     database.write_text(SECRET)
     database.chmod(0o600)
-    script = f"id -un; id -G; cat {database} && echo READ database; kill -9 $PPID && echo READ kill; touch made && echo WORKS; {SPY}"
+    script = (
+        f"id -un; id -G; cat {database} && echo READ database; kill -9 $PPID && echo READ kill; "
+        f"touch made && echo WORKS; {SPY}"
+    )
     lab, runs = LocalLab(folder), MemoryRuns()
     commit = lab.commit_file("spy", _stage(script))
-    ci = LocalCI("shop", lab.repository, runs=runs, clock=WallClock(), work=folder / "work", user="nobody")
+    ci = LocalCI(
+        "shop", lab.repository, runs=runs, clock=WallClock(), work=folder / "work", user="nobody"
+    )
     await ci.open()
     run = await ci.start(StartRequest("shop-1:deploy", commit, "production", "deploy"))
     await asyncio.gather(*ci._tasks.values())
@@ -109,10 +132,24 @@ async def test_a_stage_of_another_user_reads_nothing_of_the_bots_and_can_work_in
 
 
 @pytest.mark.case("trust-5")
-async def test_stages_of_a_user_that_is_not_there_do_not_run_as_the_bot_instead(local: LocalLab) -> None:
-    ci = LocalCI("shop", local.repository, runs=local.runs, clock=WallClock(), work=local.work, user="nobody-at-all")
-    run = await ci.start(StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy"))
+async def test_stages_of_a_user_that_is_not_there_do_not_run_as_the_bot_instead(
+    local: LocalLab,
+) -> None:
+    ci = LocalCI(
+        "shop",
+        local.repository,
+        runs=local.runs,
+        clock=WallClock(),
+        work=local.work,
+        user="nobody-at-all",
+    )
+    run = await ci.start(
+        StartRequest("shop-1:deploy", local.commit("first"), "production", "deploy")
+    )
     await asyncio.gather(*ci._tasks.values())
     done = await ci.look(run.id)
-    assert (done.state, done.sentence) == (RunState.FAILED, 'There is no user "nobody-at-all" on this machine.')
+    assert (done.state, done.sentence) == (
+        RunState.FAILED,
+        'There is no user "nobody-at-all" on this machine.',
+    )
     assert local.started() == 0

@@ -17,7 +17,9 @@ SECOND = timedelta(seconds=1)
 @pytest.mark.case("reliability-5")
 @pytest.mark.parametrize("status", [500, 503, 502, 504, None])
 @pytest.mark.parametrize("action", ["rollback", "deploy"])
-async def test_only_a_rollback_that_the_vendor_itself_gave_up_is_certain_soon(action: str, status: int | None) -> None:
+async def test_only_a_rollback_that_the_vendor_itself_gave_up_is_certain_soon(
+    action: str, status: int | None
+) -> None:
     clock = VirtualClock()
     starts = Starts("github", "shop", MemoryStarts(), clock)
     await starts.send(StartRequest("shop-3:rollback", "c" * 40, "production", action))

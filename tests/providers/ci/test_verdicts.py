@@ -1,4 +1,6 @@
-"""What all runs of a commit's tests say together: one rule for GitHub, GitLab, Jenkins and Buildbot."""
+"""What all runs of a commit's tests say together: one rule for GitHub,
+GitLab, Jenkins and Buildbot.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.quality import QualityState
-from bot.providers.ci.verdicts import Outcome, Said, standing, to_repeat, weigh
+from bot.providers.ci.verdicts import Outcome, Said, newest, to_repeat, weigh
 
-GREEN, RED, RUNNING, NONE = QualityState.GREEN, QualityState.RED, QualityState.RUNNING, QualityState.NONE
+GREEN, RED, RUNNING, NONE = (
+    QualityState.GREEN,
+    QualityState.RED,
+    QualityState.RUNNING,
+    QualityState.NONE,
+)
 PUSH, TAG, NIGHTLY = ("ci", "push", "main"), ("ci", "push", "v1.0.0"), ("ci", "schedule", "main")
 RANK = {RED: 3, RUNNING: 2, GREEN: 1, NONE: 0}
 
@@ -46,14 +53,18 @@ def ran(of: tuple[str, ...], *said: Said, name: str = "ci") -> list[Outcome]:
         (ran(PUSH, Said.FAILED) + ran(TAG, Said.RUNNING), RED),
     ],
 )
-def test_only_the_same_thing_run_again_replaces_an_earlier_run(outcomes: list[Outcome], state: QualityState) -> None:
+def test_only_the_same_thing_run_again_replaces_an_earlier_run(
+    outcomes: list[Outcome], state: QualityState
+) -> None:
     assert weigh(outcomes).state is state
 
 
 @pytest.mark.case("ci-and-refs-3")
 @pytest.mark.parametrize("other", [Said.PASSED, Said.SKIPPED, Said.STOPPED])
 @pytest.mark.parametrize("required", [(), ("tests",)])
-def test_a_failed_job_does_not_hide_behind_a_namesake(other: Said, required: tuple[str, ...]) -> None:
+def test_a_failed_job_does_not_hide_behind_a_namesake(
+    other: Said, required: tuple[str, ...]
+) -> None:
     namesakes = [Outcome("tests", Said.FAILED, ("1",), (1,)), Outcome("tests", other, ("2",), (2,))]
     for listed in permutations(namesakes):
         assert weigh(listed, required=required).state is RED
@@ -61,7 +72,9 @@ def test_a_failed_job_does_not_hide_behind_a_namesake(other: Said, required: tup
 
 @pytest.mark.case("ci-and-refs-16")
 @pytest.mark.parametrize(("only_required", "state"), [(False, RED), (True, GREEN)])
-def test_whether_other_checks_count_beside_the_required_ones_is_a_choice(*, only_required: bool, state: QualityState) -> None:
+def test_whether_other_checks_count_beside_the_required_ones_is_a_choice(
+    *, only_required: bool, state: QualityState
+) -> None:
     outcomes = ran(("unit",), Said.PASSED, name="unit") + ran(("lint",), Said.FAILED, name="lint")
     weighed = weigh(outcomes, required=["unit"], only_required=only_required)
     assert weighed.state is state
@@ -77,7 +90,9 @@ def test_whether_other_checks_count_beside_the_required_ones_is_a_choice(*, only
         ([], NONE, ("e2e",)),
     ],
 )
-def test_a_required_check_that_has_said_nothing_is_missing(heard: list[Outcome], state: QualityState, missing: tuple[str, ...]) -> None:
+def test_a_required_check_that_has_said_nothing_is_missing(
+    heard: list[Outcome], state: QualityState, missing: tuple[str, ...]
+) -> None:
     weighed = weigh([*ran(("unit",), Said.PASSED, name="unit"), *heard], required=["unit", "e2e"])
     assert (weighed.state, weighed.missing) == (state, missing)
 
@@ -115,16 +130,20 @@ def test_what_tested_nothing_changes_nothing(outcomes: list[Outcome]) -> None:
 
 
 @given(OUTCOMES, OUTCOMES)
-def test_more_things_beside_make_it_at_most_worse(some: list[Outcome], others: list[Outcome]) -> None:
+def test_more_things_beside_make_it_at_most_worse(
+    some: list[Outcome], others: list[Outcome]
+) -> None:
     elsewhere = [Outcome(each.name, each.said, ("elsewhere", *each.of), each.at) for each in others]
     together = RANK[weigh([*some, *elsewhere]).state]
     assert together == max(RANK[weigh(some).state], RANK[weigh(elsewhere).state])
 
 
 @given(OUTCOMES)
-def test_green_means_that_something_passed_and_nothing_that_counts_failed(outcomes: list[Outcome]) -> None:
+def test_green_means_that_something_passed_and_nothing_that_counts_failed(
+    outcomes: list[Outcome],
+) -> None:
     if weigh(outcomes).state is GREEN:
-        said = {each.said for each in standing(outcomes)}
+        said = {each.said for each in newest(outcomes)}
         assert Said.PASSED in said
         assert said.isdisjoint({Said.FAILED, Said.RUNNING})
 
@@ -135,7 +154,12 @@ def test_green_means_that_something_passed_and_nothing_that_counts_failed(outcom
     [
         ([], []),
         (ran(PUSH, Said.FAILED) + ran(TAG, Said.STOPPED, Said.PASSED), [PUSH]),
-        (ran(PUSH, Said.FAILED) + ran(TAG, Said.RUNNING) + ran(NIGHTLY, Said.STOPPED, Said.FAILED), [NIGHTLY, PUSH]),
+        (
+            ran(PUSH, Said.FAILED)
+            + ran(TAG, Said.RUNNING)
+            + ran(NIGHTLY, Said.STOPPED, Said.FAILED),
+            [NIGHTLY, PUSH],
+        ),
         (ran(PUSH, Said.STOPPED) + ran(TAG, Said.STOPPED, Said.PASSED), [PUSH]),
         (ran(PUSH, Said.STOPPED) + ran(TAG, Said.RUNNING), [TAG]),
         (ran(PUSH, Said.PASSED) + ran(TAG, Said.STOPPED, Said.PASSED), [TAG]),
@@ -150,7 +174,10 @@ def test_what_keeps_a_commit_from_being_green_is_repeated_and_nothing_else(
 @pytest.mark.case("ci-and-refs-7")
 def test_since_when_tests_run_is_since_the_first_that_still_does() -> None:
     began = [datetime(2026, 11, 21, 10, minute, tzinfo=UTC) for minute in (5, 4, 1)]
-    runs = [Outcome(name, Said.RUNNING, (name,), since=since) for name, since in (("lint", began[0]), ("unit", began[1]))]
+    runs = [
+        Outcome(name, Said.RUNNING, (name,), since=since)
+        for name, since in (("lint", began[0]), ("unit", began[1]))
+    ]
     done = Outcome("docs", Said.PASSED, ("docs",), since=began[2])
     assert weigh([*runs, done]).since == began[1]
     assert weigh([done]).since is None

@@ -22,11 +22,23 @@ from bot.testing.metrics_contract import LEVEL, NEW, OLD, RATIO
 EVERY = timedelta(seconds=10)
 SPECS = (
     MetricSpec(
-        RATIO, "errors", MetricKind.RATIO, unit="%",
-        query={"numerator": 'http_requests_total{code=~"5.."}', "denominator": "http_requests_total"},
+        RATIO,
+        "errors",
+        MetricKind.RATIO,
+        unit="%",
+        query={
+            "numerator": 'http_requests_total{code=~"5.."}',
+            "denominator": "http_requests_total",
+        },
     ),
-    MetricSpec(LEVEL, "p95", MetricKind.LEVEL, unit="ms", query={"histogram": "took_seconds", "scale": 1000}),
-)  # fmt: skip
+    MetricSpec(
+        LEVEL,
+        "p95",
+        MetricKind.LEVEL,
+        unit="ms",
+        query={"histogram": "took_seconds", "scale": 1000},
+    ),
+)
 
 
 class Instance:
@@ -35,8 +47,12 @@ class Instance:
     def __init__(self, commit: str) -> None:
         self.registry = CollectorRegistry()
         self.commit = commit
-        self.requests = Counter("http_requests", "Requests.", ["commit", "code"], registry=self.registry)
-        self.took = Histogram("took_seconds", "Seconds.", ["commit"], buckets=(0.1, 0.2, 0.4), registry=self.registry)
+        self.requests = Counter(
+            "http_requests", "Requests.", ["commit", "code"], registry=self.registry
+        )
+        self.took = Histogram(
+            "took_seconds", "Seconds.", ["commit"], buckets=(0.1, 0.2, 0.4), registry=self.registry
+        )
         self.requests.labels(commit, "200").inc(0)
         self.is_silent = False
 
@@ -49,7 +65,10 @@ class Instance:
     async def metrics(self, _: web.Request) -> web.Response:
         if self.is_silent:
             return web.Response(status=503)
-        return web.Response(body=generate_latest(self.registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(
+            body=generate_latest(self.registry),
+            headers={"Content-Type": "text/plain; version=0.0.4"},
+        )
 
 
 class Samples:
@@ -61,8 +80,14 @@ class Samples:
     async def add(self, samples: Sequence[Sample]) -> None:
         self.kept += samples
 
-    async def between(self, service: str, environment: str, start: datetime, end: datetime) -> tuple[Sample, ...]:
-        return tuple(s for s in self.kept if (s.service, s.environment) == (service, environment) and start <= s.at < end)
+    async def between(
+        self, service: str, environment: str, start: datetime, end: datetime
+    ) -> tuple[Sample, ...]:
+        return tuple(
+            s
+            for s in self.kept
+            if (s.service, s.environment) == (service, environment) and start <= s.at < end
+        )
 
     async def prune(self, before: datetime) -> None:
         self.kept = [sample for sample in self.kept if sample.at >= before]
@@ -70,7 +95,9 @@ class Samples:
 
 @dataclass
 class ScrapeLab:
-    """``bot.testing.metrics_contract.Lab``: two processes behind two addresses, and a clock that is set by hand."""
+    """``bot.testing.metrics_contract.Lab``: two processes behind two addresses, and a
+    clock that is set by hand.
+    """
 
     source: ScrapeMetrics
     service: Service
@@ -88,7 +115,9 @@ class ScrapeLab:
     async def serves(self, span: timedelta, **traffic: tuple[int, int, float]) -> None:
         for _ in range(span // EVERY):
             for name, (requests, failures, milliseconds) in traffic.items():
-                (self.old if name == "old" else self.new).serve(requests // 6, failures // 6, milliseconds)
+                (self.old if name == "old" else self.new).serve(
+                    requests // 6, failures // 6, milliseconds
+                )
             self.clock.advance(EVERY)
             await self.source.scrape(self.service)
 
@@ -104,8 +133,17 @@ async def lab() -> AsyncIterator[ScrapeLab]:
     app.router.add_get("/new", new.metrics)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         url, nothing = str(server.make_url("")).rstrip("/"), ProviderChoice("none")
-        policy = EnvironmentPolicy("production", "canary", targets={"endpoints": [f"{url}/old", f"{url}/new"]})
-        service = Service("storefront", nothing, ProviderChoice("scrape", {"every": 10}), nothing, {"production": policy}, SPECS)
+        policy = EnvironmentPolicy(
+            "production", "canary", targets={"endpoints": [f"{url}/old", f"{url}/new"]}
+        )
+        service = Service(
+            "storefront",
+            nothing,
+            ProviderChoice("scrape", {"every": 10}),
+            nothing,
+            {"production": policy},
+            SPECS,
+        )
         source = ScrapeMetrics([service], Samples(), session, clock)
         await source.scrape(service)
         yield ScrapeLab(source, service, clock, old, new)

@@ -18,17 +18,29 @@ from bot.providers.metrics.scrape.selector import Selector
 
 START = datetime(2026, 11, 21, 2, tzinfo=UTC)
 EVERY = timedelta(seconds=10)
-ERRORS = query_of(MetricSpec("errors", "errors", MetricKind.RATIO, query={"numerator": "bad", "denominator": "all"}))
-P50 = query_of(MetricSpec("p50", "p50", MetricKind.LEVEL, query={"histogram": "took", "quantile": 0.5, "scale": 1000}))
+ERRORS = query_of(
+    MetricSpec(
+        "errors", "errors", MetricKind.RATIO, query={"numerator": "bad", "denominator": "all"}
+    )
+)
+P50 = query_of(
+    MetricSpec(
+        "p50", "p50", MetricKind.LEVEL, query={"histogram": "took", "quantile": 0.5, "scale": 1000}
+    )
+)
 TOOK = Selector("took")
 
 
 def scrape(seconds: float, endpoint: str = "one", **commits: tuple[float, float]) -> Sample:
-    values = {commit: {"bad": bad, "all": everything} for commit, (bad, everything) in commits.items()}
+    values = {
+        commit: {"bad": bad, "all": everything} for commit, (bad, everything) in commits.items()
+    }
     return Sample("storefront", "production", endpoint, START + timedelta(seconds=seconds), values)
 
 
-def ratio(samples: list[Sample], seconds: float = 60, cohort: Cohort | None = None, begin: float = 0) -> Observed | None:
+def ratio(
+    samples: list[Sample], seconds: float = 60, cohort: Cohort | None = None, begin: float = 0
+) -> Observed | None:
     window = Window(START + timedelta(seconds=begin), START + timedelta(seconds=seconds))
     return observe(samples, [ERRORS], window, cohort or Cohort(), EVERY).get("errors")
 
@@ -44,7 +56,9 @@ def test_what_was_there_before_the_first_scrape_does_not_count() -> None:
 
 
 def test_a_counter_that_fell_was_reset() -> None:
-    assert counted(ratio([scrape(0, aaa=(5, 900)), scrape(10, aaa=(6, 1_000)), scrape(20, aaa=(2, 30))])) == (3, 130)
+    assert counted(
+        ratio([scrape(0, aaa=(5, 900)), scrape(10, aaa=(6, 1_000)), scrape(20, aaa=(2, 30))])
+    ) == (3, 130)
 
 
 def test_each_endpoint_is_followed_by_itself() -> None:
@@ -73,7 +87,13 @@ def test_cohorts_divide_what_was_seen() -> None:
 
 @pytest.mark.parametrize(
     ("label", "commit", "same"),
-    [("a" * 40, "a" * 40, True), ("a" * 7, "a" * 40, True), ("a" * 6, "a" * 40, False), ("", "a" * 40, False), ("b" * 40, "a" * 40, False)],
+    [
+        ("a" * 40, "a" * 40, True),
+        ("a" * 7, "a" * 40, True),
+        ("a" * 6, "a" * 40, False),
+        ("", "a" * 40, False),
+        ("b" * 40, "a" * 40, False),
+    ],
 )
 def test_a_label_may_abbreviate_the_commit(label: str, commit: str, same: bool) -> None:
     assert belongs(label, Cohort(commit)) is same
@@ -81,13 +101,21 @@ def test_a_label_may_abbreviate_the_commit(label: str, commit: str, same: bool) 
     assert belongs(label, Cohort())
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 50)), min_size=2, max_size=40), st.integers(1, 399))
-def test_neighbouring_windows_share_everything_and_nothing_twice(steps: list[tuple[int, int]], cut: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 50)), min_size=2, max_size=40),
+    st.integers(1, 399),
+)
+def test_neighbouring_windows_share_everything_and_nothing_twice(
+    steps: list[tuple[int, int]], cut: int
+) -> None:
     samples, bad, everything = [], 0, 0
     for index, (failed, fine) in enumerate(steps):
         bad, everything = bad + failed, everything + failed + fine
         samples.append(scrape(10 * index, aaa=(bad, everything)))
-    parts = [counted(ratio(samples, seconds=cut)) or (0, 0), counted(ratio(samples, seconds=400, begin=cut)) or (0, 0)]
+    parts = [
+        counted(ratio(samples, seconds=cut)) or (0, 0),
+        counted(ratio(samples, seconds=400, begin=cut)) or (0, 0),
+    ]
     grown = (bad - steps[0][0], everything - sum(steps[0]))
     assert sum(part[1] for part in parts) == grown[1]
     assert sum(part[0] for part in parts) == grown[0]
@@ -101,7 +129,10 @@ def test_a_ratio_has_points_of_enough_requests_each() -> None:
 
 
 def test_without_the_numerators_counter_there_is_no_data() -> None:
-    samples = [Sample("s", "p", "one", START + timedelta(seconds=at), {"aaa": {"all": 10.0 * at}}) for at in (0, 10, 20)]
+    samples = [
+        Sample("s", "p", "one", START + timedelta(seconds=at), {"aaa": {"all": 10.0 * at}})
+        for at in (0, 10, 20)
+    ]
     assert ratio(samples) is None
 
 
@@ -115,7 +146,8 @@ def buckets(*counts: tuple[str, float]) -> dict[str, float]:
         ([("1.0", 0), ("2.0", 10), ("+Inf", 10)], 0.5, 1.5),
         ([("1.0", 10), ("2.0", 10), ("+Inf", 10)], 0.5, 0.5),
         ([("1.0", 2), ("2.0", 4), ("4.0", 8), ("+Inf", 10)], 0.8, 4.0),
-        ([("1.0", 2), ("2.0", 4), ("4.0", 8), ("+Inf", 10)], 0.95, 4.0),  # in the open bucket: its lower bound
+        # in the open bucket: its lower bound
+        ([("1.0", 2), ("2.0", 4), ("4.0", 8), ("+Inf", 10)], 0.95, 4.0),
         ([("1.0", 5), ("2.0", 4), ("+Inf", 10)], 0.5, 1.0),  # a torn scrape
         ([("1.0", 0), ("2.0", 0), ("+Inf", 0)], 0.5, None),
         ([("+Inf", 10)], 0.5, None),
@@ -124,8 +156,12 @@ def buckets(*counts: tuple[str, float]) -> dict[str, float]:
         ([], 0.5, None),
     ],
 )
-def test_a_quantile_is_estimated_as_prometheus_does(counts: list[tuple[str, float]], q: float, value: float | None) -> None:
-    assert quantile(buckets(*counts), TOOK, q) == (pytest.approx(value) if value is not None else None)
+def test_a_quantile_is_estimated_as_prometheus_does(
+    counts: list[tuple[str, float]], q: float, value: float | None
+) -> None:
+    assert quantile(buckets(*counts), TOOK, q) == (
+        pytest.approx(value) if value is not None else None
+    )
 
 
 @given(st.lists(st.integers(0, 100), min_size=2, max_size=8), st.floats(0.01, 0.99))
@@ -176,8 +212,13 @@ def test_what_is_left_over_joins_the_last_slice() -> None:
     assert filled([], "n", 3) == []
 
 
-@given(st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e9)), st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e9)))
-def test_nothing_ever_grows_by_less_than_nothing(before: dict[str, float], after: dict[str, float]) -> None:
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e9)),
+    st.dictionaries(st.sampled_from("abc"), st.floats(0, 1e9)),
+)
+def test_nothing_ever_grows_by_less_than_nothing(
+    before: dict[str, float], after: dict[str, float]
+) -> None:
     grown = increases(before, after)
     assert set(grown) == set(after)
     assert all(0 <= value <= after[name] for name, value in grown.items())

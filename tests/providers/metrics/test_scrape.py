@@ -27,7 +27,14 @@ ERRORS = MetricSpec(
     "errors", "errors", MetricKind.RATIO, unit="%",
     query={"numerator": 'http_requests_total{code=~"5.."}', "denominator": "http_requests_total"},
 )  # fmt: skip
-P95 = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_change=20, query={"histogram": "took_seconds", "scale": 1000})
+P95 = MetricSpec(
+    "p95",
+    "p95",
+    MetricKind.LEVEL,
+    unit="ms",
+    min_change=20,
+    query={"histogram": "took_seconds", "scale": 1000},
+)
 
 
 @dataclass
@@ -55,8 +62,14 @@ class Memory:
         self.samples += samples
         self.changed.set()
 
-    async def between(self, service: str, environment: str, start: datetime, end: datetime) -> tuple[Sample, ...]:
-        return tuple(s for s in self.samples if (s.service, s.environment) == (service, environment) and start <= s.at < end)
+    async def between(
+        self, service: str, environment: str, start: datetime, end: datetime
+    ) -> tuple[Sample, ...]:
+        return tuple(
+            s
+            for s in self.samples
+            if (s.service, s.environment) == (service, environment) and start <= s.at < end
+        )
 
     async def prune(self, before: datetime) -> None:
         self.samples = [sample for sample in self.samples if sample.at >= before]
@@ -68,8 +81,16 @@ class Shop:
     def __init__(self, commit: str) -> None:
         self.registry = CollectorRegistry()
         self.commit = commit
-        self.requests = Counter("http_requests", "Requests.", ["commit", "code"], registry=self.registry)
-        self.took = Histogram("took_seconds", "Seconds.", ["commit"], buckets=(0.1, 0.2, 0.4, 0.8), registry=self.registry)
+        self.requests = Counter(
+            "http_requests", "Requests.", ["commit", "code"], registry=self.registry
+        )
+        self.took = Histogram(
+            "took_seconds",
+            "Seconds.",
+            ["commit"],
+            buckets=(0.1, 0.2, 0.4, 0.8),
+            registry=self.registry,
+        )
 
     def serve(self, *, good: int, bad: int = 0, seconds: float = 0.15) -> None:
         self.requests.labels(self.commit, "200").inc(good)
@@ -78,10 +99,15 @@ class Shop:
             self.took.labels(self.commit).observe(seconds)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self.registry), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(
+            body=generate_latest(self.registry),
+            headers={"Content-Type": "text/plain; version=0.0.4"},
+        )
 
 
-def storefront(*urls: object, options: Mapping[str, object] | None = None, provider: str = "scrape") -> Service:
+def storefront(
+    *urls: object, options: Mapping[str, object] | None = None, provider: str = "scrape"
+) -> Service:
     nothing = ProviderChoice("none")
     policy = EnvironmentPolicy("production", "canary", targets={"endpoints": list(urls)})
     choice = ProviderChoice(provider, {"every": 10, **(options or {})})
@@ -103,7 +129,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield opened
 
 
-async def test_a_canary_that_fails_is_seen_beside_the_old_version(session: aiohttp.ClientSession) -> None:
+async def test_a_canary_that_fails_is_seen_beside_the_old_version(
+    session: aiohttp.ClientSession,
+) -> None:
     old, new, clock, memory = Shop(OLD), Shop(NEW), Watch(), Memory()
     async with served(old=old.metrics, new=new.metrics) as url:
         service = storefront(f"{url}/old", f"{url}/new")
@@ -123,7 +151,14 @@ async def test_a_canary_that_fails_is_seen_beside_the_old_version(session: aioht
     assert (current["errors"].numerator, current["errors"].denominator) == (60, 600)
     assert everything["errors"].denominator == 1_800
     assert current["p95"].points == pytest.approx([780.0] * 12)
-    shot = snapshot("storefront-1", "canary 5 %", clock.time, service.metric_specs, baseline=baseline, current=current)
+    shot = snapshot(
+        "storefront-1",
+        "canary 5 %",
+        clock.time,
+        service.metric_specs,
+        baseline=baseline,
+        current=current,
+    )
     assert [finding.verdict for finding in shot.findings] == [Verdict.DEGRADED, Verdict.DEGRADED]
 
 
@@ -143,10 +178,16 @@ class Falls:
     status: int = 200
 
     async def metrics(self, request: web.Request) -> web.Response:
-        return await self.shop.metrics(request) if self.status == 200 else web.Response(status=self.status)
+        return (
+            await self.shop.metrics(request)
+            if self.status == 200
+            else web.Response(status=self.status)
+        )
 
 
-async def scraped(source: ScrapeMetrics, service: Service, clock: Watch, *shops: Shop, times: int) -> None:
+async def scraped(
+    source: ScrapeMetrics, service: Service, clock: Watch, *shops: Shop, times: int
+) -> None:
     for _ in range(times):
         await source.scrape(service)
         for shop in shops:
@@ -154,7 +195,9 @@ async def scraped(source: ScrapeMetrics, service: Service, clock: Watch, *shops:
         clock.time += timedelta(seconds=10)
 
 
-async def test_an_endpoint_that_answers_503_through_a_whole_hold_is_named_with_that_and_since_when(session: aiohttp.ClientSession) -> None:
+async def test_an_endpoint_that_answers_503_through_a_whole_hold_is_named_with_that_and_since_when(
+    session: aiohttp.ClientSession,
+) -> None:
     old, new, clock, memory = Shop(OLD), Shop(NEW), Watch(), Memory()
     place = Falls(old)
     async with served(metrics=place.metrics) as url:
@@ -168,8 +211,13 @@ async def test_an_endpoint_that_answers_503_through_a_whole_hold_is_named_with_t
         policy = service.environments["production"]
         with pytest.raises(IntegrationError) as refused:
             await source.observe(service, policy, Window(began, clock.time), Cohort(NEW))
-        assert str(refused.value) == f"{url.removeprefix('http://')}/metrics answers 503 since 2026-11-21 02:02 UTC"
-        assert await source.observe(service, policy, Window(began - timedelta(minutes=2), began), Cohort(OLD)), "of before it is known"
+        assert (
+            str(refused.value)
+            == f"{url.removeprefix('http://')}/metrics answers 503 since 2026-11-21 02:02 UTC"
+        )
+        assert await source.observe(
+            service, policy, Window(began - timedelta(minutes=2), began), Cohort(OLD)
+        ), "of before it is known"
         place.status = 200
         await scraped(source, service, clock, new, times=3)
         assert await source.observe(service, policy, Window(began, clock.time), Cohort(NEW))
@@ -180,11 +228,17 @@ async def test_numbers_that_are_old_do_not_pass_for_now(session: aiohttp.ClientS
     place = Falls(shop)
     async with served(metrics=place.metrics) as url:
         service = storefront(f"{url}/metrics")
-        source, begin, policy = ScrapeMetrics([service], memory, session, clock), clock.time, service.environments["production"]
+        source, begin, policy = (
+            ScrapeMetrics([service], memory, session, clock),
+            clock.time,
+            service.environments["production"],
+        )
         await scraped(source, service, clock, shop, times=30)
         place.status = 500
         await scraped(source, service, clock, times=6)
-        assert await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW)), "a minute is no silence"
+        assert await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW)), (
+            "a minute is no silence"
+        )
         await scraped(source, service, clock, times=8)
         with pytest.raises(IntegrationError, match="answers 500 since"):
             await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW))
@@ -197,13 +251,19 @@ async def test_the_new_versions_own_endpoint_that_falls_silent_is_named_although
     place = Falls(new)
     async with served(old=old.metrics, new=place.metrics) as url:
         service = storefront(f"{url}/old", f"{url}/new")
-        source, begin, policy = ScrapeMetrics([service], memory, session, clock), clock.time, service.environments["production"]
+        source, begin, policy = (
+            ScrapeMetrics([service], memory, session, clock),
+            clock.time,
+            service.environments["production"],
+        )
         await scraped(source, service, clock, old, new, times=12)
         place.status = 502
         await scraped(source, service, clock, old, times=20)
         with pytest.raises(IntegrationError, match="/new answers 502 since"):
             await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW))
-        assert await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW, others=True))
+        assert await source.observe(
+            service, policy, Window(begin, clock.time), Cohort(NEW, others=True)
+        )
 
 
 @pytest.mark.parametrize(
@@ -215,7 +275,9 @@ async def test_the_new_versions_own_endpoint_that_falls_silent_is_named_although
         (OSError("refused"), "cannot be reached"),
     ],
 )
-def test_what_an_endpoint_does_instead_of_answering_is_said_in_words(error: Exception, says: str) -> None:
+def test_what_an_endpoint_does_instead_of_answering_is_said_in_words(
+    error: Exception, says: str
+) -> None:
     assert told(error) == says
 
 
@@ -245,7 +307,9 @@ async def broken(_: web.Request) -> web.Response:
 
 
 @pytest.mark.parametrize("handler", [moved, endless, slow, page, broken])
-async def test_an_endpoint_that_misbehaves_leaves_a_gap(session: aiohttp.ClientSession, handler: object) -> None:
+async def test_an_endpoint_that_misbehaves_leaves_a_gap(
+    session: aiohttp.ClientSession, handler: object
+) -> None:
     memory, asked = Memory(), list[str]()
 
     async def good(_: web.Request) -> web.Response:
@@ -284,7 +348,9 @@ async def test_history_stays_within_bounds(session: aiohttp.ClientSession) -> No
     assert len(memory.samples) <= 12 + 6  # the bound, and what is added until the next time
 
 
-async def test_a_baseline_longer_than_the_usual_history_is_kept(session: aiohttp.ClientSession) -> None:
+async def test_a_baseline_longer_than_the_usual_history_is_kept(
+    session: aiohttp.ClientSession,
+) -> None:
     shop, clock, memory = Shop(OLD), Watch(), Memory()
     async with served(up=shop.metrics) as url:
         service = storefront(f"{url}/up")
@@ -297,7 +363,9 @@ async def test_a_baseline_longer_than_the_usual_history_is_kept(session: aiohttp
     assert len(memory.samples) == 3
 
 
-async def test_it_collects_by_itself_until_it_is_closed_and_outlives_a_full_disk(session: aiohttp.ClientSession) -> None:
+async def test_it_collects_by_itself_until_it_is_closed_and_outlives_a_full_disk(
+    session: aiohttp.ClientSession,
+) -> None:
     shop, memory = Shop(OLD), Memory(refusals=2)
     async with served(up=shop.metrics) as url:
         service = storefront(f"{url}/up", options={"every": 0.01})
@@ -314,13 +382,33 @@ async def test_it_collects_by_itself_until_it_is_closed_and_outlives_a_full_disk
 async def test_an_empty_window_has_nothing(session: aiohttp.ClientSession) -> None:
     service, now = storefront(), Watch().time
     source = ScrapeMetrics([service], Memory(), session, Watch())
-    assert await source.observe(service, service.environments["production"], Window(now, now), Cohort()) == {}
-    assert await source.observe(service, service.environments["production"], Window(now, now + timedelta(hours=1)), Cohort()) == {}
+    assert (
+        await source.observe(
+            service, service.environments["production"], Window(now, now), Cohort()
+        )
+        == {}
+    )
+    assert (
+        await source.observe(
+            service,
+            service.environments["production"],
+            Window(now, now + timedelta(hours=1)),
+            Cohort(),
+        )
+        == {}
+    )
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x/", "localhost:8080", "http://", "", 5, None])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "gopher://x/", "localhost:8080", "http://", "", 5, None]
+)
 async def test_only_web_addresses_are_scraped(session: aiohttp.ClientSession, url: object) -> None:
-    with pytest.raises(ConfigurationError, match=f'services.storefront.environments.production.targets.endpoints: "{url}" is no address'):
+    with pytest.raises(
+        ConfigurationError,
+        match=(
+            f'services.storefront.environments.production.targets.endpoints: "{url}" is no address'
+        ),
+    ):
         ScrapeMetrics([storefront(url)], Memory(), session, Watch())
 
 
@@ -332,13 +420,16 @@ async def test_services_with_another_source_are_left_alone(session: aiohttp.Clie
 
 
 @pytest.mark.parametrize(
-    ("every", "seconds"), [(15, 15), (0.5, 0.5), ("15s", 15), ("1.5m", 90), (timedelta(seconds=7), 7)],
+    ("every", "seconds"),
+    [(15, 15), (0.5, 0.5), ("15s", 15), ("1.5m", 90), (timedelta(seconds=7), 7)],
 )  # fmt: skip
 def test_the_interval_is_read(every: object, seconds: float) -> None:
     assert interval(storefront(options={"every": every})) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("every", [0, -1, "soon", "0s", "61m", float("inf"), float("nan"), True, None, timedelta(0)])
+@pytest.mark.parametrize(
+    "every", [0, -1, "soon", "0s", "61m", float("inf"), float("nan"), True, None, timedelta(0)]
+)
 def test_an_interval_that_cannot_be_read_is_refused(every: object) -> None:
     with pytest.raises(ConfigurationError, match=f'"{every}" is no duration'):
         interval(storefront(options={"every": every}))
@@ -354,5 +445,7 @@ def test_the_commits_label_can_be_chosen() -> None:
 def test_metrics_are_validated_before_anything_starts() -> None:
     shop = storefront("http://127.0.0.1:1/metrics")
     check_service(shop)
-    with pytest.raises(ConfigurationError, match=r'services\.storefront\.watch\.1\.query: metric "p95"'):
+    with pytest.raises(
+        ConfigurationError, match=r'services\.storefront\.watch\.1\.query: metric "p95"'
+    ):
         check_service(replace(shop, metric_specs=(ERRORS, replace(P95, query={}))))

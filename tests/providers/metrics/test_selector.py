@@ -22,13 +22,18 @@ def select(*matchers: tuple[str, str, str]) -> Selector:
         ("http_requests_total", Selector("http_requests_total")),
         (" a { } ", Selector("a")),
         ('a{code=~"5.."}', Selector("a", (Matcher("code", "=~", "5.."),))),
-        ('a{code="500", route!="/health",x!~"y|z",}', select(("code", "=", "500"), ("route", "!=", "/health"), ("x", "!~", "y|z"))),
+        (
+            'a{code="500", route!="/health",x!~"y|z",}',
+            select(("code", "=", "500"), ("route", "!=", "/health"), ("x", "!~", "y|z")),
+        ),
         ('a{text="say \\"}, b=\\""}', Selector("a", (Matcher("text", "=", 'say "}, b="'),))),
         (r'a{path=~"/v\d+"}', Selector("a", (Matcher("path", "=~", r"/v\d+"),))),
         ({"name": "a"}, Selector("a")),
         (
             {"name": "a", "labels": {"code": "~5..", "route": "!/health", "x": "!~y", "n": 5}},
-            select(("code", "=~", "5.."), ("route", "!=", "/health"), ("x", "!~", "y"), ("n", "=", "5")),
+            select(
+                ("code", "=~", "5.."), ("route", "!=", "/health"), ("x", "!~", "y"), ("n", "=", "5")
+            ),
         ),
     ],
 )
@@ -69,7 +74,9 @@ def test_what_cannot_be_read_is_refused_with_its_text(value: object, problem: st
         ('a{code="200",route="/"}', {"code": "200", "route": "/cart"}, False),
     ],
 )
-def test_labels_are_matched_as_prometheus_does(text: str, labels: Mapping[str, str], fits: bool) -> None:
+def test_labels_are_matched_as_prometheus_does(
+    text: str, labels: Mapping[str, str], fits: bool
+) -> None:
     assert parse_selector(text).takes("a", labels) is fits
     assert not parse_selector(text).takes("b", labels)
 

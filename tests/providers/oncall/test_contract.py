@@ -22,12 +22,20 @@ class RotaLab:
 
     rota: Rota = field(
         default_factory=lambda: Rota(
-            "web", (Person("T1", "UCY"),), date(2026, 1, 5), hours=parse_hours("Mon-Fri 08:00-18:00"), overrides=(LONG_AGO,)
+            "web",
+            (Person("T1", "UCY"),),
+            date(2026, 1, 5),
+            hours=parse_hours("Mon-Fri 08:00-18:00"),
+            overrides=(LONG_AGO,),
         )
     )
     service: Service = field(
         default_factory=lambda: Service(
-            "storefront", ProviderChoice("none"), ProviderChoice("none"), ProviderChoice("rota", {"schedule": "web"}), {}
+            "storefront",
+            ProviderChoice("none"),
+            ProviderChoice("none"),
+            ProviderChoice("rota", {"schedule": "web"}),
+            {},
         )
     )
 
@@ -36,7 +44,9 @@ class RotaLab:
         return RotaSchedule({"web": self.rota})
 
     def duty(self, person: Person, start: datetime, end: datetime) -> None:
-        self.rota = replace(self.rota, overrides=(*self.rota.overrides, Override(person, start, end)))
+        self.rota = replace(
+            self.rota, overrides=(*self.rota.overrides, Override(person, start, end))
+        )
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""A workspace with three people, the real slack_sdk client, and a tiny real Bolt app that listens over HTTP."""
+"""A workspace with three people, the real slack_sdk client, and a tiny real Bolt
+app that listens over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ class TinyBot:
 @pytest.fixture
 async def slack() -> AsyncIterator[Workspace]:
     """Start a workspace."""
-    workspace = Workspace(users=[User(ANA, "ana"), User(BO, "bo"), User(CY, "cy")], channels=[Channel(CHANNEL, "deploys")])
+    workspace = Workspace(
+        users=[User(ANA, "ana"), User(BO, "bo"), User(CY, "cy")],
+        channels=[Channel(CHANNEL, "deploys")],
+    )
     workspace.application.add_routes(page_routes({}))
     await workspace.start()
     yield workspace
@@ -66,17 +71,25 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def client(slack: Workspace, session: aiohttp.ClientSession) -> AsyncWebClient:
     """Give the real client, which repeats nothing by itself."""
-    return AsyncWebClient(token=slack.token, base_url=slack.api_url, session=session, retry_handlers=[])
+    return AsyncWebClient(
+        token=slack.token, base_url=slack.api_url, session=session, retry_handlers=[]
+    )
 
 
 @pytest.fixture
 async def bot(slack: Workspace, client: AsyncWebClient) -> AsyncIterator[TinyBot]:
     """Serve the tiny bot."""
-    tiny = TinyBot(AsyncApp(signing_secret=slack.secret, process_before_response=True, authorize=_authorize(slack)))
+    tiny = TinyBot(
+        AsyncApp(
+            signing_secret=slack.secret, process_before_response=True, authorize=_authorize(slack)
+        )
+    )
     _listen(tiny, client)
 
     async def events(request: web.Request) -> web.StreamResponse:
-        answer = await to_aiohttp_response(await tiny.app.async_dispatch(await to_bolt_request(request)))
+        answer = await to_aiohttp_response(
+            await tiny.app.async_dispatch(await to_bolt_request(request))
+        )
         slack.state.tell({"type": "heard"})  # whoever waits for what the bot hears looks again
         return answer
 
@@ -92,16 +105,24 @@ async def bot(slack: Workspace, client: AsyncWebClient) -> AsyncIterator[TinyBot
 
 
 def _authorize(slack: Workspace) -> Callable[[], Awaitable[AuthorizeResult]]:
-    """Know the bot without asking: Bolt asks auth.test with a team_id, which the workspace does not take."""
+    """Know the bot without asking: Bolt asks auth.test with a team_id, which the
+    workspace does not take.
+    """
 
     async def authorize() -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=None, team_id=slack.state.team, bot_user_id=slack.state.bot, bot_token=slack.token)
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=slack.state.team,
+            bot_user_id=slack.state.bot,
+            bot_token=slack.token,
+        )
 
     return authorize
 
 
 def _listen(tiny: TinyBot, client: AsyncWebClient) -> None:
-    # the client of the test: Bolt's own adds a team_id to every call, which the workspace does not take
+    # the client of the test: Bolt's own adds a team_id to every call, which
+    # the workspace does not take
     @tiny.app.command("/deploy")
     async def command(ack: AsyncAck, body: dict[str, Any]) -> None:
         tiny.heard.append(body)

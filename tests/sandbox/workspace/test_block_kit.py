@@ -23,7 +23,10 @@ def actions(*elements: dict[str, Any]) -> dict[str, Any]:
 
 def confirm(title: str = "Sure", text: str = "Really", yes: str = "Yes") -> dict[str, Any]:
     words = {"title": title, "confirm": yes, "deny": "No"}
-    return {**{key: {"type": "plain_text", "text": value} for key, value in words.items()}, "text": {"type": "mrkdwn", "text": text}}
+    return {
+        **{key: {"type": "plain_text", "text": value} for key, value in words.items()},
+        "text": {"type": "mrkdwn", "text": text},
+    }
 
 
 GOOD = {
@@ -31,7 +34,9 @@ GOOD = {
     "a header": {"type": "header", "text": {"type": "plain_text", "text": "Deployments"}},
     "a divider": {"type": "divider"},
     "a context": {"type": "context", "elements": [{"type": "mrkdwn", "text": "by ana"}]},
-    "a danger button that asks again": actions(button(style="danger", value="storefront-1", confirm=confirm())),
+    "a danger button that asks again": actions(
+        button(style="danger", value="storefront-1", confirm=confirm())
+    ),
     "an image": {"type": "image", "image_url": "https://example.com/a.png", "alt_text": "p95"},
 }
 BAD = {
@@ -39,8 +44,12 @@ BAD = {
     "a section of 3001 characters": [section("x" * 3001)],
     "a field of 2001 characters": [section(fields=[{"type": "mrkdwn", "text": "x" * 2001}])],
     "11 fields": [section(fields=[{"type": "mrkdwn", "text": "x"}] * 11)],
-    "a header of 151 characters": [{"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}],
-    "11 context elements": [{"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 11}],
+    "a header of 151 characters": [
+        {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}
+    ],
+    "11 context elements": [
+        {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 11}
+    ],
     "26 actions": [actions(*(button(action_id=str(n)) for n in range(26)))],
     "a button text of 76 characters": [actions(button("x" * 76))],
     "a button with formatted text": [actions(button(kind="mrkdwn"))],

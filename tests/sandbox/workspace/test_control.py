@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from tests.sandbox.workspace.conftest import TinyBot
 
 ANA, BO, CHANNEL = "U0ANA", "U0BO", "C0DEPLOYS"
-BUTTON = {"type": "button", "action_id": "go", "value": "storefront-1", "text": {"type": "plain_text", "text": "Go"}}
+BUTTON = {
+    "type": "button",
+    "action_id": "go",
+    "value": "storefront-1",
+    "text": {"type": "plain_text", "text": "Go"},
+}
 CARD = [{"type": "actions", "block_id": "card", "elements": [BUTTON]}]
 
 
@@ -36,7 +41,14 @@ async def test_a_command_and_a_click_reach_the_bot(
 ) -> None:
     posted = await client.chat_postMessage(channel=CHANNEL, text="a card", blocks=CARD)
     command = {"user": ANA, "channel": CHANNEL, "command": "/deploy", "text": "status"}
-    click = {"user": BO, "channel": CHANNEL, "message_ts": posted["ts"], "block_id": "card", "action_id": "go", "value": "storefront-1"}
+    click = {
+        "user": BO,
+        "channel": CHANNEL,
+        "message_ts": posted["ts"],
+        "block_id": "card",
+        "action_id": "go",
+        "value": "storefront-1",
+    }
     for door, body in (("command", command), ("action", click)):
         async with session.post(f"{slack.url}/sandbox/{door}", json=body) as answer:
             assert await answer.json() == {"status": 200}
@@ -56,39 +68,65 @@ async def test_what_happens_is_pushed_to_those_who_may_see_it(
     assert events[1]["message"]["text"] == "done"
 
 
-async def test_a_message_of_a_person_stands_in_the_channel(slack: Workspace, session: aiohttp.ClientSession) -> None:
-    async with session.post(f"{slack.url}/sandbox/message", json={"user": ANA, "channel": CHANNEL, "text": "hello"}) as answer:
+async def test_a_message_of_a_person_stands_in_the_channel(
+    slack: Workspace, session: aiohttp.ClientSession
+) -> None:
+    async with session.post(
+        f"{slack.url}/sandbox/message", json={"user": ANA, "channel": CHANNEL, "text": "hello"}
+    ) as answer:
         assert (await answer.json())["user"] == ANA
     assert slack.message("hello") is not None
 
 
-@pytest.mark.parametrize("typed", ["@Go/No-Go what is up?", "hello @gonogo", "@GONOGO, help", "<@UGONOGO> hm"])
-async def test_a_mention_of_the_bot_reaches_it(slack: Workspace, bot: TinyBot, session: aiohttp.ClientSession, typed: str) -> None:
+@pytest.mark.parametrize(
+    "typed", ["@Go/No-Go what is up?", "hello @gonogo", "@GONOGO, help", "<@UGONOGO> hm"]
+)
+async def test_a_mention_of_the_bot_reaches_it(
+    slack: Workspace, bot: TinyBot, session: aiohttp.ClientSession, typed: str
+) -> None:
     said = {"user": ANA, "channel": CHANNEL, "text": typed}
     async with session.post(f"{slack.url}/sandbox/message", json=said) as answer:
         posted = await answer.json()
     assert "<@UGONOGO>" in posted["text"]
     heard = bot.heard[-1]["event"]
-    assert (heard["type"], heard["user"], heard["channel"], heard["text"]) == ("app_mention", ANA, CHANNEL, posted["text"])
+    assert (heard["type"], heard["user"], heard["channel"], heard["text"]) == (
+        "app_mention",
+        ANA,
+        CHANNEL,
+        posted["text"],
+    )
 
 
 @pytest.mark.parametrize("typed", ["hello", "@bo look", "mail to ana@gonogo.example", "@gonogoer"])
 async def test_what_mentions_somebody_else_does_not_reach_the_bot(
     slack: Workspace, bot: TinyBot, session: aiohttp.ClientSession, typed: str
 ) -> None:
-    async with session.post(f"{slack.url}/sandbox/message", json={"user": ANA, "channel": CHANNEL, "text": typed}) as answer:
+    async with session.post(
+        f"{slack.url}/sandbox/message", json={"user": ANA, "channel": CHANNEL, "text": typed}
+    ) as answer:
         assert answer.status == 200
     assert bot.heard == []
 
 
-@pytest.mark.parametrize("headers", [{"Host": "gonogo.example.com"}, {"Origin": "https://example.com"}, {"Origin": "null"}])
-async def test_pages_of_other_places_are_refused(slack: Workspace, session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
-    async with session.get(f"{slack.url}/sandbox/state", params={"user": ANA}, headers=headers) as answer:
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "gonogo.example.com"}, {"Origin": "https://example.com"}, {"Origin": "null"}],
+)
+async def test_pages_of_other_places_are_refused(
+    slack: Workspace, session: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
+    async with session.get(
+        f"{slack.url}/sandbox/state", params={"user": ANA}, headers=headers
+    ) as answer:
         assert answer.status == 403
-    async with session.post(f"{slack.url}/sandbox/home", json={"user": ANA}, headers=headers) as answer:
+    async with session.post(
+        f"{slack.url}/sandbox/home", json={"user": ANA}, headers=headers
+    ) as answer:
         assert answer.status == 403
 
 
-async def test_somebody_who_is_not_there_can_do_nothing(slack: Workspace, session: aiohttp.ClientSession) -> None:
+async def test_somebody_who_is_not_there_can_do_nothing(
+    slack: Workspace, session: aiohttp.ClientSession
+) -> None:
     async with session.post(f"{slack.url}/sandbox/home", json={"user": "U0NOBODY"}) as answer:
         assert answer.status == 400

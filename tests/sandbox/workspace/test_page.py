@@ -1,4 +1,6 @@
-"""The page in a real Chromium, beside a tiny real bot: what a person holds on to stays while the channel moves."""
+"""The page in a real Chromium, beside a tiny real bot: what a person holds on to stays
+while the channel moves.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,31 @@ SURE = {
     "deny": {"type": "plain_text", "text": "Cancel"},
 }
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
 
 
 def card(progress: str, *more: str) -> list[dict[str, Any]]:
-    """Draw a card: its progress, further lines, a button that opens a dialog and one that asks first."""
-    texts = [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in (progress, *more)]
-    go = {"type": "button", "action_id": "go", "value": "storefront-1", "text": {"type": "plain_text", "text": "Go"}}
-    back = {"type": "button", "action_id": "back", "text": {"type": "plain_text", "text": "Back"}, "confirm": SURE}
+    """Draw a card: its progress, further lines, a button that opens a dialog
+    and one that asks first.
+    """
+    texts = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in (progress, *more)
+    ]
+    go = {
+        "type": "button",
+        "action_id": "go",
+        "value": "storefront-1",
+        "text": {"type": "plain_text", "text": "Go"},
+    }
+    back = {
+        "type": "button",
+        "action_id": "back",
+        "text": {"type": "plain_text", "text": "Back"},
+        "confirm": SURE,
+    }
     return [*texts, {"type": "actions", "block_id": "card", "elements": [go, back]}]
 
 
@@ -43,7 +62,9 @@ async def page(slack: Workspace, bot: TinyBot) -> AsyncIterator[Page]:
         yield page
 
 
-async def test_escape_closes_a_dialog_for_the_workspace_too(slack: Workspace, bot: TinyBot, client: AsyncWebClient, page: Page) -> None:
+async def test_escape_closes_a_dialog_for_the_workspace_too(
+    slack: Workspace, bot: TinyBot, client: AsyncWebClient, page: Page
+) -> None:
     posted = await client.chat_postMessage(channel=CHANNEL, text="a card", blocks=card("5 %"))
     await page.click('[data-action="go"]')
     await page.fill("#dialog input", "half a sent")
@@ -58,7 +79,9 @@ async def test_escape_closes_a_dialog_for_the_workspace_too(slack: Workspace, bo
     assert not await page.is_visible("#dialog")
     await page.keyboard.press("Escape")
     await page.wait_for_selector("#question", state="hidden")
-    assert [heard["actions"][0]["action_id"] for heard in bot.heard] == ["go"], "neither way out is an answer"
+    assert [heard["actions"][0]["action_id"] for heard in bot.heard] == ["go"], (
+        "neither way out is an answer"
+    )
 
 
 async def test_a_card_that_changes_leaves_the_focus_and_a_click_in_the_making_alone(
@@ -68,7 +91,9 @@ async def test_a_card_that_changes_leaves_the_focus_and_a_click_in_the_making_al
     await page.focus('[data-action="go"]')
     await page.hover('[data-action="go"]')
     await page.mouse.down()
-    await client.chat_update(channel=CHANNEL, ts=posted["ts"], text="a card", blocks=card("25 %", "smoke test"))
+    await client.chat_update(
+        channel=CHANNEL, ts=posted["ts"], text="a card", blocks=card("25 %", "smoke test")
+    )
     await page.wait_for_selector("article >> text=smoke test")
     await client.chat_update(channel=CHANNEL, ts=posted["ts"], text="a card", blocks=card("100 %"))
     await page.wait_for_selector("article >> text=100 %")
@@ -79,9 +104,13 @@ async def test_a_card_that_changes_leaves_the_focus_and_a_click_in_the_making_al
 
     await page.wait_for_selector("#dialog input")
     await page.keyboard.press("Escape")
-    await client.chat_update(channel=CHANNEL, ts=posted["ts"], text="a card", blocks=card("done")[:1])
+    await client.chat_update(
+        channel=CHANNEL, ts=posted["ts"], text="a card", blocks=card("done")[:1]
+    )
     await page.wait_for_selector("article >> text=done")
-    assert await page.evaluate("document.activeElement.dataset.ts") == posted["ts"], "a button that is gone leaves the focus at its message"
+    assert await page.evaluate("document.activeElement.dataset.ts") == posted["ts"], (
+        "a button that is gone leaves the focus at its message"
+    )
 
 
 async def test_the_composer_completes_and_homes_names_and_a_telephone_are_served(
@@ -104,7 +133,9 @@ async def test_the_composer_completes_and_homes_names_and_a_telephone_are_served
 
     await page.click("#home")
     await page.click(f'.person[data-user="{BO}"]')
-    await slack.until(lambda: [heard for heard in bot.heard if heard.get("event", {}).get("user") == BO])
+    await slack.until(
+        lambda: [heard for heard in bot.heard if heard.get("event", {}).get("user") == BO]
+    )
     text = f"*<@{ANA}>* deploys to <#{CHANNEL}>, http_requests_total"
     await client.views_publish(user_id=BO, view={"type": "home", "blocks": card(text)[:1]})
     await page.wait_for_selector("#messages >> text=@ana deploys to #deploys, http_requests_total")
@@ -121,6 +152,9 @@ async def test_the_composer_completes_and_homes_names_and_a_telephone_are_served
     await page.wait_for_selector("#messages >> text=@ana deploys to #deploys")
     await page.click("#guide-open")
     await page.wait_for_selector("#guide", state="visible")
-    heights = "[...document.querySelectorAll('#sidebar, main > header')].reduce((sum, each) => sum + each.offsetHeight, 0)"
+    heights = (
+        "[...document.querySelectorAll('#sidebar, main > header')].reduce((sum, each) => "
+        "sum + each.offsetHeight, 0)"
+    )
     assert await page.evaluate(heights) < 150, "a telephone keeps its height for the channel"
     assert await page.evaluate("document.documentElement.scrollWidth") == 390

@@ -1,7 +1,8 @@
 """Buildbot: deployments by a force scheduler of a master that a team runs itself.
 
-``reading`` and ``webhook`` turn Buildbot's JSON into our values, ``client`` is its HTTP interface, ``events`` its stream, ``provider`` the
-provider, ``kind`` how it is built, and ``doctor`` what ``gonogo doctor`` asks. The master's side is ``templates/ci/buildbot/master.cfg``.
+``reading`` and ``webhook`` turn Buildbot's JSON into our values, ``client`` is its HTTP interface,
+``events`` its stream, ``provider`` the provider, ``kind`` how it is built, and ``doctor`` what
+``gonogo doctor`` asks. The master's side is ``templates/ci/buildbot/master.cfg``.
 """
 
 from bot.providers.ci.buildbot.kind import KIND

@@ -1,4 +1,5 @@
-"""Server-sent events of Buildbot: while a run of ours is under way, each change of a build wakes whoever waits for it.
+"""Server-sent events of Buildbot: while a run of ours is under way, each change of a build
+wakes whoever waits for it.
 
 They cost nothing to lose: polling decides, and comes back by itself.
 """
@@ -12,13 +13,15 @@ import structlog
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, Unreadable, read_json
-from bot.providers.ci.buildbot.client import Door
+from bot.providers.ci.buildbot.client import BuildbotClient
 
 log = structlog.get_logger(__name__)
 
 PATH = "/sse/listen/builds/*/*"
 SILENCE = 300.0
-"""Seconds without an event after which we connect again: Buildbot sends nothing to keep a connection alive."""
+"""Seconds without an event after which we connect again: Buildbot sends nothing to
+keep a connection alive.
+"""
 PAUSE = 2.0
 LONGEST_PAUSE = 60.0
 
@@ -26,8 +29,10 @@ LONGEST_PAUSE = 60.0
 class Events:
     """Listens while something is awaited, and not otherwise."""
 
-    def __init__(self, door: Door, changed: Callable[[int], None], *, pause: float = PAUSE) -> None:
-        self._door = door
+    def __init__(
+        self, client: BuildbotClient, changed: Callable[[int], None], *, pause: float = PAUSE
+    ) -> None:
+        self._client = client
         self._changed = changed
         self._pause = pause
         self._awaited: set[int] = set()
@@ -44,7 +49,9 @@ class Events:
         return any(not task.cancelling() for task in self._tasks)
 
     def expect(self, request: int) -> None:
-        """Wake for this build request from now on. After ``close`` this is nothing: somebody may still be looking at a run."""
+        """Wake for this build request from now on. After ``close`` this is nothing: somebody may
+        still be looking at a run.
+        """
         if not self._is_open:
             return
         self._awaited.add(request)
@@ -74,7 +81,7 @@ class Events:
         pause = self._pause
         while True:
             try:
-                async for request in requests_in(self._door.listen(PATH, SILENCE)):
+                async for request in requests_in(self._client.listen(PATH, SILENCE)):
                     pause = self._pause
                     if request in self._awaited:
                         self._changed(request)

@@ -1,6 +1,8 @@
-"""Buildbot as a CI provider: one builder that deploys, started by a force scheduler, found again by what it was told.
+"""Buildbot as a CI provider: one builder that deploys, started by a force scheduler, found
+again by what it was told.
 
-A run is a build request (``BUILDER/NUMBER``) and not a build: when a worker is lost, Buildbot builds the same request again.
+A run is a build request (``BUILDER/NUMBER``) and not a build: when a worker is lost, Buildbot
+builds the same request again.
 """
 
 from __future__ import annotations
@@ -23,14 +25,14 @@ from bot.domain.rollout import RunState
 from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.ports.time import Clock
 from bot.providers.ci.buildbot import doctor, reading, webhook
-from bot.providers.ci.buildbot.client import Door
+from bot.providers.ci.buildbot.client import BuildbotClient
 from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import Starts
 from bot.providers.ci.verdicts import to_repeat, weigh
+from bot.providers.context import Finding
 from bot.providers.rest import RestError
-from bot.providers.workbench import Finding
 
 STOPS = 4
 """How often a stop is asked for until Buildbot shows that it has begun."""
@@ -43,7 +45,9 @@ _NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a team has named: where Buildbot is, and which scheduler, builder and tests belong to the service."""
+    """What a team has named: where Buildbot is, and which scheduler, builder and
+    tests belong to the service.
+    """
 
     url: str
     builder: str
@@ -59,7 +63,7 @@ class BuildbotCI:
     def __init__(
         self,
         setup: Setup,
-        door: Door,
+        client: BuildbotClient,
         mirror: Mirror,
         clock: Clock,
         wake: Callable[[str], None],
@@ -68,16 +72,18 @@ class BuildbotCI:
         pause: float = PAUSE,
     ) -> None:
         self._setup = setup
-        self._door = door
+        self._client = client
         self._mirror = mirror
         self._clock = clock
         self._starts = starts
-        self._events = Events(door, lambda request: wake(self._name(request)), pause=pause)
+        self._events = Events(client, lambda request: wake(self._name(request)), pause=pause)
         self._builders: dict[str, int] = {}
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
-        """Make room for the mirror. Buildbot itself is asked when it is needed: it may be away while we start."""
+        """Make room for the mirror. Buildbot itself is asked when it is needed: it
+        may be away while we start.
+        """
         self._events.open()
         await self._mirror.open()
 
@@ -86,7 +92,9 @@ class BuildbotCI:
         await self._events.close()
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch, commit or ``latest`` in the repository: Buildbot knows only what it has built."""
+        """Resolve a tag, branch, commit or ``latest`` in the repository: Buildbot
+        knows only what it has built.
+        """
         return await self._mirror.resolve(ref)
 
     async def compare(self, base: str, head: str) -> Changes:
@@ -99,13 +107,13 @@ class BuildbotCI:
 
     async def examine(self) -> Sequence[Finding]:
         """Check address, account, scheduler, builder, tests, repository and webhook."""
-        return await doctor.examine(self._setup, self._door, self._mirror, self._clock)
+        return await doctor.examine(self._setup, self._client, self._mirror, self._clock)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a notice of the reporter in our master.cfg."""
         return webhook.read(headers, body, secret=self._setup.webhook_secret, now=self._clock.now())
 
-    # Tests ------------------------------------------------------------------------------------------------------------------------------
+    # Tests --------------------------------------------------------------------------------------
 
     async def test_again(self, commit: str) -> CIRun:
         """Rebuild the builds of the commit's tests that failed; what is open is left to go on."""
@@ -116,33 +124,56 @@ class BuildbotCI:
             return CIRun(tests, RunState.RUNNING, url)
         found = await self._tested(builder, commit) if tests else {}
         if not found:
-            raise _no(f"Buildbot has no build of the tests of {commit[:10]} that could be repeated. Force one in Buildbot.")
+            raise _no(
+                f"Buildbot has no build of the tests of {commit[:10]} that could be "
+                "repeated. Force one in Buildbot."
+            )
         for each in to_repeat(map(reading.outcome, found.values())):
-            if await self._door.call(f"/builds/{found[each.name]['buildid']}", "rebuild", {}) is None:
+            if (
+                await self._client.call(f"/builds/{found[each.name]['buildid']}", "rebuild", {})
+                is None
+            ):
                 raise _no(f"Buildbot did not rebuild {tests} {each.name}. Rebuild it in Buildbot.")
         return CIRun(tests, RunState.QUEUED, url)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest build of the tests builder says about the commit; what is open is newer still."""
+        """Tell what the newest build of the tests builder says about the commit;
+        what is open is newer still.
+        """
         tests = self._setup.tests
         if not tests:
-            return Quality(QualityState.NONE, "no builder is named that tests commits; set the option tests")
+            return Quality(
+                QualityState.NONE, "no builder is named that tests commits; set the option tests"
+            )
         builder = await self._builder(tests)
         if await self._is_awaited(builder, commit):
-            return Quality(QualityState.RUNNING, f"{tests} tests it, or will", f"{self._setup.url}/#/builders/{builder}")
+            return Quality(
+                QualityState.RUNNING,
+                f"{tests} tests it, or will",
+                f"{self._setup.url}/#/builders/{builder}",
+            )
         found = await self._tested(builder, commit)
         if not found:
-            return Quality(QualityState.NONE, f"{tests} has not tested it, or not among its newest {PAGE * PAGES} builds")
+            return Quality(
+                QualityState.NONE,
+                f"{tests} has not tested it, or not among its newest {PAGE * PAGES} builds",
+            )
         weighed = weigh(map(reading.outcome, found.values()))
         decides = found[max(weighed.deciding, key=lambda each: each.at).name]
         return reading.quality_of(tests, decides, self._link(builder, decides))
 
     async def _tested(self, builder: int, commit: str) -> dict[str, Mapping[str, Any]]:
-        """Give the builds of a commit by their numbers: of the newest page that has some, and the one before it."""
+        """Give the builds of a commit by their numbers: of the newest page that has
+        some, and the one before it.
+        """
         found: dict[str, Mapping[str, Any]] = {}
         for page in range(PAGES):
-            builds = await self._door.read(
-                f"/builders/{builder}/builds", order="-number", limit=str(PAGE), offset=str(page * PAGE), property="*"
+            builds = await self._client.read(
+                f"/builders/{builder}/builds",
+                order="-number",
+                limit=str(PAGE),
+                offset=str(page * PAGE),
+                property="*",
             )
             is_enough = bool(found)
             found |= {str(build["number"]): build for build in builds if is_of(build, commit)}
@@ -151,47 +182,66 @@ class BuildbotCI:
         return found
 
     async def _is_awaited(self, builder: int, commit: str) -> bool:
-        """Tell whether an open request is for the commit: a build has no properties yet when it begins."""
+        """Tell whether an open request is for the commit: a build has no
+        properties yet when it begins.
+        """
         path = f"/builders/{builder}/buildrequests"
-        for request in await self._door.read(path, complete="false", order="-buildrequestid", limit=str(WAITING_TESTS)):
+        for request in await self._client.read(
+            path, complete="false", order="-buildrequestid", limit=str(WAITING_TESTS)
+        ):
             if commit in await self._revisions(request["buildsetid"]):
                 return True
         return False
 
     async def _revisions(self, buildset: int) -> list[str]:
-        found = await self._door.read(f"/buildsets/{buildset}")
-        return [str(stamp.get("revision")) for each in found for stamp in each.get("sourcestamps", ())]
+        found = await self._client.read(f"/buildsets/{buildset}")
+        return [
+            str(stamp.get("revision")) for each in found for stamp in each.get("sourcestamps", ())
+        ]
 
-    # Runs -------------------------------------------------------------------------------------------------------------------------------
+    # Runs ---------------------------------------------------------------------------------------
 
     async def find(self, correlation: str) -> CIRun | None:
-        """Find the run that carries a correlation id: its mark stands in the reason, which Buildbot can search over all of history."""
+        """Find the run that carries a correlation id: its mark stands in the reason, which Buildbot
+        can search over all of history.
+        """
         builder = await self._builder(self._setup.builder)
         requests = [
             request
-            for each in await self._door.read("/buildsets", reason__contains=_mark(correlation), order="-bsid", limit=str(PAGE))
-            for request in await self._door.read("/buildrequests", buildsetid=str(each["bsid"]), property="*")
-            if request["builderid"] == builder and told(request.get("properties"), "correlation_id") == correlation
+            for each in await self._client.read(
+                "/buildsets", reason__contains=_mark(correlation), order="-bsid", limit=str(PAGE)
+            )
+            for request in await self._client.read(
+                "/buildrequests", buildsetid=str(each["bsid"]), property="*"
+            )
+            if request["builderid"] == builder
+            and told(request.get("properties"), "correlation_id") == correlation
         ]
         if len(requests) > 1:
             raise self._several(correlation, [request["buildrequestid"] for request in requests])
         if requests:
             return await self._seen(requests[0])
         if not self._starts.has_settled(await self._starts.of(correlation)):
-            sentence = f"Buildbot did not answer the start of {correlation} and does not show it yet; looking again before anything else."
+            sentence = (
+                f"Buildbot did not answer the start of {correlation} and does not show it yet; "
+                "looking again before anything else."
+            )
             raise IntegrationError(sentence, vendor=VENDOR)
         return None
 
     def _several(self, correlation: str, numbers: Sequence[int]) -> IntegrationError:
         which = " and ".join(f"#{number}" for number in sorted(numbers))
         sentence = (
-            f"Buildbot has several requests for {correlation} ({which}), and which one is ours cannot be told. Look at them in Buildbot, "
+            f"Buildbot has several requests for {correlation} ({which}), and which one is ours "
+            "cannot be told. Look at them in Buildbot, "
             "stop what should not run, then roll back or deploy again."
         )
         return _no(sentence, HTTPStatus.CONFLICT)
 
     async def start(self, request: StartRequest) -> CIRun:
-        """Start a run, once: look first, and when the answer is lost look instead of asking again."""
+        """Start a run, once: look first, and when the answer is lost look
+        instead of asking again.
+        """
         async with self._one_start(request.correlation):
             found = await self.find(request.correlation)
             if found is not None:
@@ -202,13 +252,18 @@ class BuildbotCI:
         return self._starting.setdefault(correlation, asyncio.Lock())
 
     async def _params(self, request: StartRequest) -> dict[str, Any]:
-        """Fill the scheduler's form. Raises IntegrationError when it would drop something that we say."""
+        """Fill the scheduler's form. Raises IntegrationError when it would
+        drop something that we say.
+        """
         scheduler = await self._scheduler()
         wrong = scheduler.wrong(self._setup.builder)
         if not wrong and scheduler.plan(request.action) == ():
             wrong = f"its field {reading.PLAN} names no steps for {request.action}"
         if wrong:
-            raise _no(f"The force scheduler {self._setup.scheduler} cannot start this: {wrong}. Compare it with our master.cfg.")
+            raise _no(
+                f"The force scheduler {self._setup.scheduler} cannot start this: {wrong}. "
+                "Compare it with our master.cfg."
+            )
         ours = {
             **request.inputs,
             "action": request.action,
@@ -217,7 +272,8 @@ class BuildbotCI:
             "correlation_id": request.correlation,
             "environment": request.environment,
             "reason": _mark(request.correlation),
-            "username": "Go/No-Go <gonogo@localhost>",  # Buildbot wants an address from whom it does not know
+            # Buildbot wants an address from whom it does not know
+            "username": "Go/No-Go <gonogo@localhost>",
             scheduler.revision: request.commit,
         }
         taken = {name: value for name, value in ours.items() if scheduler.takes(name)}
@@ -225,17 +281,24 @@ class BuildbotCI:
 
     async def _scheduler(self) -> Scheduler:
         try:
-            found = await self._door.read(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}")
+            found = await self._client.read(
+                f"/forceschedulers/{quote(self._setup.scheduler, safe='')}"
+            )
         except RestError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                raise _no(f"Buildbot has no force scheduler {self._setup.scheduler}.", HTTPStatus.NOT_FOUND) from error
+                raise _no(
+                    f"Buildbot has no force scheduler {self._setup.scheduler}.",
+                    HTTPStatus.NOT_FOUND,
+                ) from error
             raise
         return Scheduler.of(found[0])
 
     async def _force(self, request: StartRequest, params: Mapping[str, Any]) -> CIRun:
         await self._starts.send(request)
         try:
-            result = await self._door.call(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}", "force", params)
+            result = await self._client.call(
+                f"/forceschedulers/{quote(self._setup.scheduler, safe='')}", "force", params
+            )
         except RestError as error:
             if not error.perhaps_done:
                 await self._starts.refused(request.correlation)
@@ -245,7 +308,9 @@ class BuildbotCI:
         begun = _begun(result)
         if begun is None:
             await self._starts.refused(request.correlation)
-            raise _no(f"The force scheduler {self._setup.scheduler} started nothing; is its name right?")
+            raise _no(
+                f"The force scheduler {self._setup.scheduler} started nothing; is its name right?"
+            )
         buildset, number = begun
         await self._starts.became(request.correlation, self._name(number))
         await self._make_sure(request, buildset, number)
@@ -254,12 +319,16 @@ class BuildbotCI:
     async def _without_answer(self, correlation: str, error: RestError) -> CIRun:
         found = await self.find(correlation)
         if found is None:  # its time is over already
-            raise IntegrationError(f"Buildbot did not start {correlation}: {error}", vendor=VENDOR) from error
+            raise IntegrationError(
+                f"Buildbot did not start {correlation}: {error}", vendor=VENDOR
+            ) from error
         return found
 
     async def _make_sure(self, request: StartRequest, buildset: int, number: int) -> None:
-        """See that the request is for our commit and can be found again; else stop it, because it is not what was asked for."""
-        (found,) = await self._door.read(f"/buildsets/{buildset}")
+        """See that the request is for our commit and can be found again; else stop it, because it
+        is not what was asked for.
+        """
+        (found,) = await self._client.read(f"/buildsets/{buildset}")
         revisions = [stamp.get("revision") for stamp in found.get("sourcestamps", ())]
         wrong = ""
         if request.commit not in revisions:
@@ -276,7 +345,7 @@ class BuildbotCI:
         if builder != self._setup.builder or not _NUMBER.fullmatch(number):
             raise self._unknown(run)
         try:
-            (request,) = await self._door.read(f"/buildrequests/{number}", property="*")
+            (request,) = await self._client.read(f"/buildrequests/{number}", property="*")
         except RestError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 raise self._unknown(run) from error
@@ -289,11 +358,19 @@ class BuildbotCI:
         return _no(f'Buildbot has no run "{run}".', HTTPStatus.NOT_FOUND)
 
     async def _seen(self, request: Mapping[str, Any]) -> CIRun:
-        """Look at the newest build of a request. The request was read first, so a closed one has its last build."""
+        """Look at the newest build of a request. The request was read first, so a
+        closed one has its last build.
+        """
         number = request["buildrequestid"]
-        builds = await self._door.read("/builds", buildrequestid=str(number), order="-buildid", limit="1", property="got_revision")
+        builds = await self._client.read(
+            "/builds",
+            buildrequestid=str(number),
+            order="-buildid",
+            limit="1",
+            property="got_revision",
+        )
         build = builds[0] if builds else None
-        steps = await self._door.read(f"/builds/{build['buildid']}/steps") if build else []
+        steps = await self._client.read(f"/builds/{build['buildid']}/steps") if build else []
         run = reading.run_of(self._name(number), request, build, steps)
         if run.state is RunState.QUEUED and not run.sentence:
             run = replace(run, sentence=await self._why_queued(request["builderid"]))
@@ -301,23 +378,34 @@ class BuildbotCI:
             self._events.forget(number)
         else:
             self._events.expect(number)
-        return replace(run, url=self._link(request["builderid"], build) if build else f"{self._setup.url}/#/buildrequests/{number}")
+        return replace(
+            run,
+            url=self._link(request["builderid"], build)
+            if build
+            else f"{self._setup.url}/#/buildrequests/{number}",
+        )
 
     async def _why_queued(self, builder: int) -> str:
-        workers = await self._door.read(f"/builders/{builder}/workers")
+        workers = await self._client.read(f"/builders/{builder}/workers")
         if any(worker.get("connected_to") and not worker.get("paused") for worker in workers):
             return "waits for a free worker"
-        return f"no worker of {self._setup.builder} is connected; start one" if workers else f"{self._setup.builder} has no worker"
+        return (
+            f"no worker of {self._setup.builder} is connected; start one"
+            if workers
+            else f"{self._setup.builder} has no worker"
+        )
 
     def _link(self, builder: int, build: Mapping[str, Any]) -> str:
         return f"{self._setup.url}/#/builders/{builder}/builds/{build['number']}"
 
     async def cancel(self, run: str) -> None:
-        """Stop a run: the build that works on it, or out of the queue. Asked again when it fell between the two.
+        """Stop a run: the build that works on it, or out of the queue. Asked again when
+        it fell between the two.
 
-        A request is taken out of the queue only after it has stood there for a moment: when Buildbot 4.3 is told to cancel a request in
-        the very instant in which it begins to build it, the build never ends, and its worker is taken for ever (``Build.startBuild``
-        returns without ``buildFinished``). Stopping a build has no such flaw.
+        A request is taken out of the queue only after it has stood there for a moment: when
+        Buildbot 4.3 is told to cancel a request in the very instant in which it begins to build it,
+        the build never ends, and its worker is taken for ever (``Build.startBuild`` returns without
+        ``buildFinished``). Stopping a build has no such flaw.
         """
         stood = False
         for _ in range(STOPS):
@@ -333,15 +421,17 @@ class BuildbotCI:
         return GateAnswer.NOT_THERE
 
     async def _stop(self, number: int, *, stood: bool = False) -> bool:
-        """Stop the build of a request, or the request when it has ``stood`` in the queue; tell whether it stands there."""
+        """Stop the build of a request, or the request when it has ``stood`` in the queue; tell
+        whether it stands there.
+        """
         reason = {"reason": "stopped by Go/No-Go"}
-        builds = await self._door.read("/builds", buildrequestid=str(number), complete="false")
+        builds = await self._client.read("/builds", buildrequestid=str(number), complete="false")
         for build in builds:
-            await self._door.call(f"/builds/{build['buildid']}", "stop", reason, repeatable=True)
-        (request,) = await self._door.read(f"/buildrequests/{number}")
+            await self._client.call(f"/builds/{build['buildid']}", "stop", reason, repeatable=True)
+        (request,) = await self._client.read(f"/buildrequests/{number}")
         waits = not builds and not request.get("claimed")
         if waits and stood:
-            await self._door.call(f"/buildrequests/{number}", "cancel", reason, repeatable=True)
+            await self._client.call(f"/buildrequests/{number}", "cancel", reason, repeatable=True)
         return waits
 
     async def _ends(self, run: str) -> bool:
@@ -355,7 +445,7 @@ class BuildbotCI:
     async def _builder(self, name: str) -> int:
         """Give a builder's number, which stays the same for as long as its name does."""
         if name not in self._builders:
-            found = await self._door.read("/builders", name=name)
+            found = await self._client.read("/builders", name=name)
             if not found:
                 raise _no(f"Buildbot has no builder {name}.")
             self._builders[name] = int(found[0]["builderid"])
@@ -366,7 +456,9 @@ class BuildbotCI:
 
 
 def _begun(result: Any) -> tuple[int, int] | None:
-    """Read the answer to a start, ``[BUILDSET, {BUILDER: REQUEST}]``; Buildbot answers null to what it does not know."""
+    """Read the answer to a start, ``[BUILDSET, {BUILDER: REQUEST}]``; Buildbot answers null
+    to what it does not know.
+    """
     match result:
         case [int(buildset), {**requests}] if len(requests) == 1:
             return buildset, next(int(str(number)) for number in requests.values())
@@ -383,6 +475,8 @@ def _mark(correlation: str) -> str:
 
 
 def is_of(build: Mapping[str, Any], commit: str) -> bool:
-    """Tell whether a build worked on a commit: what it got counts, and what it was asked for until it has got something."""
+    """Tell whether a build worked on a commit: what it got counts, and what it was asked for
+    until it has got something.
+    """
     got = told(build.get("properties"), "got_revision") or told(build.get("properties"), "revision")
     return commit in got.values() if isinstance(got, dict) else got == commit

@@ -1,6 +1,7 @@
 """GitHub Actions: a workflow is dispatched, its run followed.
 
-``facts``, ``reading`` and ``webhook`` read what GitHub says and do no I/O; ``commits``, ``runs`` and ``workflow`` ask GitHub.
+``facts``, ``reading`` and ``webhook`` read what GitHub says and do no I/O; ``commits``, ``runs``
+and ``workflow`` ask GitHub.
 """
 
 from bot.providers.ci.github.kind import KIND

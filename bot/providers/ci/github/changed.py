@@ -1,4 +1,6 @@
-"""Which commits of a shared repository are the service's own: those that change one of its files. What a commit changes never changes."""
+"""Which commits of a shared repository are the service's own: those that change one of its files.
+What a commit changes never changes.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Changed:
         return bool(self._paths)
 
     async def by(self, commit: str) -> bool:
-        """Tell whether a commit changes one of the service's files. One of so many files that GitHub does not name them all may."""
+        """Tell whether a commit changes one of the service's files. One of so many files that
+        GitHub does not name them all may.
+        """
         if not self._paths:
             return True
         if commit not in self._known:
@@ -36,10 +40,14 @@ class Changed:
         return self._known[commit]
 
     async def newest(self, start: str) -> str:
-        """Give the newest commit at or before ``start`` that is the service's own; ``start`` itself where none is near."""
+        """Give the newest commit at or before ``start`` that is the service's own; ``start``
+        itself where none is near.
+        """
         if not self._paths:
             return start
-        listed = (await self._repository.get("/commits", {"sha": start, "per_page": str(PAGE)})).data
+        listed = (
+            await self._repository.get("/commits", {"sha": start, "per_page": str(PAGE)})
+        ).data
         for commit in [str(each["sha"]) for each in listed][:WALK]:
             if await self.by(commit):
                 return commit

@@ -22,7 +22,9 @@ class Commits:
         self._changed = changed
 
     async def compare(self, base: str, head: str) -> Changes:
-        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        """List what ``head`` has and ``base`` has not; the other way round, and marked,
+        when head lies behind base.
+        """
         if checked(base, facts.VENDOR) == checked(head, facts.VENDOR):
             return Changes()
         pages = await self._comparison(base, head)
@@ -32,10 +34,14 @@ class Commits:
 
     async def _comparison(self, base: str, head: str) -> list[Any]:
         path = f"/compare/{escaped(base)}...{escaped(head)}"
-        return [reply.data async for reply in self._repository.pages(path, key="commits", limit=COMMITS)]
+        return [
+            reply.data async for reply in self._repository.pages(path, key="commits", limit=COMMITS)
+        ]
 
     async def _own(self, pages: list[Any]) -> frozenset[str] | None:
-        """Name the commits that are the service's own; None for all, also where there are too many to look at each."""
+        """Name the commits that are the service's own; None for all, also where there are
+        too many to look at each.
+        """
         listed = [str(each["sha"]) for page in pages for each in page.get("commits") or ()]
         if not self._changed or len(listed) > facts.SHOWN:
             return None

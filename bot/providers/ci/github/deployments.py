@@ -1,6 +1,8 @@
-"""GitHub's own list of deployments, at the exact commit: a courtesy to people who look there. It never fails or holds up a run.
+"""GitHub's own list of deployments, at the exact commit: a courtesy to people who look there. It
+never fails or holds up a run.
 
-https://docs.github.com/rest/deployments. A workflow's job with ``environment:`` makes one too, but at the tip of the branch.
+https://docs.github.com/rest/deployments. A workflow's job with ``environment:`` makes one too, but
+at the tip of the branch.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ _STATES = {
 
 
 class Deployments:
-    """The deployments of one repository. ``on`` is the option ``deployments``; ``repository`` should give up quickly."""
+    """The deployments of one repository. ``on`` is the option ``deployments``;
+    ``repository`` should give up quickly.
+    """
 
     def __init__(self, repository: Repository, *, on: bool) -> None:
         self._repository = repository
@@ -50,7 +54,9 @@ class Deployments:
         self._remember(run.id, None, "")
         try:
             with reading.understood():
-                made = await self._repository.send("POST", "/deployments", announcement(request, run.id))
+                made = await self._repository.send(
+                    "POST", "/deployments", announcement(request, run.id)
+                )
                 self._remember(run.id, int(made.data["id"]), "")
         except IntegrationError as error:
             self._give_up(error)
@@ -75,12 +81,21 @@ class Deployments:
         if deployment is None or state == told:
             return
         self._remember(run.id, deployment, state)
-        status = {"state": state, "log_url": run.url, "description": run.sentence[:DESCRIPTION], "auto_inactive": False}
+        status = {
+            "state": state,
+            "log_url": run.url,
+            "description": run.sentence[:DESCRIPTION],
+            "auto_inactive": False,
+        }
         await self._repository.send("POST", f"/deployments/{deployment}/statuses", status)
 
     async def _find(self, run: str) -> int | None:
         newest = (await self._repository.get("/deployments", {"per_page": "100"})).data
-        mine = (int(each["id"]) for each in newest if isinstance(each.get("payload"), dict) and each["payload"].get("run") == run)
+        mine = (
+            int(each["id"])
+            for each in newest
+            if isinstance(each.get("payload"), dict) and each["payload"].get("run") == run
+        )
         return next(mine, None)
 
     def _remember(self, run: str, deployment: int | None, told: str) -> None:
@@ -91,12 +106,23 @@ class Deployments:
     def _give_up(self, error: IntegrationError) -> None:
         if error.status in _NO_RIGHT:
             self._on = False  # until the bot is started again
-        log.warning("GitHub's list of deployments was not kept", repository=self._repository.name, why=str(error), goes_on=self._on)
+        log.warning(
+            "GitHub's list of deployments was not kept",
+            repository=self._repository.name,
+            why=str(error),
+            goes_on=self._on,
+        )
 
 
 def announcement(request: StartRequest, run: str) -> dict[str, Any]:
-    """Describe a deployment at the exact commit. GitHub must neither merge anything into it nor judge its checks: we have."""
-    told = {name: request.inputs[name] for name in ("version", "percent", "strategy", "deployment") if name in request.inputs}
+    """Describe a deployment at the exact commit. GitHub must neither merge anything into it nor
+    judge its checks: we have.
+    """
+    told = {
+        name: request.inputs[name]
+        for name in ("version", "percent", "strategy", "deployment")
+        if name in request.inputs
+    }
     percent = f", {told['percent']} %" if told.get("percent") else ""
     return {
         "ref": request.commit,

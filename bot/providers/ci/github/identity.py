@@ -1,4 +1,5 @@
-"""Who we are to GitHub: an App, whose key makes a token that lasts an hour. A plain token is a header and needs no code.
+"""Who we are to GitHub: an App, whose key makes a token that lasts an hour. A plain token is a
+header and needs no code.
 
 https://docs.github.com/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -33,7 +34,10 @@ def checked_key(key: str) -> str:
     try:
         jwt.encode({}, pem, algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError) as error:
-        sentence = "GONOGO_GITHUB_APP_KEY: is not a private key. Set GONOGO_GITHUB_APP_KEY_FILE to the .pem file that GitHub gave you."
+        sentence = (
+            "GONOGO_GITHUB_APP_KEY: is not a private key. Set GONOGO_GITHUB_APP_KEY_FILE to the "
+            ".pem file that GitHub gave you."
+        )
         raise ConfigurationError(sentence) from error
     return pem
 
@@ -44,9 +48,13 @@ def pem_or_nothing(_name: str, key: str) -> str:
 
 
 class App:
-    """``rest.Identity`` of a GitHub App that is installed on one repository. ``client`` shows no identity of its own."""
+    """``rest.Identity`` of a GitHub App that is installed on one repository. ``client``
+    shows no identity of its own.
+    """
 
-    def __init__(self, client: RestClient, clock: Clock, *, app: str, key: str, repository: str) -> None:
+    def __init__(
+        self, client: RestClient, clock: Clock, *, app: str, key: str, repository: str
+    ) -> None:
         self._client = client
         self._clock = clock
         self._app = app
@@ -60,7 +68,9 @@ class App:
         self._one_at_a_time = asyncio.Lock()
 
     async def headers(self) -> Mapping[str, str]:
-        """Give a token that is good for some minutes at least, limited to the one repository. Raises RestError."""
+        """Give a token that is good for some minutes at least, limited to the one
+        repository. Raises RestError.
+        """
         async with self._one_at_a_time:
             if not self._token or time.monotonic() > self._until - SPARE:
                 try:
@@ -71,7 +81,9 @@ class App:
             return {"Authorization": f"Bearer {self._token}"}
 
     def was_refused(self) -> None:
-        """Forget the token: the App may have been suspended and taken up again, or installed anew."""
+        """Forget the token: the App may have been suspended and taken up
+        again, or installed anew.
+        """
         self._token = self._installation = ""
 
     async def _renew(self) -> None:
@@ -80,15 +92,23 @@ class App:
             found = (await self._ask("GET", path)).data
             self._installation, self.slug = str(found["id"]), str(found.get("app_slug") or "")
         body = {"repositories": [self._repository.partition("/")[2]]}
-        reply = await self._ask("POST", f"/app/installations/{self._installation}/access_tokens", body)
+        reply = await self._ask(
+            "POST", f"/app/installations/{self._installation}/access_tokens", body
+        )
         lasts = datetime.fromisoformat(reply.data["expires_at"]) - self._there()
-        self._token, self._until = str(reply.data["token"]), time.monotonic() + lasts.total_seconds()
+        self._token, self._until = (
+            str(reply.data["token"]),
+            time.monotonic() + lasts.total_seconds(),
+        )
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Reply:
         try:
             return await self._signed(method, path, body)
         except RestError as error:
-            wrong_time = error.status == HTTPStatus.UNAUTHORIZED and abs(self._client.ahead or timedelta()) > BACKDATED / 2
+            wrong_time = (
+                error.status == HTTPStatus.UNAUTHORIZED
+                and abs(self._client.ahead or timedelta()) > BACKDATED / 2
+            )
             if not wrong_time:
                 raise _about_us(error) from error
         try:
@@ -104,7 +124,11 @@ class App:
 
     def _assertion(self) -> str:
         now = self._there()
-        claims = {"iat": int((now - BACKDATED).timestamp()), "exp": int((now + VALID).timestamp()), "iss": self._app}
+        claims = {
+            "iat": int((now - BACKDATED).timestamp()),
+            "exp": int((now + VALID).timestamp()),
+            "iss": self._app,
+        }
         return jwt.encode(claims, self._key, algorithm="RS256")
 
     def _there(self) -> datetime:
@@ -115,8 +139,19 @@ class App:
 def _about_us(error: RestError) -> RestError:
     """Say that it was the App that failed; whatever was to be asked has not been sent.
 
-    A 404 here is about the App's installation: passed on as it is, it would read as "there is no such tag".
+    A 404 here is about the App's installation: passed on as it is, it would read
+    as "there is no such tag".
     """
-    ours = error.status is not None and HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR and not error.retry
+    ours = (
+        error.status is not None
+        and HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        and not error.retry
+    )
     status = HTTPStatus.UNAUTHORIZED if ours else error.status
-    return RestError(f"GitHub gave the App no token: {error}", vendor=error.vendor, status=status, retry=error.retry, wait=error.wait)
+    return RestError(
+        f"GitHub gave the App no token: {error}",
+        vendor=error.vendor,
+        status=status,
+        retry=error.retry,
+        wait=error.wait,
+    )

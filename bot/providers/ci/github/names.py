@@ -21,7 +21,9 @@ TAGS = 50
 TAGS_FOR_A_NAME = 5
 """how many to name a commit by its tag;"""
 TRIES = 20
-"""how many of the highest versions are tried, because a tag may stand at something that is no commit;"""
+"""how many of the highest versions are tried, because a tag may stand at
+something that is no commit;
+"""
 BRANCH_PAGES = 5
 """how many of 100 branches, and"""
 BRANCHES = 20
@@ -33,7 +35,9 @@ _FOLDERS = {RefKind.TAG: "tags/", RefKind.BRANCH: "heads/", RefKind.COMMIT: ""}
 
 
 class Names:
-    """The names of one repository. ``tags`` says which of them are versions of the service, ``changed`` which commits are its own."""
+    """The names of one repository. ``tags`` says which of them are versions of the service,
+    ``changed`` which commits are its own.
+    """
 
     def __init__(self, repository: Repository, tags: Tags, changed: Changed) -> None:
         self._repository = repository
@@ -41,14 +45,17 @@ class Names:
         self._changed = changed
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch or commit, or ``latest`` (the highest version of the service, else the newest commit)."""
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version of the service,
+        else the newest commit).
+        """
         if ref == "latest":
             return await self._latest()
         for meant in spellings(checked(ref, facts.VENDOR)):
             commit = await self._commit(meant)
             if commit:
                 return await self._resolved(ref, meant, commit)
-        await self._repository.get("")  # a repository that cannot be seen has no tags either, and says why
+        # a repository that cannot be seen has no tags either, and says why
+        await self._repository.get("")
         known = [*await self._newest_tags(), *await self._heads()]
         raise unknown(ref, self._repository.name, known, vendor=facts.VENDOR, tags=self._versions)
 
@@ -60,12 +67,16 @@ class Names:
             await self._refuse_likeness(ref, commit)
         if meant.kind is RefKind.BRANCH:
             return Resolved(commit, await self._called(commit), RefKind.BRANCH, meant.name)
-        beside = await self._commit(Spelling(RefKind.BRANCH, meant.name)) if meant.name == ref else ""
+        beside = (
+            await self._commit(Spelling(RefKind.BRANCH, meant.name)) if meant.name == ref else ""
+        )
         also = RefKind.BRANCH if beside not in {"", commit} else None
         return Resolved(commit, meant.name, RefKind.TAG, meant.name, also=also)
 
     async def _latest(self) -> Resolved:
-        """Take the highest version that stands at a commit; without one, the newest commit of the default branch that is the service's."""
+        """Take the highest version that stands at a commit; without one, the newest commit of the
+        default branch that is the service's.
+        """
         for name in self._versions.ranked(await self._tags())[:TRIES]:
             commit = await self._commit(Spelling(RefKind.TAG, name))
             if commit:
@@ -81,28 +92,41 @@ class Names:
         """Give the full commit, or "" where GitHub knows no such name."""
         try:
             path = f"/commits/{escaped(_FOLDERS[meant.kind] + meant.name)}"
-            found = facts.full_commit((await self._repository.get(path, accept=_SHA, text=True)).data)
+            found = facts.full_commit(
+                (await self._repository.get(path, accept=_SHA, text=True)).data
+            )
         except RestError as error:
             if error.status not in _NO_SUCH:
                 raise
             return ""
-        is_another = meant.kind is RefKind.COMMIT and not found.startswith(meant.name)  # GitHub looks for branches too
+        # GitHub looks for branches too
+        is_another = meant.kind is RefKind.COMMIT and not found.startswith(meant.name)
         return "" if is_another else found
 
     async def _refuse_likeness(self, ref: str, commit: str) -> None:
-        """Refuse the name of a tag or branch that reads as the beginning of another commit's id, rather than guess which one is meant.
+        """Refuse the name of a tag or branch that reads as the beginning of another commit's id,
+        rather than guess which one is meant.
 
-        Whether GitHub would show that commit beside the tag is not documented; only a name of nothing but digits, which is mostly a date,
-        is taken for the tag when GitHub shows no other commit.
+        Whether GitHub would show that commit beside the tag is not documented; only a
+        name of nothing but digits, which is mostly a date, is taken for the tag when
+        GitHub shows no other commit.
         """
         if not is_commit(ref) or commit.startswith(ref.lower()):
             return
-        if not ref.isdecimal() or await self._commit(Spelling(RefKind.COMMIT, ref)) not in {"", commit}:
-            sentence = f'"{ref}" is a tag or branch, and reads as the beginning of another commit. Give the whole id of the commit.'
+        if not ref.isdecimal() or await self._commit(Spelling(RefKind.COMMIT, ref)) not in {
+            "",
+            commit,
+        }:
+            sentence = (
+                f'"{ref}" is a tag or branch, and reads as the beginning of another commit. Give '
+                "the whole id of the commit."
+            )
             raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
 
     async def _refuse_strange(self, commit: str) -> None:
-        """Refuse a commit that lies on no branch and at no tag: GitHub also shows what somebody proposes from a fork."""
+        """Refuse a commit that lies on no branch and at no tag: GitHub also shows what
+        somebody proposes from a fork.
+        """
         main = await self._repository.ref()
         if await self._holds(main, commit):
             return
@@ -113,12 +137,15 @@ class Names:
             if await self._holds(branch, commit):
                 return
         sentence = (
-            f"Commit {commit[:10]} is found on no branch and at no tag of {self._repository.name}. Give the name of its branch or tag."
+            f"Commit {commit[:10]} is found on no branch and at no tag of {self._repository.name}. "
+            "Give the name of its branch or tag."
         )
         raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
 
     async def _holds(self, branch: str, commit: str) -> bool:
-        """Tell whether a commit lies on a branch. The second page names no files, which makes it small."""
+        """Tell whether a commit lies on a branch. The second page names no
+        files, which makes it small.
+        """
         path = f"/compare/{escaped(branch)}...{escaped(commit)}"
         try:
             found = await self._repository.get(path, {"per_page": "1", "page": "2"})
@@ -133,15 +160,32 @@ class Names:
 
     async def _newest_tags(self) -> dict[str, str]:
         """Give the first of GitHub's tags, as many as a courtesy may cost."""
-        return _pointed([each async for reply in self._repository.pages("/tags", limit=TAGS_FOR_A_NAME) for each in entries(reply)])
+        return _pointed(
+            [
+                each
+                async for reply in self._repository.pages("/tags", limit=TAGS_FOR_A_NAME)
+                for each in entries(reply)
+            ]
+        )
 
     async def _heads(self) -> dict[str, str]:
         """Give the branches, as many as a courtesy may cost."""
-        return _pointed([each async for reply in self._repository.pages("/branches", limit=BRANCH_PAGES) for each in entries(reply)])
+        return _pointed(
+            [
+                each
+                async for reply in self._repository.pages("/branches", limit=BRANCH_PAGES)
+                for each in entries(reply)
+            ]
+        )
 
     async def _called(self, commit: str) -> str:
         """Name a commit as people do: by its version, else by its first characters."""
-        return self._versions.highest(tag for tag, sha in (await self._newest_tags()).items() if sha == commit) or commit[:10]
+        return (
+            self._versions.highest(
+                tag for tag, sha in (await self._newest_tags()).items() if sha == commit
+            )
+            or commit[:10]
+        )
 
 
 def _pointed(listed: list[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,8 +1,11 @@
-"""A custom deployment protection rule: the approvals that were given in Slack become the ones that GitHub enforces.
+"""A custom deployment protection rule: the approvals that were given in Slack become the
+ones that GitHub enforces.
 
-https://docs.github.com/rest/actions/workflow-runs, "Review custom deployment protection rules for a workflow run". Our approvals are given
-before a start. So a run that waits asks back where it became of a start of ours for that very environment, and the rollout lets it go on
-while it may; whatever else waits is left to a person. To look opens nothing. Reviewers and timers of GitHub's own are not touched by this.
+https://docs.github.com/rest/actions/workflow-runs, "Review custom deployment protection rules for
+a workflow run". Our approvals are given before a start. So a run that waits asks back where it
+became of a start of ours for that very environment, and the rollout lets it go on while it may;
+whatever else waits is left to a person. To look opens nothing. Reviewers and timers of GitHub's
+own are not touched by this.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ class Gate(NamedTuple):
 
 
 class Protection:
-    """The protection rule of one repository. ``on`` is the option ``protection``; without it gates are only read."""
+    """The protection rule of one repository. ``on`` is the option ``protection``;
+    without it gates are only read.
+    """
 
     def __init__(self, repository: Repository, starts: Starts, *, on: bool) -> None:
         self._repository = repository
@@ -72,9 +77,16 @@ class Protection:
         if self._on and name in self._unanswered(number, pending):
             request = await self._start_of(run)
             is_for = request is not None and _is_same(name, request.environment)
-            await self._approve(number, name, comment(request, "approved in Slack before the start" if is_for else "opened in Slack"))
+            await self._approve(
+                number,
+                name,
+                comment(
+                    request, "approved in Slack before the start" if is_for else "opened in Slack"
+                ),
+            )
             return GateAnswer.OPENED
-        if self._answers.get((number, name)) == "" and not _has_more(found):  # GitHub is a moment behind
+        if self._answers.get((number, name)) == "" and not _has_more(found):
+            # GitHub is a moment behind
             return GateAnswer.WAS_OPEN
         sentence = f"GitHub keeps this gate itself: {seen}."
         raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
@@ -90,10 +102,14 @@ class Protection:
         return found
 
     async def _approve(self, run: str, environment: str, words: str) -> None:
-        """Answer GitHub. The address is made of the configured repository and the run's number, never of a payload."""
+        """Answer GitHub. The address is made of the configured repository and the run's
+        number, never of a payload.
+        """
         body = {"environment_name": environment, "state": "approved", "comment": words}
         try:
-            await self._repository.send("POST", f"/actions/runs/{run}/deployment_protection_rule", body, repeatable=True)
+            await self._repository.send(
+                "POST", f"/actions/runs/{run}/deployment_protection_rule", body, repeatable=True
+            )
         except IntegrationError as error:
             if not error.retry:
                 self._remember(run, environment, str(error).rstrip("."))
@@ -101,7 +117,9 @@ class Protection:
         self._remember(run, environment, "")
 
     async def _start_of(self, run: Mapping[str, Any]) -> StartRequest | None:
-        """Find the start of ours that a run became: its title claims one, and what is stored has to agree."""
+        """Find the start of ours that a run became: its title claims one, and
+        what is stored has to agree.
+        """
         for word in reading.words(run)[:_WORDS]:
             attempt = await self._starts.of(word)
             if attempt.run == str(run["id"]):
@@ -109,19 +127,35 @@ class Protection:
         return None
 
     def _unanswered(self, run: str, pending: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Name the environments that our approval may be missing for: not where GitHub refused it and waits for something else."""
+        """Name the environments that our approval may be missing for: not where GitHub refused it
+        and waits for something else.
+        """
         named = {environment(each): _has_more(each) for each in pending}
         answers = {name: self._answers.get((run, name)) for name in named}
-        return [name for name, answer in answers.items() if name and (answer is None or (answer and not named[name]))]
+        return [
+            name
+            for name, answer in answers.items()
+            if name and (answer is None or (answer and not named[name]))
+        ]
 
-    def _gate(self, run: str, pending: Sequence[Mapping[str, Any]], request: StartRequest | None) -> Gate:
+    def _gate(
+        self, run: str, pending: Sequence[Mapping[str, Any]], request: StartRequest | None
+    ) -> Gate:
         said, waiting = [reading.gate(pending)], self._unanswered(run, pending)
-        said += [f"GitHub does not take the approval from Slack ({why})" for name in waiting if (why := self._answers.get((run, name)))]
+        said += [
+            f"GitHub does not take the approval from Slack ({why})"
+            for name in waiting
+            if (why := self._answers.get((run, name)))
+        ]
         if any(self._answers.get((run, environment(each))) == "" for each in pending):
             said.append("the approval from Slack has been given to GitHub")
         ours = [name for name in waiting if request is None or _is_same(name, request.environment)]
         asks_back = any(request and (run, name) not in self._answers for name in ours)
-        return Gate("; ".join(filter(None, said)), passable=len(ours) == 1 and not asks_back, asks_back=asks_back)
+        return Gate(
+            "; ".join(filter(None, said)),
+            passable=len(ours) == 1 and not asks_back,
+            asks_back=asks_back,
+        )
 
     def _remember(self, run: str, environment: str, why: str) -> None:
         self._answers[run, environment] = why
@@ -129,8 +163,10 @@ class Protection:
             self._answers.popitem(last=False)
 
 
-class Guard:
-    """Where GitHub asks the bot's App: reads only, for ``gonogo doctor``. ``environments`` are those of gonogo.yaml."""
+class ProtectionCheck:
+    """Where GitHub asks the bot's App: reads only, for ``gonogo doctor``. ``environments``
+    are those of gonogo.yaml.
+    """
 
     def __init__(self, repository: Repository, app: App, environments: Sequence[str]) -> None:
         self._repository = repository
@@ -138,14 +174,20 @@ class Guard:
         self.environments = tuple(environments)
 
     async def missing(self) -> dict[str, str]:
-        """Name the environments whose jobs do not wait for the App, and say why. Raises RestError."""
+        """Name the environments whose jobs do not wait for the App, and
+        say why. Raises RestError.
+        """
         found = {name: await self._why_not(name) for name in self.environments}
         return {name: why for name, why in found.items() if why}
 
     async def _why_not(self, name: str) -> str:
-        """https://docs.github.com/rest/deployments/protection-rules, "Get all deployment protection rules for an environment"."""
+        """https://docs.github.com/rest/deployments/protection-rules, "Get all deployment protection
+        rules for an environment".
+        """
         try:
-            reply = await self._repository.get(f"/environments/{escaped(name)}/deployment_protection_rules")
+            reply = await self._repository.get(
+                f"/environments/{escaped(name)}/deployment_protection_rules"
+            )
         except RestError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise

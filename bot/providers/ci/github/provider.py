@@ -12,12 +12,12 @@ from bot.providers.ci.github.client import Repository
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.names import Names
-from bot.providers.ci.github.protection import Guard
+from bot.providers.ci.github.protection import ProtectionCheck
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.ci.github.tests import Tests
-from bot.providers.workbench import Finding
+from bot.providers.context import Finding
 
 
 class GitHubCI:
@@ -34,7 +34,7 @@ class GitHubCI:
         runs: Runs,
         required: Required,
         surroundings: Surroundings,
-        guard: Guard | None = None,
+        protection_check: ProtectionCheck | None = None,
         webhook_secret: str = "",
     ) -> None:
         self._repository = repository
@@ -45,11 +45,13 @@ class GitHubCI:
         self._required = required
         self._runs = runs
         self._surroundings = surroundings
-        self._guard = guard
+        self._protection_check = protection_check
         self._webhook_secret = webhook_secret
 
     async def open(self) -> None:
-        """Take up work. GitHub is not asked: the bot must come up while GitHub is down; ``gonogo doctor`` checks the options."""
+        """Take up work. GitHub is not asked: the bot must come up while GitHub is down;
+        ``gonogo doctor`` checks the options.
+        """
 
     async def close(self) -> None:
         """Let go. Runs that are under way go on at GitHub."""
@@ -99,7 +101,9 @@ class GitHubCI:
             await self._runs.cancel(run)
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
-        """Let a run go on that waits at our protection rule. GitHub's own reviewers and timers are refused: they are answered there."""
+        """Let a run go on that waits at our protection rule. GitHub's own reviewers and timers are
+        refused: they are answered there.
+        """
         with reading.understood():
             return await self._runs.open_gate(run, environment)
 
@@ -108,7 +112,12 @@ class GitHubCI:
         blocking = self._surroundings if self._surroundings.blocks else None
         has_secret = bool(self._webhook_secret)
         doctor = Doctor(
-            self._repository, self._workflow, self._required, blocking=blocking, guard=self._guard, has_webhook_secret=has_secret
+            self._repository,
+            self._workflow,
+            self._required,
+            blocking=blocking,
+            protection_check=self._protection_check,
+            has_webhook_secret=has_secret,
         )
         return await doctor.examine()
 

@@ -27,7 +27,9 @@ RUNS = 20
 """How many pages of 100 runs are read for that."""
 JOBS = 10
 REMEMBERED = 256
-"""How many finished runs are remembered, so that what was final stays final when somebody runs it again by hand."""
+"""How many finished runs are remembered, so that what was final stays final when
+somebody runs it again by hand.
+"""
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds between looks for a run that GitHub took without naming it."""
 
@@ -60,8 +62,9 @@ class Runs:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run of an intent; None is certain, and what is not certain raises.
 
-        The run that GitHub named is ours, whatever else carries the title. Else GitHub's list is searched, also when we know of no start:
-        our database may be one that was restored from before it.
+        The run that GitHub named is ours, whatever else carries the title. Else GitHub's
+        list is searched, also when we know of no start: our database may be one that was
+        restored from before it.
         """
         attempt = await self._starts.of(correlation)
         if attempt.run:
@@ -74,7 +77,9 @@ class Runs:
     async def _search(self, correlation: str, attempt: Attempt) -> str:
         """Give the run that carries the correlation in its title; "" is certain."""
         found, whole = await self._titled(correlation, attempt)
-        branch = (await self._repository.ref()).removeprefix("refs/heads/").removeprefix("refs/tags/")
+        branch = (
+            (await self._repository.ref()).removeprefix("refs/heads/").removeprefix("refs/tags/")
+        )
         ours = [run for run, on in found.items() if on == branch]
         if len(ours) > 1:
             raise _twins(correlation, ours)
@@ -88,7 +93,9 @@ class Runs:
         return ""
 
     async def _titled(self, correlation: str, attempt: Attempt) -> tuple[dict[str, str], bool]:
-        """Give the runs since the start that may be ours, each with its branch, and whether all runs were read that could."""
+        """Give the runs since the start that may be ours, each with its branch, and whether all
+        runs were read that could.
+        """
         path = f"/actions/workflows/{escaped(self._workflow)}/runs"
         since = self._starts.reach(attempt)
         found: dict[str, str] = {}
@@ -96,7 +103,11 @@ class Runs:
         async for reply in self._repository.pages(path, key="workflow_runs", limit=RUNS):
             runs: list[Any] = reply.data["workflow_runs"]
             recent = [run for run in runs if not _is_older(run, reply, since)]
-            found |= {str(run["id"]): str(run.get("head_branch")) for run in recent if reading.may_be_ours(run, correlation)}
+            found |= {
+                str(run["id"]): str(run.get("head_branch"))
+                for run in recent
+                if reading.may_be_ours(run, correlation)
+            }
             listed += len(runs)
             if len(recent) < len(runs):
                 return found, True
@@ -106,14 +117,17 @@ class Runs:
         """Raise unless it is certain that there is no run."""
         if not (await workflow.read(self._repository, self._workflow)).names_runs:
             sentence = (
-                f"GitHub named no run for the start of {correlation}, and run-name in {self._workflow} does not hold inputs.correlation: "
-                "it cannot be told whether it runs. Look at GitHub, and take the run-name of our template into the workflow."
+                f"GitHub named no run for the start of {correlation}, and run-name in "
+                f"{self._workflow} does not hold inputs.correlation: "
+                "it cannot be told whether it runs. Look at GitHub, and take the run-name of our "
+                "template into the workflow."
             )
             raise _cannot_tell(sentence, retry=False)
         if attempt.taken or not whole or not self._starts.has_settled(attempt):
             taken = "took the start" if attempt.taken else "gave no answer to the start"
             raise _cannot_tell(
-                f"GitHub {taken} of {correlation} and does not show the run yet. It is looked for again; nothing starts twice."
+                f"GitHub {taken} of {correlation} and does not show the run yet. It is looked for "
+                "again; nothing starts twice."
             )
 
     async def start(self, request: StartRequest) -> CIRun:
@@ -145,7 +159,9 @@ class Runs:
         return await self._see(run)
 
     async def _dispatch(self, request: StartRequest) -> Reply:
-        """Send the start. What GitHub refuses with 422 was not started, so it may be put right and sent again."""
+        """Send the start. What GitHub refuses with 422 was not started, so it may be
+        put right and sent again.
+        """
         try:
             return await self._send(request)
         except RestError as error:
@@ -155,17 +171,22 @@ class Runs:
 
     async def _send(self, request: StartRequest) -> Reply:
         path = f"/actions/workflows/{escaped(self._workflow)}/dispatches"
-        body: dict[str, Any] = {"ref": await self._repository.ref(), "inputs": inputs(request, self._service)}
+        body: dict[str, Any] = {
+            "ref": await self._repository.ref(),
+            "inputs": inputs(request, self._service),
+        }
         if self._gives_details:
             body["return_run_details"] = True
         return await self._repository.send("POST", path, body)
 
     def _put_right(self, complaint: str) -> bool:
         """Change what GitHub complains of, and tell whether there was anything to change."""
-        if "return_run_details" in complaint and self._gives_details:  # an older GitHub Enterprise Server
+        if "return_run_details" in complaint and self._gives_details:
+            # an older GitHub Enterprise Server
             self._gives_details = False
             return True
-        return "No ref found" in complaint and self._repository.forget_branch()  # the default branch was renamed
+        # the default branch was renamed
+        return "No ref found" in complaint and self._repository.forget_branch()
 
     async def _settle(self, correlation: str, pauses: Sequence[float]) -> CIRun:
         """Find a run that was perhaps started; as often as there are pauses, and once more."""
@@ -181,7 +202,10 @@ class Runs:
             await asyncio.sleep(pause)
         found = await self.find(correlation)
         if found is None:
-            raise _cannot_tell(f"GitHub does not show the run of {correlation}. It is looked for again; nothing starts twice.")
+            raise _cannot_tell(
+                f"GitHub does not show the run of {correlation}. It is looked for "
+                "again; nothing starts twice."
+            )
         return found
 
     async def look(self, run: str) -> CIRun:
@@ -194,9 +218,14 @@ class Runs:
 
     async def _see(self, run: str) -> CIRun:
         data = (await self._repository.get(f"/actions/runs/{_checked(run)}")).data
-        jobs = await self._repository.all(f"/actions/runs/{run}/jobs", {"filter": "latest"}, key="jobs", limit=JOBS)
+        jobs = await self._repository.all(
+            f"/actions/runs/{run}/jobs", {"filter": "latest"}, key="jobs", limit=JOBS
+        )
         gate = await self._protection.meet(data) if data.get("status") == "waiting" else Gate()
-        seen = replace(reading.run(data, jobs, waits_for=gate.sentence, passable=gate.passable), asks_back=gate.asks_back)
+        seen = replace(
+            reading.run(data, jobs, waits_for=gate.sentence, passable=gate.passable),
+            asks_back=gate.asks_back,
+        )
         if seen.state.is_final:
             self._final[run] = seen
             while len(self._final) > REMEMBERED:
@@ -204,14 +233,19 @@ class Runs:
         return seen
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
-        """Let a run go on that waits at our protection rule for this environment; one that does not wait is left as it is."""
+        """Let a run go on that waits at our protection rule for this environment; one that does
+        not wait is left as it is.
+        """
         seen = await self.look(run)
         if seen.state is not RunState.WAITING:
             return self._protection.past(run, environment)
-        return await self._protection.open((await self._repository.get(f"/actions/runs/{run}")).data, environment, seen.sentence)
+        return await self._protection.open(
+            (await self._repository.get(f"/actions/runs/{run}")).data, environment, seen.sentence
+        )
 
     async def cancel(self, run: str) -> None:
-        """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already.
+        """Ask a run to stop. GitHub answers before it has stopped; 409 says
+        that it had ended already.
 
         GitHub is asked afresh: a run that had ended may have been run again by a person.
         """
@@ -223,7 +257,9 @@ class Runs:
             if error.status != HTTPStatus.CONFLICT:
                 raise
             if not await self._has_ended(run):
-                raise _cannot_tell(f"GitHub would not cancel run {run} at this moment; ask again.") from error
+                raise _cannot_tell(
+                    f"GitHub would not cancel run {run} at this moment; ask again."
+                ) from error
 
     async def _has_ended(self, run: str) -> bool:
         data = (await self._repository.get(f"/actions/runs/{_checked(run)}")).data
@@ -231,7 +267,9 @@ class Runs:
 
 
 def inputs(request: StartRequest, service: str) -> dict[str, str]:
-    """Give what the workflow gets. GitHub refuses inputs that the workflow does not declare, so an empty one is not sent."""
+    """Give what the workflow gets. GitHub refuses inputs that the workflow does not declare, so
+    an empty one is not sent.
+    """
     ours = {
         "action": request.action, "environment": request.environment, "commit": request.commit,
         "correlation": request.correlation, "asked_by": request.asked_by, "service": service,
@@ -241,14 +279,20 @@ def inputs(request: StartRequest, service: str) -> dict[str, str]:
 
 def _checked(run: str) -> str:
     if not run.isascii() or not run.isdecimal():
-        raise IntegrationError(f'GitHub has no run "{run[:80]}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
+        raise IntegrationError(
+            f'GitHub has no run "{run[:80]}".',
+            vendor=VENDOR,
+            status=HTTPStatus.NOT_FOUND,
+            retry=False,
+        )
     return run
 
 
 def _twins(correlation: str, found: Collection[str]) -> IntegrationError:
     numbers = ", ".join(sorted(found))
     return _cannot_tell(
-        f"{len(found)} runs at GitHub carry {correlation} ({numbers}), so it cannot be told which one counts. "
+        f"{len(found)} runs at GitHub carry {correlation} ({numbers}), so it cannot "
+        "be told which one counts. "
         "Delete the wrong one at GitHub, or stop here.",
         retry=False,
     )
@@ -257,7 +301,8 @@ def _twins(correlation: str, found: Collection[str]) -> IntegrationError:
 def _elsewhere(correlation: str, found: Mapping[str, str], branch: str) -> IntegrationError:
     listed = ", ".join(f"{run} on {on}" for run, on in sorted(found.items()))
     return _cannot_tell(
-        f"GitHub gave no run for the start of {correlation} on {branch}, and shows another that carries its name ({listed}). "
+        f"GitHub gave no run for the start of {correlation} on {branch}, and shows another that "
+        f"carries its name ({listed}). "
         "The bot did not start that one: stop it and delete it at GitHub, or stop here.",
         retry=False,
     )

@@ -1,7 +1,8 @@
-"""What stands beside a commit's tests: the open alerts of the default branch, and the reviews of the commit's pull request.
+"""What stands beside a commit's tests: the open alerts of the default branch, and the reviews of
+the commit's pull request.
 
-https://docs.github.com/rest (code scanning, Dependabot alerts, commits, pull request reviews). They are facts for people; only critical
-alerts can block, and only where the option ``alerts`` says so.
+https://docs.github.com/rest (code scanning, Dependabot alerts, commits, pull request reviews). They
+are facts for people; only critical alerts can block, and only where the option ``alerts`` says so.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Fact:
 
 
 class Surroundings:
-    """The surroundings of the commits of one repository. Where nothing blocks, ``repository`` should give up quickly."""
+    """The surroundings of the commits of one repository. Where nothing blocks,
+    ``repository`` should give up quickly.
+    """
 
     def __init__(self, repository: Repository, policy: Policy) -> None:
         self._repository = repository
@@ -57,7 +60,9 @@ class Surroundings:
         return self._policy is Policy.BLOCK
 
     async def beside(self, tests: Quality, commit: str) -> Quality:
-        """Add what can be read to what the tests say. Raises IntegrationError only where alerts block and cannot be read."""
+        """Add what can be read to what the tests say. Raises IntegrationError only where alerts
+        block and cannot be read.
+        """
         if self._policy is Policy.OFF:
             return tests
         found = [await self._ask(name, ask) for name, ask in self._alerts()]
@@ -66,17 +71,27 @@ class Surroundings:
         return weighed(tests, found, blocks=self.blocks)
 
     def _refuse_blind(self, tests: Quality, found: list[Fact]) -> None:
-        """Say that green cannot be known where alerts block and some of them may not be read: none is not the same as none seen."""
+        """Say that green cannot be known where alerts block and some of them may not be read: none
+        is not the same as none seen.
+        """
         unread = [fact.name for fact in found if not fact.words]
-        if self.blocks and unread and tests.state is QualityState.GREEN and not any(fact.critical for fact in found):
+        if (
+            self.blocks
+            and unread
+            and tests.state is QualityState.GREEN
+            and not any(fact.critical for fact in found)
+        ):
             sentence = (
-                f"alerts: block is set, and GitHub does not show {' and '.join(unread)}: switched off there, or not permitted to the bot. "
+                f"alerts: block is set, and GitHub does not show {' and '.join(unread)}: switched "
+                "off there, or not permitted to the bot. "
                 "Switch them on, give the permission, or set alerts: show."
             )
             raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
 
     async def unavailable(self) -> list[str]:
-        """Name the kinds of alerts that cannot be read. Raises IntegrationError when GitHub does not answer."""
+        """Name the kinds of alerts that cannot be read. Raises IntegrationError
+        when GitHub does not answer.
+        """
         return [name for name, ask in self._alerts() if not (await self._ask(name, ask)).words]
 
     def _alerts(self) -> list[tuple[str, Callable[[], Awaitable[Fact]]]]:
@@ -93,14 +108,19 @@ class Surroundings:
             return Fact(name)
 
     async def _code(self) -> Fact:
-        """Count by security severity, for which GitHub has no filter that its own description knows."""
+        """Count by security severity, for which GitHub has no filter that
+        its own description knows.
+        """
         found: list[str] = []
-        async for reply in self._repository.pages("/code-scanning/alerts", {"state": "open"}, limit=PAGES):
+        async for reply in self._repository.pages(
+            "/code-scanning/alerts", {"state": "open"}, limit=PAGES
+        ):
             found += [str(each["rule"].get("security_severity_level")) for each in reply.data]
         return alerts("code scanning", found, whole=len(found) < PAGES * PAGE)
 
     async def _dependencies(self) -> Fact:
-        """Count the newest hundred of each severity: this list has cursors instead of pages, and a hundred says enough.
+        """Count the newest hundred of each severity: this list has cursors instead of pages,
+        and a hundred says enough.
 
         Each is asked for alone, so that no number of high alerts hides a critical one.
         """
@@ -125,13 +145,21 @@ class Surroundings:
 def alerts(name: str, severities: Iterable[str], *, whole: bool) -> Fact:
     """Say how many serious alerts are open."""
     counted = Counter(severities)
-    serious = ", ".join(f"{counted[severity]} {severity}" for severity in _SERIOUS if counted[severity])
+    serious = ", ".join(
+        f"{counted[severity]} {severity}" for severity in _SERIOUS if counted[severity]
+    )
     more = "" if whole else ", perhaps more"
-    return Fact(name, f"{name}: {serious or 'nothing critical or high'}{more}", critical=counted["critical"] > 0)
+    return Fact(
+        name,
+        f"{name}: {serious or 'nothing critical or high'}{more}",
+        critical=counted["critical"] > 0,
+    )
 
 
 def pull_of(pulls: Iterable[Mapping[str, Any]], commit: str) -> Mapping[str, Any] | None:
-    """Pick the pull request that brought a commit: the one that it merged, else one that is merged, else the newest."""
+    """Pick the pull request that brought a commit: the one that it merged, else one that is
+    merged, else the newest.
+    """
 
     def rank(pull: Mapping[str, Any]) -> tuple[bool, bool, int]:
         merged = bool(pull.get("merged_at"))
@@ -141,7 +169,9 @@ def pull_of(pulls: Iterable[Mapping[str, Any]], commit: str) -> Mapping[str, Any
 
 
 def reviews(given: Iterable[Mapping[str, Any]]) -> str:
-    """Say what the reviewers decided; of each the last word counts, and GitHub lists them in the order of time."""
+    """Say what the reviewers decided; of each the last word counts, and GitHub lists
+    them in the order of time.
+    """
     last: dict[str, str] = {}
     for review in given:
         if review["state"] in _DECIDES:
@@ -154,11 +184,19 @@ def reviews(given: Iterable[Mapping[str, Any]]) -> str:
 
 
 def weighed(tests: Quality, found: Iterable[Fact], *, blocks: bool) -> Quality:
-    """Put the facts behind what the tests say. Critical alerts make the whole red only where they block."""
+    """Put the facts behind what the tests say. Critical alerts make the whole
+    red only where they block.
+    """
     found = list(found)
     missing = [fact.name for fact in found if not fact.words]
-    words = [fact.words for fact in found if fact.words] + ([f"not available: {', '.join(missing)}"] if missing else [])
+    words = [fact.words for fact in found if fact.words] + (
+        [f"not available: {', '.join(missing)}"] if missing else []
+    )
     said = "; ".join([tests.sentence, *words])
     if blocks and any(fact.critical for fact in found):
-        return replace(tests, state=QualityState.RED, sentence=f"critical alerts are open, and alerts: block is set; {said}")
+        return replace(
+            tests,
+            state=QualityState.RED,
+            sentence=f"critical alerts are open, and alerts: block is set; {said}",
+        )
     return replace(tests, sentence=said)

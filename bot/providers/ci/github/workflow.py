@@ -26,7 +26,9 @@ class Workflow:
     is_dispatched: bool = False
     """Whether it can be started by a call."""
     names_runs: bool = False
-    """Whether the title of a run holds its correlation id, without which a run whose id was lost cannot be found."""
+    """Whether the title of a run holds its correlation id, without which a run whose id
+    was lost cannot be found.
+    """
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -37,7 +39,9 @@ class Workflow:
     @property
     def demanded(self) -> tuple[str, ...]:
         """Name the inputs that must be given and that no start sends."""
-        return tuple(name for name, each in self.inputs.items() if name not in SENT and _is_demanded(each))
+        return tuple(
+            name for name, each in self.inputs.items() if name not in SENT and _is_demanded(each)
+        )
 
 
 def parse(text: str) -> Workflow:
@@ -55,15 +59,24 @@ def parse(text: str) -> Workflow:
         return Workflow("workflow_dispatch" in listed, names)
     dispatch = triggers.get("workflow_dispatch")
     inputs = dispatch.get("inputs") if isinstance(dispatch, dict) else None
-    return Workflow("workflow_dispatch" in triggers, names, inputs if isinstance(inputs, dict) else {})
+    return Workflow(
+        "workflow_dispatch" in triggers, names, inputs if isinstance(inputs, dict) else {}
+    )
 
 
 def _is_demanded(declared: Any) -> bool:
-    return isinstance(declared, dict) and declared.get("required") is True and "default" not in declared
+    return (
+        isinstance(declared, dict)
+        and declared.get("required") is True
+        and "default" not in declared
+    )
 
 
 async def read(repository: Repository, name: str) -> Workflow:
     """Read the workflow file at the branch that is used. Raises RestError."""
     path = f"/contents/.github/workflows/{escaped(name)}"
-    text = str((await repository.get(path, {"ref": await repository.ref()}, accept=_RAW, text=True)).data or "")
+    text = str(
+        (await repository.get(path, {"ref": await repository.ref()}, accept=_RAW, text=True)).data
+        or ""
+    )
     return await beside(WORKFLOW, parse, text)

@@ -1,4 +1,6 @@
-"""Which commits of a shared project are the service's own: those that change one of its files. What a commit changes never changes."""
+"""Which commits of a shared project are the service's own: those that change one of its files. What
+a commit changes never changes.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Changed:
         return [commit for commit in commits if await self.by(str(commit.get("id")))]
 
     async def newest(self, start: str) -> str:
-        """Give the newest commit at or before ``start`` that is the service's own; ``start`` itself where none is near."""
+        """Give the newest commit at or before ``start`` that is the service's own; ``start``
+        itself where none is near.
+        """
         if not self._paths:
             return start
         for each in (await self._project.page("repository", "commits", ref_name=start))[:WALK]:

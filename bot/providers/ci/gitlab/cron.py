@@ -1,8 +1,11 @@
-"""When a cron expression of a freeze period comes: before a moment and after it, in its own time zone. No I/O.
+"""When a cron expression of a freeze period comes: before a moment and after it, in
+its own time zone. No I/O.
 
-A freeze needs the last time as well as the next one, the rule of cron for days, and weekdays that begin with Sunday as in cron.
-APScheduler's CronTrigger looks only forward, wants both the day and the weekday to match, and counts weekdays from Monday; that is why
-it serves only as the second opinion in the tests. GitLab reads the expressions with the Ruby library Fugit (lib/gitlab/ci/cron_parser.rb).
+A freeze needs the last time as well as the next one, the rule of cron for days, and weekdays that
+begin with Sunday as in cron. APScheduler's CronTrigger looks only forward, wants both the day and
+the weekday to match, and counts weekdays from Monday; that is why it serves only as the second
+opinion in the tests. GitLab reads the expressions with the Ruby library Fugit
+(lib/gitlab/ci/cron_parser.rb).
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
-_ITEM = re.compile(r"(?:\*|(?P<first>[0-9a-z]{1,3})(?:-(?P<last>[0-9a-z]{1,3}))?)(?:/(?P<step>\d{1,2}))?", re.ASCII)
+_ITEM = re.compile(
+    r"(?:\*|(?P<first>[0-9a-z]{1,3})(?:-(?P<last>[0-9a-z]{1,3}))?)(?:/(?P<step>\d{1,2}))?", re.ASCII
+)
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -43,13 +48,22 @@ class _Field:
         if found["first"] is None:
             return range(self.low, self.high + 1, step)
         first = self._number(found["first"])
-        last = self._number(found["last"]) if found["last"] else self.high if found["step"] else first
+        last = (
+            self._number(found["last"]) if found["last"] else self.high if found["step"] else first
+        )
         if first <= last:
             return range(first, last + 1, step)
-        return [*range(first, self.high + 1), *range(self.low, last + 1)][::step]  # 22-4 goes over the end, as in Fugit
+        # 22-4 goes over the end, as in Fugit
+        return [*range(first, self.high + 1), *range(self.low, last + 1)][::step]
 
     def _number(self, word: str) -> int:
-        number = int(word) if word.isdigit() else self.low + self.names.index(word) if word in self.names else -1
+        number = (
+            int(word)
+            if word.isdigit()
+            else self.low + self.names.index(word)
+            if word in self.names
+            else -1
+        )
         if not self.low <= number <= self.high:
             raise self._wrong(word)
         return number
@@ -58,15 +72,26 @@ class _Field:
         return ValueError(f'"{item[:20]}" is no {self.title}')
 
 
-_MINUTE, _HOUR, _MONTHDAY = _Field("minute", 0, 59), _Field("hour", 0, 23), _Field("day of a month", 1, 31)
-_MONTH = _Field("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
+_MINUTE, _HOUR, _MONTHDAY = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of a month", 1, 31),
+)
+_MONTH = _Field(
+    "month",
+    1,
+    12,
+    ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+)
 _WEEKDAY = _Field("weekday", 0, 6, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
 _SUNDAY_AS_7 = _Field("weekday", 0, 7, _WEEKDAY.names)
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A cron expression in a time zone. Every one comes again and again: ``read`` refuses those that never come."""
+    """A cron expression in a time zone. Every one comes again and again: ``read``
+    refuses those that never come.
+    """
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -94,7 +119,11 @@ class Cron:
         """List the times of a day of the zone in their order."""
         if not self._falls_on(day):
             return []
-        readings = (datetime.combine(day, time(hour, minute), self.zone) for hour in self.hours for minute in self.minutes)
+        readings = (
+            datetime.combine(day, time(hour, minute), self.zone)
+            for hour in self.hours
+            for minute in self.minutes
+        )
         return sorted({moment for reading in readings for moment in _shown(reading)})
 
     def _falls_on(self, day: date) -> bool:
@@ -138,7 +167,8 @@ def _zone(name: str) -> ZoneInfo:
 def _shown(reading: datetime) -> tuple[datetime, ...]:
     """Give the moments at which clocks show a local time: two when they are put back.
 
-    A time that is skipped when they are put forward comes as much later as they are put forward, so that no freeze is left out.
+    A time that is skipped when they are put forward comes as much later as they are put forward, so
+    that no freeze is left out.
     """
     first, second = reading.astimezone(UTC), reading.replace(fold=1).astimezone(UTC)
     return (first, second) if second > first else (first,)

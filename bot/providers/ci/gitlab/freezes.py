@@ -1,7 +1,9 @@
-"""What GitLab's freeze periods mean: which are in force at a moment, and which cannot be read. No I/O.
+"""What GitLab's freeze periods mean: which are in force at a moment, and
+which cannot be read. No I/O.
 
-A period holds from each ``freeze_start`` until the next ``freeze_end`` (app/models/ci/freeze_period.rb, within_freeze_period), in its
-``cron_timezone``, for the whole project (doc/api/freeze_periods.md).
+A period holds from each ``freeze_start`` until the next ``freeze_end``
+(app/models/ci/freeze_period.rb, within_freeze_period), in its ``cron_timezone``, for the whole
+project (doc/api/freeze_periods.md).
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _INSTANT = timedelta(microseconds=1)
 
 
 def in_force(periods: Sequence[Object], environment: str, now: datetime) -> tuple[Freeze, ...]:
-    """List the periods that hold now. Raises IntegrationError when none does and one cannot be read: it may."""
+    """List the periods that hold now. Raises IntegrationError when none does and
+    one cannot be read: it may.
+    """
     spans, wrong = around(periods, environment, now)
     holding = tuple(span for span in spans if span.start <= now)
     if wrong and not holding:
@@ -28,8 +32,12 @@ def in_force(periods: Sequence[Object], environment: str, now: datetime) -> tupl
     return holding
 
 
-def around(periods: Sequence[Object], environment: str, now: datetime) -> tuple[list[Freeze], list[str]]:
-    """Give of each period the span that holds now or comes next, and what is wrong with those that cannot be read."""
+def around(
+    periods: Sequence[Object], environment: str, now: datetime
+) -> tuple[list[Freeze], list[str]]:
+    """Give of each period the span that holds now or comes next, and what is wrong with
+    those that cannot be read.
+    """
     spans, wrong = [], []
     for period in periods:
         try:
@@ -40,7 +48,14 @@ def around(periods: Sequence[Object], environment: str, now: datetime) -> tuple[
 
 
 def _span(period: Object, environment: str, now: datetime) -> Freeze:
-    start, end, zone = (str(period.get(name) or "") for name in ("freeze_start", "freeze_end", "cron_timezone"))
+    start, end, zone = (
+        str(period.get(name) or "") for name in ("freeze_start", "freeze_end", "cron_timezone")
+    )
     starts, ends = read(start, zone), read(end, zone)
     since = starts.following(ends.latest(now) - _INSTANT)
-    return Freeze(environment, since, ends.following(max(now, since)), f'deploy freeze at GitLab ("{start}" to "{end}", {zone})')
+    return Freeze(
+        environment,
+        since,
+        ends.following(max(now, since)),
+        f'deploy freeze at GitLab ("{start}" to "{end}", {zone})',
+    )

@@ -1,4 +1,6 @@
-"""GitLab CI: a pipeline per run, started with variables, found again by its name, never started twice."""
+"""GitLab CI: a pipeline per run, started with variables, found again by its
+name, never started twice.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ from bot.providers.ci.gitlab.repository import Repository
 from bot.providers.ci.refs import checked
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.ci.verdicts import Said, dated, has_failed, newest_first, to_repeat, weigh
+from bot.providers.context import Finding
 from bot.providers.rest import RestError
-from bot.providers.workbench import Finding
 
 log = structlog.get_logger(__name__)
 
@@ -77,23 +79,38 @@ class GitLabCI:
         """Let go; pipelines go on at GitLab."""
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch or commit, or ``latest`` (the highest version, else the default branch)."""
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version,
+        else the default branch).
+        """
         return await self._repository.resolve(ref)
 
     async def compare(self, base: str, head: str) -> Changes:
-        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        """List what ``head`` has and ``base`` has not; the other way round, and marked,
+        when head lies behind base.
+        """
         return await self._repository.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the pipelines say of the commit that are not ours; the worst decides, and a rerun of the same thing replaces it.
+        """Tell what the pipelines say of the commit that are not ours; the worst decides, and a
+        rerun of the same thing replaces it.
 
-        Where none has tested it, the newest commit before it that changes the service's files has the word.
+        Where none has tested it, the newest commit before it that changes the
+        service's files has the word.
         """
         said = await self._said(checked(commit, VENDOR))
-        if said.state is QualityState.NONE and (own := await self._repository.changed.newest(commit)) != commit:
+        if (
+            said.state is QualityState.NONE
+            and (own := await self._repository.changed.newest(commit)) != commit
+        ):
             earlier = await self._said(own)
             if earlier.state is not QualityState.NONE:
-                return replace(earlier, sentence=f"{earlier.sentence}; at {own[:10]}, the newest commit that changes the service's files")
+                return replace(
+                    earlier,
+                    sentence=(
+                        f"{earlier.sentence}; at {own[:10]}, the newest commit that "
+                        "changes the service's files"
+                    ),
+                )
         return said
 
     async def _said(self, commit: str) -> Quality:
@@ -101,7 +118,10 @@ class GitLabCI:
         weighed = weigh(map(reading.outcome, pipelines.values()))
         if not weighed.deciding:
             return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
-        said = [reading.quality(pipelines[each.name], await self._summary(each.name)) for each in newest_first(weighed.deciding)]
+        said = [
+            reading.quality(pipelines[each.name], await self._summary(each.name))
+            for each in newest_first(weighed.deciding)
+        ]
         return next((each for each in said if each.state is QualityState.UNKNOWN), said[0])
 
     async def _tests(self, commit: str) -> dict[str, Object]:
@@ -110,10 +130,15 @@ class GitLabCI:
         return {str(each.get("id")): each for each in found if not await self._is_ours(each)}
 
     async def test_again(self, commit: str) -> CIRun:
-        """Retry the pipelines of the commit that failed or were cancelled (doc/api/pipelines.md, "Retry jobs in a pipeline")."""
+        """Retry the pipelines of the commit that failed or were cancelled (doc/api/pipelines.md,
+        "Retry jobs in a pipeline").
+        """
         pipelines = await self._tests(checked(commit, VENDOR))
         outcomes = [reading.outcome(each) for each in pipelines.values()]
-        if not has_failed(outcomes) and (own := await self._repository.changed.newest(commit)) != commit:
+        if (
+            not has_failed(outcomes)
+            and (own := await self._repository.changed.newest(commit)) != commit
+        ):
             earlier = await self._tests(own)
             outcomes += [dated(reading.outcome(each), own) for each in earlier.values()]
             pipelines |= earlier
@@ -121,15 +146,22 @@ class GitLabCI:
         if repeated and repeated[0].said is Said.RUNNING:
             return reading.run(pipelines[repeated[0].name], ())
         if not repeated or repeated[0].said not in {Said.FAILED, Said.STOPPED}:
-            sentence = f"GitLab has no failed pipeline of {commit[:10]} that could be retried. Run a new pipeline for it at GitLab."
+            sentence = (
+                f"GitLab has no failed pipeline of {commit[:10]} that could be retried. Run a new "
+                "pipeline for it at GitLab."
+            )
             raise IntegrationError(sentence, vendor=VENDOR, retry=False)
         for each in repeated[1:]:
             await self._project.retry(each.name)
         return reading.run(await self._project.retry(repeated[0].name), ())
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
-        """List the project's freeze periods that are in force; GitLab keeps them for the project, so they hold for every environment."""
-        return freezes.in_force(await self._project.pages("freeze_periods"), environment, self._clock.now())
+        """List the project's freeze periods that are in force; GitLab keeps them for the project,
+        so they hold for every environment.
+        """
+        return freezes.in_force(
+            await self._project.pages("freeze_periods"), environment, self._clock.now()
+        )
 
     async def _is_ours(self, pipeline: Object) -> bool:
         if reading.named(pipeline):
@@ -137,7 +169,9 @@ class GitLabCI:
         return pipeline.get("source") in _BY_HAND and bool(await self._carries(pipeline))
 
     async def _summary(self, pipeline: str) -> Object | None:
-        """Read the test report's figures; a project may have none, or the token no right. Raises IntegrationError when it may pass."""
+        """Read the test report's figures; a project may have none, or the token no right. Raises
+        IntegrationError when it may pass.
+        """
         try:
             return await self._project.one("pipelines", pipeline, "test_report_summary")
         except RestError as error:
@@ -149,8 +183,9 @@ class GitLabCI:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the pipeline of an intent; None is certain, and what is not certain raises.
 
-        The pipeline that GitLab named is ours, whatever else carries the id. Else GitLab's list is searched, also when we know of no start:
-        our database may be one that was restored from before it.
+        The pipeline that GitLab named is ours, whatever else carries the id. Else GitLab's
+        list is searched, also when we know of no start: our database may be one that was
+        restored from before it.
         """
         attempt = await self._starts.of(correlation)
         if attempt.run:
@@ -161,7 +196,9 @@ class GitLabCI:
         return found
 
     async def _search(self, correlation: str, attempt: Attempt) -> CIRun | None:
-        """Look for the one pipeline that carries a correlation id. Raises IntegrationError when several do."""
+        """Look for the one pipeline that carries a correlation id. Raises
+        IntegrationError when several do.
+        """
         found = await self._pipelines_of(correlation, attempt)
         if len(found) > 1:
             raise _two(correlation, found)
@@ -171,17 +208,39 @@ class GitLabCI:
         return await self.look(found[0])
 
     async def _pipelines_of(self, correlation: str, attempt: Attempt) -> list[str]:
-        """List the ids of the pipelines since the start that carry a correlation id: by name, and among those without a name of ours."""
-        by_name = await self._project.page("pipelines", name=f"{NAME}{correlation}", order_by="id", sort="desc")
-        if attempt.is_unsent:  # nothing says that it was sent: by its name, which the template gives it, it would be found
-            return sorted({str(each.get("id")) for each in by_name if await self._carries(each) == correlation})
+        """List the ids of the pipelines since the start that carry a correlation id: by name, and
+        among those without a name of ours.
+        """
+        by_name = await self._project.page(
+            "pipelines", name=f"{NAME}{correlation}", order_by="id", sort="desc"
+        )
+        if attempt.is_unsent:
+            # nothing says that it was sent: by its name, which the template
+            # gives it, it would be found
+            return sorted(
+                {
+                    str(each.get("id"))
+                    for each in by_name
+                    if await self._carries(each) == correlation
+                }
+            )
         age = self._starts.age(attempt) + EARLIER
-        recent = await self._project.younger(age, "pipelines", source="api", order_by="id", sort="desc")
+        recent = await self._project.younger(
+            age, "pipelines", source="api", order_by="id", sort="desc"
+        )
         unnamed = [each for each in recent if not reading.named(each)]
-        return sorted({str(each.get("id")) for each in [*by_name, *unnamed] if await self._carries(each) == correlation})
+        return sorted(
+            {
+                str(each.get("id"))
+                for each in [*by_name, *unnamed]
+                if await self._carries(each) == correlation
+            }
+        )
 
     async def _carries(self, pipeline: Object) -> str:
-        """Read the correlation id from a pipeline's variables; where we may not read them, the name is all there is."""
+        """Read the correlation id from a pipeline's variables; where we may not read them,
+        the name is all there is.
+        """
         run = str(pipeline.get("id"))
         if run not in self._carried:
             try:
@@ -194,7 +253,9 @@ class GitLabCI:
         return self._carried[run]
 
     async def start(self, request: StartRequest) -> CIRun:
-        """Start a pipeline on the option's branch, with the commit as a variable. An answer that was lost is looked for, never repeated."""
+        """Start a pipeline on the option's branch, with the commit as a variable. An answer that
+        was lost is looked for, never repeated.
+        """
         checked(request.commit, VENDOR)
         one_at_a_time = self._starting.setdefault(request.correlation, asyncio.Lock())
         async with one_at_a_time:  # per intent: a rollback does not wait for a start that hangs
@@ -218,7 +279,9 @@ class GitLabCI:
         return reading.run(created, ())
 
     async def _create(self, branch: str, variables: Mapping[str, str]) -> Object:
-        """Create a pipeline; once more when GitLab does not know the default branch any more, because it has another name by now."""
+        """Create a pipeline; once more when GitLab does not know the default branch any more,
+        because it has another name by now.
+        """
         try:
             return await self._project.start(branch, variables)
         except RestError as error:
@@ -238,7 +301,9 @@ class GitLabCI:
         raise _lost(correlation) from lost
 
     async def look(self, run: str) -> CIRun:
-        """See where a pipeline stands. What has once ended stays ended, also when somebody retries its jobs at GitLab."""
+        """See where a pipeline stands. What has once ended stays ended, also when somebody
+        retries its jobs at GitLab.
+        """
         ended = self._ended.get(run)
         if ended is not None:
             return ended
@@ -257,11 +322,15 @@ class GitLabCI:
 
     async def _pipeline(self, run: str) -> Object:
         if not reading.is_pipeline(run):
-            raise IntegrationError(f'There is no pipeline "{run[:40]}".', vendor=VENDOR, status=404, retry=False)
+            raise IntegrationError(
+                f'There is no pipeline "{run[:40]}".', vendor=VENDOR, status=404, retry=False
+            )
         return await self._project.one("pipelines", run)
 
     async def cancel(self, run: str) -> None:
-        """Ask a pipeline to stop, and look whether GitLab obeys: it answers 200 whatever the state is."""
+        """Ask a pipeline to stop, and look whether GitLab obeys: it answers
+        200 whatever the state is.
+        """
         if reading.is_over(await self._pipeline(run)):
             return
         await self._project.cancel(run)
@@ -270,7 +339,10 @@ class GitLabCI:
             pipeline = await self._pipeline(run)
             if reading.is_over(pipeline) or pipeline.get("status") == "canceling":
                 return
-        sentence = f"GitLab took the request to cancel pipeline {run}, and it is still {pipeline.get('status')}. Cancel it at GitLab."
+        sentence = (
+            f"GitLab took the request to cancel pipeline {run}, and it is still "
+            f"{pipeline.get('status')}. Cancel it at GitLab."
+        )
         raise IntegrationError(sentence, vendor=VENDOR)
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
@@ -292,23 +364,35 @@ class GitLabCI:
             await self._project.play(job)
         except RestError as error:
             if reading.gate(await self._jobs(run)) == job:
-                sentence = f"{error} Open it at GitLab, or give the token a role that may start this job."
-                raise RestError(sentence, vendor=VENDOR, status=error.status, retry=error.retry, wait=error.wait) from error
+                sentence = (
+                    f"{error} Open it at GitLab, or give the token a role that may start this job."
+                )
+                raise RestError(
+                    sentence, vendor=VENDOR, status=error.status, retry=error.retry, wait=error.wait
+                ) from error
             return GateAnswer.OPENED if error.perhaps_done else GateAnswer.WAS_OPEN
         return GateAnswer.OPENED
 
     async def _is_for(self, environment: str, pipeline: Object, job: int) -> bool:
-        """Tell whether a pipeline and its manual job are for an environment; what nobody says of a pipeline is not.
+        """Tell whether a pipeline and its manual job are for an environment; what nobody
+        says of a pipeline is not.
 
-        GitLab keeps a blocked deployment for a manual job with an environment (doc/api/deployments.md), and none for ``action: prepare``.
+        GitLab keeps a blocked deployment for a manual job with an environment
+        (doc/api/deployments.md), and none for ``action: prepare``.
         """
         attempt = await self._starts.of(await self._carries(pipeline))
         is_ours = attempt.request is not None and attempt.run == str(pipeline.get("id"))
-        ours = attempt.request.environment if is_ours and attempt.request else await self._said_environment(str(pipeline.get("id")))
+        ours = (
+            attempt.request.environment
+            if is_ours and attempt.request
+            else await self._said_environment(str(pipeline.get("id")))
+        )
         if ours != environment:
             return False
         try:
-            blocked = await self._project.page("deployments", status="blocked", order_by="id", sort="desc")
+            blocked = await self._project.page(
+                "deployments", status="blocked", order_by="id", sort="desc"
+            )
         except RestError as error:
             if error.status not in _FORBIDDEN:
                 raise
@@ -316,9 +400,13 @@ class GitLabCI:
         return reading.deployed_to(blocked, job) in {"", environment}
 
     async def _said_environment(self, run: str) -> str:
-        """Read for which environment a pipeline was started, of which we know nothing ourselves; empty where we may not read that."""
+        """Read for which environment a pipeline was started, of which we know nothing ourselves;
+        empty where we may not read that.
+        """
         try:
-            return reading.variable(await self._project.pages("pipelines", run, "variables"), "GONOGO_ENVIRONMENT")
+            return reading.variable(
+                await self._project.pages("pipelines", run, "variables"), "GONOGO_ENVIRONMENT"
+            )
         except RestError as error:
             if error.status not in _FORBIDDEN:
                 raise
@@ -331,9 +419,15 @@ class GitLabCI:
         return webhook.read(headers, body)
 
     async def examine(self) -> Sequence[Finding]:
-        """Check token, project, pipeline definition, webhook and clock at GitLab; changes nothing."""
-        secrets = doctor.WebhookSecrets(signing=bool(self._signing_key), token=bool(self._webhook_token))
-        return await doctor.examine(self._project, ref=self._ref, secrets=secrets, now=self._clock.now)
+        """Check token, project, pipeline definition, webhook and clock at
+        GitLab; changes nothing.
+        """
+        secrets = doctor.WebhookSecrets(
+            signing=bool(self._signing_key), token=bool(self._webhook_token)
+        )
+        return await doctor.examine(
+            self._project, ref=self._ref, secrets=secrets, now=self._clock.now
+        )
 
 
 def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
@@ -344,7 +438,8 @@ def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
 
 def _two(correlation: str, found: Sequence[str]) -> IntegrationError:
     sentence = (
-        f'GitLab has {len(found)} pipelines for "{correlation}" ({", ".join(found)}), and the bot cannot tell which one counts. '
+        f'GitLab has {len(found)} pipelines for "{correlation}" ({", ".join(found)}), and the bot '
+        "cannot tell which one counts. "
         "Cancel those that should not run, delete all but one of them at GitLab, and try again."
     )
     return IntegrationError(sentence, vendor=VENDOR, retry=False)
@@ -352,18 +447,31 @@ def _two(correlation: str, found: Sequence[str]) -> IntegrationError:
 
 def _lost(correlation: str) -> IntegrationError:
     sentence = (
-        f'GitLab did not answer when it was asked to start "{correlation}", and shows no such pipeline yet. '
+        f'GitLab did not answer when it was asked to start "{correlation}", and '
+        "shows no such pipeline yet. "
         "It may still appear; the bot looks again and does not start it twice."
     )
     return IntegrationError(sentence, vendor=VENDOR)
 
 
 _REMEDIES = {
-    "pipeline variables": "Let the token's role set them: Settings > CI/CD > Variables > Minimum role to use pipeline variables.",
+    "pipeline variables": (
+        "Let the token's role set them: Settings > CI/CD > Variables > Minimum role "
+        "to use pipeline variables."
+    ),
     "reference not found": "Set the option ref to a branch of the project.",
-    "sufficient permission": "Allow the token's role to merge or push to the branch, or use a token with the role Maintainer.",
-    "protected ref": "Allow the token's role to merge or push to the branch, or use a token with the role Maintainer.",
-    "rules": "Its .gitlab-ci.yml has no job for a pipeline started by the bot; compare it with the template.",
+    "sufficient permission": (
+        "Allow the token's role to merge or push to the branch, or use a token "
+        "with the role Maintainer."
+    ),
+    "protected ref": (
+        "Allow the token's role to merge or push to the branch, or use a token "
+        "with the role Maintainer."
+    ),
+    "rules": (
+        "Its .gitlab-ci.yml has no job for a pipeline started by the bot; "
+        "compare it with the template."
+    ),
     "missing ci config": "Add the template as .gitlab-ci.yml to the branch.",
 }
 
@@ -375,5 +483,6 @@ def _explained(error: RestError, branch: str) -> IntegrationError:
     if not remedy:
         return error
     return RestError(
-        f'{error} (branch "{branch}") {remedy}', vendor=error.vendor, status=error.status, retry=error.retry, wait=error.wait
+        f'{error} (branch "{branch}") {remedy}', vendor=error.vendor,
+        status=error.status, retry=error.retry, wait=error.wait
     )  # fmt: skip

@@ -1,7 +1,8 @@
-"""What GitLab's JSON means: pipelines, jobs and bridges as runs and stages; commits, tags and test reports as facts. No I/O.
+"""What GitLab's JSON means: pipelines, jobs and bridges as runs and stages; commits, tags and test
+reports as facts. No I/O.
 
-Sources of the field names and states: GitLab's own documentation, doc/api/pipelines.md, doc/api/jobs.md, doc/api/repositories.md and
-doc/api/tags.md, and lib/api/ci/pipelines.rb.
+Sources of the field names and states: GitLab's own documentation, doc/api/pipelines.md,
+doc/api/jobs.md, doc/api/repositories.md and doc/api/tags.md, and lib/api/ci/pipelines.rb.
 """
 
 from __future__ import annotations
@@ -58,12 +59,18 @@ _REASONS = {
     "runner_system_failure": "its runner failed",
     "protected_environment_failure": "the environment is protected from the user who started it",
     "forward_deployment_failure": "GitLab has already deployed something newer to this environment",
-    "failed_outdated_deployment_job": "GitLab has already deployed something newer to this environment",
-    "insufficient_bridge_permissions": "the user who started it may not start the downstream pipeline",
+    "failed_outdated_deployment_job": (
+        "GitLab has already deployed something newer to this environment"
+    ),
+    "insufficient_bridge_permissions": (
+        "the user who started it may not start the downstream pipeline"
+    ),
     "downstream_pipeline_creation_failed": "the downstream pipeline could not be created",
 }
 _WORK = re.compile(r"(?:roll out|smoke test)(?: \d+/\d+|: \[.*\])?", re.ASCII)
-"""The jobs of templates/ci/gitlab that do what the bot asks for, also in parallel (doc/ci/yaml/_index.md, parallel and parallel:matrix)."""
+"""The jobs of templates/ci/gitlab that do what the bot asks for, also in parallel
+(doc/ci/yaml/_index.md, parallel and parallel:matrix).
+"""
 _INPUT = re.compile(r"[^A-Z0-9_]")
 
 
@@ -88,7 +95,9 @@ def moment(value: Any) -> datetime | None:
 
 def variables(request: StartRequest, service: str) -> dict[str, str]:
     """Give the pipeline variables that carry a request: the same names as the embedded CI's."""
-    inputs = {f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()}
+    inputs = {
+        f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()
+    }
     return {
         **inputs,
         "GONOGO_ACTION": request.action,
@@ -99,7 +108,7 @@ def variables(request: StartRequest, service: str) -> dict[str, str]:
     }
 
 
-# Runs -----------------------------------------------------------------------------------------------------------------------------------
+# Runs -------------------------------------------------------------------------------------------
 
 
 def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun:
@@ -107,7 +116,11 @@ def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun
     state = _STATES.get(str(pipeline.get("status")), RunState.RUNNING)
     staged = _by_stage(jobs)
     found = tuple(_stage(name, of_stage, over=state.is_final) for name, of_stage in staged)
-    left_out = _left_out([job for _, of_stage in staged for job in of_stage]) if state is RunState.SUCCEEDED else ""
+    left_out = (
+        _left_out([job for _, of_stage in staged for job in of_stage])
+        if state is RunState.SUCCEEDED
+        else ""
+    )
     state = RunState.FAILED if left_out else state
     return CIRun(
         str(pipeline.get("id")),
@@ -121,16 +134,20 @@ def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun
 
 
 def _left_out(jobs: Sequence[Mapping[str, Any]]) -> str:
-    """Say why a pipeline that GitLab calls a success did nothing: its own work was never started, and only something beside it ran.
+    """Say why a pipeline that GitLab calls a success did nothing: its own work was never started,
+    and only something beside it ran.
 
-    The work is what our template names so; a pipeline of the bot has either the one or the other. Where a pipeline has neither, it
-    counts as done unless none of its jobs was.
+    The work is what our template names so; a pipeline of the bot has either the one or the other.
+    Where a pipeline has neither, it counts as done unless none of its jobs was.
     """
     work = [job for job in jobs if _WORK.fullmatch(_text(job.get("name")))] or jobs
     if not work or any(_job_state(job) is not RunState.SKIPPED for job in work):
         return ""
     said = "; ".join(filter(None, map(_job_sentence, work)))[:200] or "all of it was skipped"
-    return f"{said}, so nothing was done. A manual job holds the pipeline only with allow_failure: false"
+    return (
+        f"{said}, so nothing was done. A manual job holds the pipeline only "
+        "with allow_failure: false"
+    )
 
 
 def _about(pipeline: Mapping[str, Any], state: RunState, stages: Sequence[Stage]) -> str:
@@ -139,12 +156,21 @@ def _about(pipeline: Mapping[str, Any], state: RunState, stages: Sequence[Stage]
         return ""
     if state is RunState.CANCELLED:
         return "cancelled at GitLab or on request"
-    said = next((f"{stage.name}: {stage.sentence}" for stage in stages if stage.state is state and stage.sentence), "")
+    said = next(
+        (
+            f"{stage.name}: {stage.sentence}"
+            for stage in stages
+            if stage.state is state and stage.sentence
+        ),
+        "",
+    )
     if said:
         return said
     status = str(pipeline.get("status"))
     if state is RunState.FAILED:
-        return _text(pipeline.get("yaml_errors"))[:300] or "the pipeline failed without a failed job"
+        return (
+            _text(pipeline.get("yaml_errors"))[:300] or "the pipeline failed without a failed job"
+        )
     if state is RunState.WAITING and status == "manual":
         return "waits for a manual job at GitLab"
     known = _BUSY.get(status, "")
@@ -152,14 +178,19 @@ def _about(pipeline: Mapping[str, Any], state: RunState, stages: Sequence[Stage]
 
 
 def _by_stage(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Group jobs by stage, of each name the newest; GitLab creates jobs in the order of the stages, so the oldest id orders them."""
+    """Group jobs by stage, of each name the newest; GitLab creates jobs in the order of the stages,
+    so the oldest id orders them.
+    """
     newest: dict[tuple[str, str], Mapping[str, Any]] = {}
     oldest: dict[str, int] = {}
     for job in sorted(jobs, key=_id):
         stage = _text(job.get("stage")) or "jobs"
         oldest.setdefault(stage, _id(job))
         newest[stage, _text(job.get("name"))] = job
-    return [(stage, [job for (of, _), job in newest.items() if of == stage]) for stage in sorted(oldest, key=lambda name: oldest[name])]
+    return [
+        (stage, [job for (of, _), job in newest.items() if of == stage])
+        for stage in sorted(oldest, key=lambda name: oldest[name])
+    ]
 
 
 def _stage(name: str, jobs: Sequence[Mapping[str, Any]], *, over: bool) -> Stage:
@@ -180,9 +211,18 @@ def _stage(name: str, jobs: Sequence[Mapping[str, Any]], *, over: bool) -> Stage
 
 
 def gate(jobs: Iterable[Mapping[str, Any]]) -> int:
-    """Give the id of the manual job that holds the first waiting stage; 0 when none does, or several do: then a person chooses."""
+    """Give the id of the manual job that holds the first waiting stage; 0 when none does, or
+    several do: then a person chooses.
+    """
     stages = (of_stage for _, of_stage in _by_stage(jobs))
-    return next((_gate(of_stage) for of_stage in stages if _together([_job_state(job) for job in of_stage]) is RunState.WAITING), 0)
+    return next(
+        (
+            _gate(of_stage)
+            for of_stage in stages
+            if _together([_job_state(job) for job in of_stage]) is RunState.WAITING
+        ),
+        0,
+    )
 
 
 def _gate(jobs: Sequence[Mapping[str, Any]]) -> int:
@@ -198,19 +238,31 @@ def _together(states: Sequence[RunState]) -> RunState:
     if RunState.WAITING in states:
         return RunState.WAITING
     if RunState.QUEUED in states:
-        return RunState.RUNNING if any(state in {RunState.SUCCEEDED, RunState.FAILED} for state in states) else RunState.QUEUED
+        return (
+            RunState.RUNNING
+            if any(state in {RunState.SUCCEEDED, RunState.FAILED} for state in states)
+            else RunState.QUEUED
+        )
     order = (RunState.FAILED, RunState.CANCELLED, RunState.SUCCEEDED)
     return next((state for state in order if state in states), RunState.SKIPPED)
 
 
 def _job_state(job: Mapping[str, Any]) -> RunState:
-    """Read a job's state. A failure that is allowed does not fail the stage; a manual job that is optional does not hold it."""
+    """Read a job's state. A failure that is allowed does not fail the stage; a manual job that is
+    optional does not hold it.
+    """
     status = _text(job.get("status"))
     downstream = job.get("downstream_pipeline")
-    if isinstance(downstream, dict) and downstream.get("status") == "manual" and status == "running":
+    if (
+        isinstance(downstream, dict)
+        and downstream.get("status") == "manual"
+        and status == "running"
+    ):
         return RunState.WAITING
     if job.get("allow_failure"):
-        return {"failed": RunState.SUCCEEDED, "manual": RunState.SKIPPED}.get(status) or _STATES.get(status, RunState.RUNNING)
+        return {"failed": RunState.SUCCEEDED, "manual": RunState.SKIPPED}.get(
+            status
+        ) or _STATES.get(status, RunState.RUNNING)
     return _STATES.get(status, RunState.RUNNING)
 
 
@@ -237,7 +289,9 @@ def _child_sentence(name: str, job: Mapping[str, Any]) -> str:
     if not isinstance(child, dict):
         return ""
     status = _text(child.get("status"))
-    what = {"manual": "waits for a manual job", "success": "", "running": "is running"}.get(status, f"is {status}")
+    what = {"manual": "waits for a manual job", "success": "", "running": "is running"}.get(
+        status, f"is {status}"
+    )
     return f"{name}: its pipeline {child.get('id')} {what}" if what else ""
 
 
@@ -252,7 +306,9 @@ def variable(found: Iterable[Mapping[str, Any]], name: str) -> str:
 
 
 def deployed_to(deployments: Iterable[Mapping[str, Any]], job: int) -> str:
-    """Name the environment that a job deploys to; empty when none of these deployments is the job's."""
+    """Name the environment that a job deploys to; empty when none of these
+    deployments is the job's.
+    """
     found = next((each for each in deployments if _id(_inside(each, "deployable")) == job), {})
     return _text(_inside(found, "environment").get("name"))
 
@@ -268,43 +324,74 @@ def named(pipeline: Mapping[str, Any]) -> str:
     return name.removeprefix(NAME) if name.startswith(NAME) else ""
 
 
-# Facts ----------------------------------------------------------------------------------------------------------------------------------
+# Facts ------------------------------------------------------------------------------------------
 
 
 def outcome(pipeline: Mapping[str, Any]) -> Outcome:
-    """Read what a pipeline says: one of the same source, on the same ref, of the same name, is the same thing run again."""
+    """Read what a pipeline says: one of the same source, on the same ref, of the same name, is
+    the same thing run again.
+    """
     of = tuple(_text(pipeline.get(key)) for key in ("source", "ref", "name"))
     state = _STATES.get(_text(pipeline.get("status")), RunState.RUNNING)
     return Outcome(str(pipeline.get("id")), _SAID.get(state, Said.RUNNING), of, (_id(pipeline),))
 
 
 def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Quality:
-    """Tell what a pipeline says about its commit. What was skipped has tested nothing; what waits at a gate is not finished."""
+    """Tell what a pipeline says about its commit. What was skipped has tested nothing; what waits
+    at a gate is not finished.
+    """
     status, url = _text(pipeline.get("status")), _text(pipeline.get("web_url"))
     what, figures = f"pipeline {pipeline.get('id')}", _figures(summary)
     state = _STATES.get(status, RunState.RUNNING)
     if state is RunState.SUCCEEDED and (unread := _unread(summary)):
-        return Quality(QualityState.UNKNOWN, f"{what} passed, and GitLab could not read the test report of {unread}", url)
+        return Quality(
+            QualityState.UNKNOWN,
+            f"{what} passed, and GitLab could not read the test report of {unread}",
+            url,
+        )
     if state is RunState.SUCCEEDED:
-        return Quality(QualityState.GREEN, f"{what} passed{figures or '; it reports no test results'}", url)
+        return Quality(
+            QualityState.GREEN, f"{what} passed{figures or '; it reports no test results'}", url
+        )
     if state is RunState.SKIPPED:
-        return Quality(QualityState.NONE, f"{what} was skipped: nothing has been tested", url, has_run=True)
+        return Quality(
+            QualityState.NONE, f"{what} was skipped: nothing has been tested", url, has_run=True
+        )
     if state is RunState.WAITING:
-        return Quality(QualityState.RUNNING, f"{what} has not ended: it waits for a manual job at GitLab{figures}", url)
+        return Quality(
+            QualityState.RUNNING,
+            f"{what} has not ended: it waits for a manual job at GitLab{figures}",
+            url,
+        )
     if not state.is_final:
-        return Quality(QualityState.RUNNING, f"{what} is running", url, since=moment(pipeline.get("started_at")))
+        return Quality(
+            QualityState.RUNNING,
+            f"{what} is running",
+            url,
+            since=moment(pipeline.get("started_at")),
+        )
     if state is RunState.CANCELLED:
-        return Quality(QualityState.NONE, f"{what} was cancelled, so nothing has been tested", url, has_run=True)
+        return Quality(
+            QualityState.NONE,
+            f"{what} was cancelled, so nothing has been tested",
+            url,
+            has_run=True,
+        )
     return Quality(QualityState.RED, f"{what} failed{figures}", url)
 
 
 def _unread(summary: Mapping[str, Any] | None) -> str:
-    """Name the jobs whose test report GitLab could not read: it says so in ``suite_error``, and the job passes all the same.
+    """Name the jobs whose test report GitLab could not read: it says so in ``suite_error``, and the
+    job passes all the same.
 
     https://docs.gitlab.com/api/pipelines/#get-a-test-report-summary-for-a-pipeline
     """
     suites = (summary or {}).get("test_suites")
-    bad = [each for each in suites if isinstance(each, Mapping) and each.get("suite_error")] if isinstance(suites, list) else []
+    bad = (
+        [each for each in suites if isinstance(each, Mapping) and each.get("suite_error")]
+        if isinstance(suites, list)
+        else []
+    )
     return ", ".join(plain.line(str(each.get("name")), plain.LONGEST_NAME) for each in bad[:3])
 
 
@@ -314,7 +401,9 @@ def _figures(summary: Mapping[str, Any] | None) -> str:
         return ""
     bad = _number(total, "failed") + _number(total, "error")
     skipped = _number(total, "skipped")
-    return f": {_number(total, 'count'):,} tests, {bad:,} failed" + (f", {skipped:,} skipped" if skipped else "")
+    return f": {_number(total, 'count'):,} tests, {bad:,} failed" + (
+        f", {skipped:,} skipped" if skipped else ""
+    )
 
 
 def _number(of: Mapping[str, Any], key: str) -> int:
@@ -328,9 +417,14 @@ def commits(compare: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def changes(compare: Mapping[str, Any], commits: Sequence[Mapping[str, Any]]) -> Changes:
-    """Read a comparison, of whose commits ``commits`` are the service's own; the files are those of all."""
+    """Read a comparison, of whose commits ``commits`` are the service's own;
+    the files are those of all.
+    """
     return Changes(
-        tuple(Change(_text(each.get("id")), _text(each.get("title")), _text(each.get("author_name"))) for each in commits[:SHOWN]),
+        tuple(
+            Change(_text(each.get("id")), _text(each.get("title")), _text(each.get("author_name")))
+            for each in commits[:SHOWN]
+        ),
         len(commits),
         tuple(dict.fromkeys(filter(None, (_text(each.get("author_name")) for each in commits)))),
         files=paths(compare.get("diffs") or ()),
@@ -339,13 +433,20 @@ def changes(compare: Mapping[str, Any], commits: Sequence[Mapping[str, Any]]) ->
 
 
 def is_cut(compare: Mapping[str, Any]) -> bool:
-    """Tell whether GitLab has left files out (lib/api/entities/compare.rb: the diffs overflow; doc/administration/diff_limits.md)."""
+    """Tell whether GitLab has left files out (lib/api/entities/compare.rb: the diffs overflow;
+    doc/administration/diff_limits.md).
+    """
     return bool(compare.get("compare_timeout"))
 
 
 def paths(diffs: Iterable[Any]) -> tuple[str, ...]:
     """List the files of diffs, each once; of a file that was moved both names."""
-    found = [_text(each.get(key)) for each in diffs if isinstance(each, dict) for key in ("new_path", "old_path")]
+    found = [
+        _text(each.get(key))
+        for each in diffs
+        if isinstance(each, dict)
+        for key in ("new_path", "old_path")
+    ]
     return tuple(dict.fromkeys(filter(None, found)))
 
 

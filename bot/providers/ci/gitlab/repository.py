@@ -23,7 +23,9 @@ MOST_DIFFS = 100
 class Repository:
     """Refs and comparisons. Every method raises IntegrationError."""
 
-    def __init__(self, project: Project, branch: str = "", *, tags: Tags, paths: PathPatterns) -> None:
+    def __init__(
+        self, project: Project, branch: str = "", *, tags: Tags, paths: PathPatterns
+    ) -> None:
         self._project = project
         self._versions = tags
         self.changed = Changed(project, paths)
@@ -31,12 +33,16 @@ class Repository:
         self._is_chosen = bool(branch)
 
     async def branch(self) -> str:
-        """Name the branch that pipeline definitions come from: the option's, else the project's default."""
+        """Name the branch that pipeline definitions come from: the option's,
+        else the project's default.
+        """
         if not self._branch:
             found = (await self._project.itself()).data
             self._branch = str(found.get("default_branch") or "") if isinstance(found, dict) else ""
         if not self._branch:
-            raise IntegrationError("The project has no default branch; set the option ref.", vendor=VENDOR, retry=False)
+            raise IntegrationError(
+                "The project has no default branch; set the option ref.", vendor=VENDOR, retry=False
+            )
         return self._branch
 
     async def is_renamed(self) -> bool:
@@ -47,7 +53,9 @@ class Repository:
         return await self.branch() != before
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch or commit, or ``latest`` (the highest version of the service, else the newest commit of the branch)."""
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version of the service, else
+        the newest commit of the branch).
+        """
         if ref == "latest":
             return await self._latest()
         for meant in spellings(checked(ref, VENDOR)):
@@ -62,17 +70,38 @@ class Repository:
         if meant.kind is RefKind.COMMIT:
             commit = await self._not_a_strangers(commit)
             return Resolved(commit, await self._called(commit))
-        if meant.name == ref and is_commit(ref) and not ref.isdecimal() and not commit.startswith(ref.lower()):
-            sentence = f'"{ref}" is a tag or branch that is called like the beginning of another commit. Give the whole id of the commit.'
+        if (
+            meant.name == ref
+            and is_commit(ref)
+            and not ref.isdecimal()
+            and not commit.startswith(ref.lower())
+        ):
+            sentence = (
+                f'"{ref}" is a tag or branch that is called like the beginning of another commit. '
+                "Give the whole id of the commit."
+            )
             raise IntegrationError(sentence, vendor=VENDOR, retry=False)
         if meant.kind is RefKind.BRANCH:
             return Resolved(commit, await self._called(commit), RefKind.BRANCH, meant.name)
-        beside = await self._meant(Spelling(RefKind.BRANCH, meant.name)) if meant.name == ref else ""
-        return Resolved(commit, meant.name, RefKind.TAG, meant.name, also=RefKind.BRANCH if beside not in {"", commit} else None)
+        beside = (
+            await self._meant(Spelling(RefKind.BRANCH, meant.name)) if meant.name == ref else ""
+        )
+        return Resolved(
+            commit,
+            meant.name,
+            RefKind.TAG,
+            meant.name,
+            also=RefKind.BRANCH if beside not in {"", commit} else None,
+        )
 
     async def _latest(self) -> Resolved:
-        """Take the highest version that stands at a commit. GitLab orders tags by version: a page of all and one of ours hold it."""
-        tags = {str(tag.get("name")): reading.commit_of(tag) for tag in [*await self._tags(), *await self._own_tags()]}
+        """Take the highest version that stands at a commit. GitLab orders tags by version: a page
+        of all and one of ours hold it.
+        """
+        tags = {
+            str(tag.get("name")): reading.commit_of(tag)
+            for tag in [*await self._tags(), *await self._own_tags()]
+        }
         for name in self._versions.ranked(tags):
             if tags[name]:  # a tag may stand at something that is no commit
                 why = Latest.PREVIEW if self._versions.is_preview(name) else Latest.RELEASE
@@ -84,7 +113,9 @@ class Repository:
 
     async def _meant(self, meant: Spelling) -> str:
         """Give the commit of a tag, a branch or an id; "" where there is none."""
-        folder = {RefKind.TAG: "tags", RefKind.BRANCH: "branches", RefKind.COMMIT: "commits"}[meant.kind]
+        folder = {RefKind.TAG: "tags", RefKind.BRANCH: "branches", RefKind.COMMIT: "commits"}[
+            meant.kind
+        ]
         found = await self._project.perhaps("repository", folder, meant.name) or {}
         if meant.kind is not RefKind.COMMIT:
             return reading.commit_of(found)
@@ -95,31 +126,58 @@ class Repository:
         return await self._project.page("repository", "tags", order_by="version", sort="desc")
 
     async def _own_tags(self) -> list[Object]:
-        """List the tags with what the pattern, or the service's name, begins with: other services may have hundreds of higher ones."""
-        literal = max(self._versions.pattern.split("*"), key=len) if self._versions.pattern else self._versions.service
-        return await self._project.page("repository", "tags", order_by="version", sort="desc", search=literal) if literal else []
+        """List the tags with what the pattern, or the service's name, begins with: other services
+        may have hundreds of higher ones.
+        """
+        literal = (
+            max(self._versions.pattern.split("*"), key=len)
+            if self._versions.pattern
+            else self._versions.service
+        )
+        return (
+            await self._project.page(
+                "repository", "tags", order_by="version", sort="desc", search=literal
+            )
+            if literal
+            else []
+        )
 
     async def _called(self, commit: str) -> str:
         """Name a commit as people do: by its version, else by its first characters."""
-        at = [str(tag.get("name")) for tag in await self._tags() if reading.commit_of(tag) == commit]
+        at = [
+            str(tag.get("name")) for tag in await self._tags() if reading.commit_of(tag) == commit
+        ]
         return self._versions.highest(at) or commit[:10]
 
     async def _not_a_strangers(self, commit: str) -> str:
-        """Refuse a commit that lies on no branch and at no tag: GitLab also shows what somebody proposes from a fork."""
-        if await self._project.page("repository", "commits", commit, "refs", type="all", per_page="1"):
+        """Refuse a commit that lies on no branch and at no tag: GitLab also shows what
+        somebody proposes from a fork.
+        """
+        if await self._project.page(
+            "repository", "commits", commit, "refs", type="all", per_page="1"
+        ):
             return commit
-        sentence = f"Commit {commit[:10]} is found on no branch and at no tag of the project. Give the name of its branch or tag."
+        sentence = (
+            f"Commit {commit[:10]} is found on no branch and at no tag of the project. Give the "
+            "name of its branch or tag."
+        )
         raise IntegrationError(sentence, vendor=VENDOR, retry=False)
 
     async def compare(self, base: str, head: str) -> Changes:
-        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        """List what ``head`` has and ``base`` has not; the other way round, and marked,
+        when head lies behind base.
+        """
         if checked(base, VENDOR) == checked(head, VENDOR):
             return Changes()
         forward = await self._between(base, head)
         if reading.commits(forward):
             return await self._changes(forward)
         back = await self._between(head, base)
-        return replace(await self._changes(back), backwards=True) if reading.commits(back) else await self._changes(forward)
+        return (
+            replace(await self._changes(back), backwards=True)
+            if reading.commits(back)
+            else await self._changes(forward)
+        )
 
     async def _between(self, base: str, head: str) -> Object:
         return await self._project.one("repository", "compare", **{"from": base, "to": head})
@@ -130,11 +188,15 @@ class Repository:
         return await self._completed(changes, commits) if reading.is_cut(compare) else changes
 
     async def _completed(self, changes: Changes, commits: Sequence[Object]) -> Changes:
-        """Read the files of each commit: a migration must not hide behind a list that GitLab has cut."""
+        """Read the files of each commit: a migration must not hide behind a
+        list that GitLab has cut.
+        """
         if len(commits) > MOST_DIFFS:
             return replace(changes, known=False)
         files = dict.fromkeys(changes.files)
         for commit in commits:
-            diffs = await self._project.pages("repository", "commits", str(commit.get("id")), "diff")
+            diffs = await self._project.pages(
+                "repository", "commits", str(commit.get("id")), "diff"
+            )
             files |= dict.fromkeys(reading.paths(diffs))
         return replace(changes, files=tuple(files))

@@ -30,11 +30,15 @@ class Page:
 
     def reaches(self, age: timedelta) -> bool:
         """Tell whether there is a build on it that began longer ago than that."""
-        return self.at is not None and any(each.started_at and self.at - each.started_at > age for each in self.builds)
+        return self.at is not None and any(
+            each.started_at and self.at - each.started_at > age for each in self.builds
+        )
 
 
-class Server:
-    """One Jenkins, and one job on it. Every method raises RestError, or IntegrationError for an answer that makes no sense."""
+class JenkinsClient:
+    """One Jenkins, and one job on it. Every method raises RestError, or IntegrationError for an
+    answer that makes no sense.
+    """
 
     def __init__(self, rest: RestClient, address: str, job: str) -> None:
         self._rest = rest
@@ -60,12 +64,16 @@ class Server:
 
     async def queued(self) -> tuple[reading.Item, ...]:
         """List the items of this job that wait in the queue."""
-        data = (await self._rest.get("/queue/api/json", {"tree": f"items[{reading.ITEM_TREE}]"})).data
+        data = (
+            await self._rest.get("/queue/api/json", {"tree": f"items[{reading.ITEM_TREE}]"})
+        ).data
         items = (reading.item(each) for each in _listed(data, "items"))
         return tuple(each for each in items if each and each.job == unquote(self._job))
 
     async def item(self, id: int) -> reading.Item | None:
-        """Read a queue item; None when Jenkins has forgotten it, about five minutes after it left the queue."""
+        """Read a queue item; None when Jenkins has forgotten it, about five minutes
+        after it left the queue.
+        """
         data = await self._found(f"/queue/item/{id}/api/json", {"tree": reading.LEFT_TREE})
         return None if data is None else _sensible(reading.item(data))
 
@@ -88,35 +96,54 @@ class Server:
         return None if data is None else _sensible(reading.build(data))
 
     async def description(self, number: int) -> Any:
-        """Read the stages of a build; None where Jenkins cannot tell (no pipeline, or no "Pipeline: REST API")."""
+        """Read the stages of a build; None where Jenkins cannot tell (no pipeline, or
+        no "Pipeline: REST API").
+        """
         return await self._found(f"{self._job}/{number}/wfapi/describe")
 
     async def questions(self, number: int) -> tuple[reading.Question, ...]:
         """List what a build waits to hear."""
-        return reading.questions(await self._found(f"{self._job}/{number}/wfapi/pendingInputActions"))
+        return reading.questions(
+            await self._found(f"{self._job}/{number}/wfapi/pendingInputActions")
+        )
 
     async def answer(self, number: int, question: reading.Question) -> bool:
-        """Say yes to a question, once: the next one may have the same id. False when nobody waits for it any more."""
+        """Say yes to a question, once: the next one may have the same id. False when
+        nobody waits for it any more.
+        """
         try:
             await self._rest.send("POST", f"{self._job}/{number}/input/{question.id}/proceedEmpty")
         except RestError as error:
-            if error.status == HTTPStatus.BAD_REQUEST:  # hudson.model.Failure of InputStepExecution.preSubmissionCheck
-                sentence = "Jenkins does not take this answer from the bot's user: the input step names a submitter. Answer it in Jenkins."
-                raise IntegrationError(sentence, vendor=VENDOR, status=error.status, retry=False) from error
+            if error.status == HTTPStatus.BAD_REQUEST:
+                # hudson.model.Failure of InputStepExecution.preSubmissionCheck
+                sentence = (
+                    "Jenkins does not take this answer from the bot's user: the input step names a "
+                    "submitter. Answer it in Jenkins."
+                )
+                raise IntegrationError(
+                    sentence, vendor=VENDOR, status=error.status, retry=False
+                ) from error
             if error.status != HTTPStatus.NOT_FOUND and not _is_redirect(error):
                 raise
             return error.status != HTTPStatus.NOT_FOUND
         return True
 
     async def start(self, parameters: Mapping[str, str]) -> int | None:
-        """Queue a build without a quiet period; give its queue item, or None when Jenkins has taken it without saying which it is."""
+        """Queue a build without a quiet period; give its queue item, or None when Jenkins has taken
+        it without saying which it is.
+        """
         try:
-            reply = await self._rest.send("POST", f"{self._job}/buildWithParameters", params={"delay": "0sec", **parameters})
+            reply = await self._rest.send(
+                "POST", f"{self._job}/buildWithParameters", params={"delay": "0sec", **parameters}
+            )
         except RestError as error:
             if not _is_redirect(error):
                 raise
-            sentence = f"Jenkins did not queue {self.name}: a rule or plugin of its own refused it."  # sendRedirect(".") without an item
-            raise IntegrationError(sentence, vendor=VENDOR, status=error.status, retry=False) from error
+            # sendRedirect(".") without an item
+            sentence = f"Jenkins did not queue {self.name}: a rule or plugin of its own refused it."
+            raise IntegrationError(
+                sentence, vendor=VENDOR, status=error.status, retry=False
+            ) from error
         return reading.item_id(reply.headers.get("location", ""))
 
     async def take_out(self, id: int) -> None:
@@ -127,8 +154,12 @@ class Server:
         """Ask a build to stop; quiet when it has ended."""
         await self._post(f"{self._job}/{number}/stop")
 
-    async def _post(self, path: str, params: Mapping[str, str] | None = None, *, also: int = 0) -> None:
-        """Write where doing it twice is doing it once. Jenkins answers with a way back to the page that one came from."""
+    async def _post(
+        self, path: str, params: Mapping[str, str] | None = None, *, also: int = 0
+    ) -> None:
+        """Write where doing it twice is doing it once. Jenkins answers with a way back to the
+        page that one came from.
+        """
         try:
             await self._rest.send("POST", path, params=params, repeatable=True)
         except RestError as error:
@@ -166,5 +197,7 @@ def _listed(data: Any, key: str) -> Sequence[Any]:
 
 def _sensible(value: _T | None) -> _T:
     if value is None:
-        raise IntegrationError("Jenkins gave an answer that makes no sense. Is this address a Jenkins?", vendor=VENDOR)
+        raise IntegrationError(
+            "Jenkins gave an answer that makes no sense. Is this address a Jenkins?", vendor=VENDOR
+        )
     return value

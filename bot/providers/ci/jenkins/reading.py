@@ -1,8 +1,9 @@
 """What Jenkins answers, turned into our values. No I/O here.
 
-Sources: the classes that Jenkins exports (``hudson.model.Queue.Item``, ``Run``, ``Job``, ``ParametersAction``,
-``jenkins.model.InterruptedBuildAction``), ``BuildData`` of the git plugin, ``TestResultAction`` of the junit plugin, and the README and
-``StatusExt`` of the plugin "Pipeline: REST API".
+Sources: the classes that Jenkins exports (``hudson.model.Queue.Item``, ``Run``, ``Job``,
+``ParametersAction``, ``jenkins.model.InterruptedBuildAction``), ``BuildData`` of the git
+plugin, ``TestResultAction`` of the junit plugin, and the README and ``StatusExt`` of the
+plugin "Pipeline: REST API".
 """
 
 from __future__ import annotations
@@ -20,12 +21,28 @@ from bot.providers.ci.verdicts import Outcome, Said
 CORRELATION = "CORRELATION_ID"
 COMMIT = "COMMIT"
 ENVIRONMENT = "ENVIRONMENT"
-PARAMETERS = (CORRELATION, "ACTION", "SERVICE", ENVIRONMENT, COMMIT, "VERSION", "PERCENT", "STRATEGY", "DEPLOYMENT")
-"""What a job must declare: Jenkins drops the value of a parameter that is not declared, without a word."""
+PARAMETERS = (
+    CORRELATION,
+    "ACTION",
+    "SERVICE",
+    ENVIRONMENT,
+    COMMIT,
+    "VERSION",
+    "PERCENT",
+    "STRATEGY",
+    "DEPLOYMENT",
+)
+"""What a job must declare: Jenkins drops the value of a parameter that is not
+declared, without a word.
+"""
 
-BUILD_TREE = "number,queueId,building,result,timestamp,duration,actions[parameters[name,value],causes[shortDescription]]"
+BUILD_TREE = (
+    "number,queueId,building,result,timestamp,duration,actions[parameters[name,value],"
+    "causes[shortDescription]]"
+)
 TESTED_TREE = (
-    "number,building,result,timestamp,actions[parameters[name,value],lastBuiltRevision[SHA1,branch[name]],failCount,skipCount,totalCount]"
+    "number,building,result,timestamp,actions[parameters[name,value],lastBuiltRevision[SHA1,"
+    "branch[name]],failCount,skipCount,totalCount]"
 )
 ITEM_TREE = "id,why,task[url],actions[parameters[name,value]]"
 LEFT_TREE = f"{ITEM_TREE},cancelled,executable[number]"
@@ -73,7 +90,11 @@ class Build:
     @property
     def state(self) -> RunState:
         """Tell where it stands; a build without a result is under way."""
-        return RunState.RUNNING if self.building or not self.result else RESULTS.get(self.result, RunState.FAILED)
+        return (
+            RunState.RUNNING
+            if self.building or not self.result
+            else RESULTS.get(self.result, RunState.FAILED)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +134,9 @@ class Question:
 
 
 def job_path(name: str) -> str:
-    """Give the path of a job: ``team/shop`` is ``/job/team/job/shop``. Raises ValueError for what cannot be a job's name."""
+    """Give the path of a job: ``team/shop`` is ``/job/team/job/shop``. Raises ValueError for
+    what cannot be a job's name.
+    """
     parts = name.strip("/").split("/")
     if not all(_JOB_NAME.fullmatch(part) and part not in {".", ".."} for part in parts):
         raise ValueError(name)
@@ -121,7 +144,9 @@ def job_path(name: str) -> str:
 
 
 def item_id(location: str) -> int | None:
-    """Read the queue item's number out of a Location header; its address is not used, only ours is."""
+    """Read the queue item's number out of a Location header; its address
+    is not used, only ours is.
+    """
     found = _ITEM.search(urlsplit(location).path)
     return int(found[1]) if found else None
 
@@ -135,7 +160,14 @@ def build(data: Any) -> Build | None:
     building = _get(data, "building") is not False
     ended = began + timedelta(milliseconds=took) if began and not building else None
     return Build(
-        number, _number(data, "queueId") or 0, building, _text(data, "result"), began, ended, _parameters(data), _interruption(data)
+        number,
+        _number(data, "queueId") or 0,
+        building,
+        _text(data, "result"),
+        began,
+        ended,
+        _parameters(data),
+        _interruption(data),
     )
 
 
@@ -146,7 +178,14 @@ def item(data: Any) -> Item | None:
         return None
     job = _path_of_job(_text(_get(data, "task"), "url"))
     cancelled = _get(data, "cancelled") is True
-    return Item(name, job, _parameters(data), _why_queued(data), cancelled, _number(_get(data, "executable"), "number"))
+    return Item(
+        name,
+        job,
+        _parameters(data),
+        _why_queued(data),
+        cancelled,
+        _number(_get(data, "executable"), "number"),
+    )
 
 
 def tested(data: Any) -> Tested | None:
@@ -154,26 +193,58 @@ def tested(data: Any) -> Tested | None:
     found = build(data)
     if found is None:
         return None
-    commits = {_text(_get(action, "lastBuiltRevision"), "SHA1") for action in _actions(data)} | {found.parameters.get(COMMIT, "")}
-    counts: Any = next((action for action in _actions(data) if _number(action, "totalCount") is not None), {})
+    commits = {_text(_get(action, "lastBuiltRevision"), "SHA1") for action in _actions(data)} | {
+        found.parameters.get(COMMIT, "")
+    }
+    counts: Any = next(
+        (action for action in _actions(data) if _number(action, "totalCount") is not None), {}
+    )
     failed, total = _number(counts, "failCount") or 0, _number(counts, "totalCount") or 0
     revisions = [_get(action, "lastBuiltRevision") for action in _actions(data)]
-    branches = tuple(sorted({_text(each, "name") for revision in revisions for each in _list(_get(revision, "branch"))}))
+    branches = tuple(
+        sorted(
+            {
+                _text(each, "name")
+                for revision in revisions
+                for each in _list(_get(revision, "branch"))
+            }
+        )
+    )
     return Tested(
-        found.number, found.state, found.result, frozenset(commits - {""}), branches, found.parameters, failed, total, found.started_at
+        found.number,
+        found.state,
+        found.result,
+        frozenset(commits - {""}),
+        branches,
+        found.parameters,
+        failed,
+        total,
+        found.started_at,
     )
 
 
 def outcome(found: Tested) -> Outcome:
-    """Read what a build says: one of the same branch with the same parameters is the same thing run again."""
-    said = {RunState.SUCCEEDED: Said.PASSED, RunState.FAILED: Said.FAILED, RunState.CANCELLED: Said.STOPPED}.get(found.state, Said.RUNNING)
-    given = sorted(f"{name}={value}" for name, value in found.parameters.items() if name != CORRELATION)
+    """Read what a build says: one of the same branch with the same parameters is
+    the same thing run again.
+    """
+    said = {
+        RunState.SUCCEEDED: Said.PASSED,
+        RunState.FAILED: Said.FAILED,
+        RunState.CANCELLED: Said.STOPPED,
+    }.get(found.state, Said.RUNNING)
+    given = sorted(
+        f"{name}={value}" for name, value in found.parameters.items() if name != CORRELATION
+    )
     return Outcome(str(found.number), said, (*found.branches, "", *given), (found.number,))
 
 
 def declared(data: Any) -> frozenset[str]:
     """List the parameters that a job declares."""
-    definitions = (each for entry in _list(_get(data, "property")) for each in _list(_get(entry, "parameterDefinitions")))
+    definitions = (
+        each
+        for entry in _list(_get(data, "property"))
+        for each in _list(_get(entry, "parameterDefinitions"))
+    )
     return frozenset(_text(each, "name") for each in definitions)
 
 
@@ -195,13 +266,18 @@ def is_paused(data: Any) -> bool:
 def stages(data: Any, planned: Sequence[str], whole: RunState) -> tuple[Stage, ...]:
     """Read the stages of a build's description, and add those that are planned and not reached.
 
-    Declarative pipelines go through the stages after a failure without doing anything, and Jenkins calls these failed, or successful
-    (JENKINS-61591); its own steps ("Declarative: …") are shown only when they are what failed.
+    Declarative pipelines go through the stages after a failure without doing anything, and Jenkins
+    calls these failed, or successful (JENKINS-61591); its own steps ("Declarative: …") are shown
+    only when they are what failed.
     """
     seen = [stage for each in _list(_get(data, "stages")) if (stage := _stage(each)) is not None]
     theirs = [stage for stage in seen if not stage.name.startswith("Declarative: ")]
     if not any(_broke(stage) for stage in theirs):
-        theirs = [stage for stage in seen if stage in theirs or (_broke(stage) and "Post" not in stage.name)]
+        theirs = [
+            stage
+            for stage in seen
+            if stage in theirs or (_broke(stage) and "Post" not in stage.name)
+        ]
     if whole.is_final:
         theirs = [_over(stage, whole) for stage in _without_ghosts(theirs)]
     return (*theirs, *_not_reached(theirs, planned, whole))
@@ -213,7 +289,9 @@ def not_begun(planned: Sequence[str], whole: RunState) -> tuple[Stage, ...]:
 
 
 def gate(asked: Sequence[Question]) -> Question | None:
-    """Give the one question that a plain yes answers; with several nobody can tell which is meant."""
+    """Give the one question that a plain yes answers; with several nobody
+    can tell which is meant.
+    """
     return asked[0] if len(asked) == 1 and asked[0].id and not asked[0].wants_more else None
 
 
@@ -221,7 +299,12 @@ def waiting(seen: Sequence[Stage], asked: Sequence[Question]) -> tuple[Stage, ..
     """Put the questions to the stages that wait for an answer."""
     words = "; ".join(filter(None, (question.message for question in asked)))[:SAID]
     passable = gate(asked) is not None
-    return tuple(replace(stage, sentence=words, passable=passable) if stage.state is RunState.WAITING else stage for stage in seen)
+    return tuple(
+        replace(stage, sentence=words, passable=passable)
+        if stage.state is RunState.WAITING
+        else stage
+        for stage in seen
+    )
 
 
 def sentence(found: Build, seen: Sequence[Stage]) -> str:
@@ -231,7 +314,11 @@ def sentence(found: Build, seen: Sequence[Stage]) -> str:
         broken = next((stage for stage in seen if stage.state is RunState.FAILED), None)
         if broken:
             return f"{broken.name} failed{f': {broken.sentence}' if broken.sentence else ''}"
-        return "the build is unstable: some of its tests failed" if found.result == "UNSTABLE" else f"the build ended with {found.result}"
+        return (
+            "the build is unstable: some of its tests failed"
+            if found.result == "UNSTABLE"
+            else f"the build ended with {found.result}"
+        )
     if state is not RunState.CANCELLED:
         return ""
     if "supersede" in found.why.lower():
@@ -241,7 +328,11 @@ def sentence(found: Build, seen: Sequence[Stage]) -> str:
 
 def _question(data: Any) -> Question:
     name = _text(data, "id")
-    return Question(name if _QUESTION.fullmatch(name) else "", _text(data, "message"), bool(_list(_get(data, "inputs"))))
+    return Question(
+        name if _QUESTION.fullmatch(name) else "",
+        _text(data, "message"),
+        bool(_list(_get(data, "inputs"))),
+    )
 
 
 def _stage(data: Any) -> Stage | None:
@@ -263,7 +354,12 @@ def _broke(stage: Stage) -> bool:
 def _without_ghosts(seen: Sequence[Stage]) -> Iterator[Stage]:
     broken = False
     for stage in seen:
-        passed_over = broken and stage.started_at and stage.finished_at and stage.finished_at - stage.started_at < AT_ONCE
+        passed_over = (
+            broken
+            and stage.started_at
+            and stage.finished_at
+            and stage.finished_at - stage.started_at < AT_ONCE
+        )
         yield Stage(stage.name, RunState.SKIPPED) if passed_over else stage
         broken = broken or _broke(stage)
 
@@ -272,7 +368,13 @@ def _over(stage: Stage, whole: RunState) -> Stage:
     """Close a stage that Jenkins left open when the build ended."""
     if stage.state.is_final:
         return stage
-    return Stage(stage.name, RunState.FAILED if whole is RunState.FAILED else RunState.CANCELLED, stage.started_at, None, stage.sentence)
+    return Stage(
+        stage.name,
+        RunState.FAILED if whole is RunState.FAILED else RunState.CANCELLED,
+        stage.started_at,
+        None,
+        stage.sentence,
+    )
 
 
 def _not_reached(seen: Sequence[Stage], planned: Sequence[str], whole: RunState) -> Iterator[Stage]:
@@ -282,8 +384,16 @@ def _not_reached(seen: Sequence[Stage], planned: Sequence[str], whole: RunState)
 
 
 def _interruption(data: Any) -> str:
-    actions = (action for action in _actions(data) if _text(action, "_class").endswith(".InterruptedBuildAction"))
-    causes = (_text(cause, "shortDescription") for action in actions for cause in _list(_get(action, "causes")))
+    actions = (
+        action
+        for action in _actions(data)
+        if _text(action, "_class").endswith(".InterruptedBuildAction")
+    )
+    causes = (
+        _text(cause, "shortDescription")
+        for action in actions
+        for cause in _list(_get(action, "causes"))
+    )
     return "; ".join(dict.fromkeys(filter(None, causes)))[:SAID]
 
 
@@ -295,7 +405,9 @@ def _why_queued(data: Any) -> str:
 
 
 def _path_of_job(address: str) -> str:
-    """Take the job's path out of an address, without escapes: Jenkins may go by another name and prefix, and escapes less than we do."""
+    """Take the job's path out of an address, without escapes: Jenkins may go by another name and
+    prefix, and escapes less than we do.
+    """
     path = unquote(urlsplit(address).path)
     return path[path.find("/job/") :].rstrip("/") if "/job/" in path else ""
 
@@ -324,7 +436,11 @@ def _text(data: Any, key: str) -> str:
 
 def _number(data: Any, key: str) -> int | None:
     value = _get(data, key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+    return (
+        value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+        else None
+    )
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -1,7 +1,7 @@
 """Our own notice from a Jenkinsfile: signed, because Jenkins signs none. No I/O here.
 
-``X-Gonogo-Signature: t=SECONDS,v1=HEX``, where HEX is the HMAC-SHA256 of ``SECONDS.BODY`` under the shared secret; the body is
-``{"correlation": …, "build": …, "state": …}``.
+``X-Gonogo-Signature: t=SECONDS,v1=HEX``, where HEX is the HMAC-SHA256 of ``SECONDS.BODY`` under the
+shared secret; the body is ``{"correlation": …, "build": …, "state": …}``.
 """
 
 from __future__ import annotations
@@ -29,19 +29,39 @@ def sign(secret: str, body: bytes, at: datetime) -> str:
     return f"t={seconds},v1={_digest(secret, str(seconds), body)}"
 
 
-def read(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime, vendor: str) -> RunHint:
-    """Verify and read a notice. A run's id is its correlation, so the notice names the run. Raises IntegrationError (401, 400)."""
-    signature = next((value for name, value in headers.items() if name.lower() == HEADER.lower()), "")
+def read(
+    headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime, vendor: str
+) -> RunHint:
+    """Verify and read a notice. A run's id is its correlation, so the notice names the run. Raises
+    IntegrationError (401, 400).
+    """
+    signature = next(
+        (value for name, value in headers.items() if name.lower() == HEADER.lower()), ""
+    )
     found = _SIGNATURE.fullmatch(signature)
-    if not secret or not found or not hmac.compare_digest(_digest(secret, found[1], body), found[2]):
+    if (
+        not secret
+        or not found
+        or not hmac.compare_digest(_digest(secret, found[1], body), found[2])
+    ):
         raise IntegrationError(
-            "The notice is not signed with the shared secret.", vendor=vendor, status=HTTPStatus.UNAUTHORIZED, retry=False
+            "The notice is not signed with the shared secret.",
+            vendor=vendor,
+            status=HTTPStatus.UNAUTHORIZED,
+            retry=False,
         )
     if abs(now.timestamp() - int(found[1])) > TOLERANCE.total_seconds():
-        raise IntegrationError("The notice is too old, or a clock is wrong.", vendor=vendor, status=HTTPStatus.UNAUTHORIZED, retry=False)
+        raise IntegrationError(
+            "The notice is too old, or a clock is wrong.",
+            vendor=vendor,
+            status=HTTPStatus.UNAUTHORIZED,
+            retry=False,
+        )
     told = _told(body, vendor)
     correlation = str(told.get("correlation") or "")  # a build that a person started has none
-    return RunHint(correlation, correlation, f"{told.get('build')}:{told.get('state')}:{found[1]}"[:200])
+    return RunHint(
+        correlation, correlation, f"{told.get('build')}:{told.get('state')}:{found[1]}"[:200]
+    )
 
 
 def _told(body: bytes, vendor: str) -> dict[str, Any]:
@@ -50,7 +70,9 @@ def _told(body: bytes, vendor: str) -> dict[str, Any]:
     except Unreadable:
         told = None
     if not isinstance(told, dict) or not isinstance(told.get("correlation", ""), str):
-        raise IntegrationError("The notice cannot be read.", vendor=vendor, status=HTTPStatus.BAD_REQUEST, retry=False)
+        raise IntegrationError(
+            "The notice cannot be read.", vendor=vendor, status=HTTPStatus.BAD_REQUEST, retry=False
+        )
     return told
 
 

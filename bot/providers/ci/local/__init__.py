@@ -1,6 +1,7 @@
 """The embedded CI: stages are processes on the machine that the bot runs on.
 
-``pipeline`` reads the file, ``clone`` has the commit's files, ``stages`` and ``process`` run them, ``junit`` reads what tests left.
+``pipeline`` reads the file, ``clone`` has the commit's files, ``stages`` and ``process`` run them,
+``junit`` reads what tests left.
 """
 
 from bot.providers.ci.local.kind import KIND

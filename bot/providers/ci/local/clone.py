@@ -1,4 +1,6 @@
-"""A clone on the bot's machine: its remote is asked before a name is resolved, so that nobody deploys what was fetched last week."""
+"""A clone on the bot's machine: its remote is asked before a name is resolved, so that nobody
+deploys what was fetched last week.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,15 @@ from bot.providers.ci.git import Git
 from bot.providers.ci.refs import is_whole
 
 REMOTE = "origin"
-FETCH_PATIENCE = 20.0
+FETCH_TIMEOUT = 20.0
 REFS = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 """Branches of the remote stand beside those of the clone; a tag is what the remote says it is."""
 
 
 class Clone:
-    """The repository of one service, with or without a remote. ``fetches`` is False where somebody else keeps it up to date."""
+    """The repository of one service, with or without a remote. ``fetches`` is False where somebody
+    else keeps it up to date.
+    """
 
     def __init__(self, git: Git, *, fetches: bool = True) -> None:
         self._git = git
@@ -47,12 +51,23 @@ class Clone:
         """Fetch; callers that wait share one fetch."""
         asked = self._begun
         async with self._fetching:
-            if self._brought > asked:  # a fetch that began after this was asked for has brought everything
+            if self._brought > asked:
+                # a fetch that began after this was asked for has brought everything
                 return
             self._begun += 1
             try:
-                await self._git.run("fetch", "--quiet", "--no-recurse-submodules", REMOTE, *REFS, patience=FETCH_PATIENCE)
+                await self._git.run(
+                    "fetch",
+                    "--quiet",
+                    "--no-recurse-submodules",
+                    REMOTE,
+                    *REFS,
+                    timeout=FETCH_TIMEOUT,
+                )
             except IntegrationError as error:
-                sentence = f"{REMOTE} could not be asked what is new: {error} Give the whole id of a commit that is here, or try again."
+                sentence = (
+                    f"{REMOTE} could not be asked what is new: {error} Give the whole id of a "
+                    "commit that is here, or try again."
+                )
                 raise IntegrationError(sentence, vendor=error.vendor) from error
             self._brought = self._begun

@@ -1,4 +1,6 @@
-"""JUnit reports, read into one sentence. A report is written by foreign code: it is measured before it is read, and it is a plain file."""
+"""JUnit reports, read into one sentence. A report is written by foreign code: it is measured before
+it is read, and it is a plain file.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def _read(tree: Path, report: str) -> ET.Element:
 
 
 def _bytes(tree: Path, report: str) -> bytes:
-    """Read a plain file inside the tree, never more than is allowed: no link, pipe or device, nor anything behind a link on the way."""
+    """Read a plain file inside the tree, never more than is allowed: no link, pipe or device, nor
+    anything behind a link on the way.
+    """
     parts = PurePosixPath(report).parts
     if "\0" in report or not parts or parts[0] == "/" or ".." in parts:
         raise _RefusedError("its path leads out of the worktree")
@@ -91,10 +95,18 @@ def _upto(file: int, most: int) -> bytes:
 
 def _report(root: ET.Element) -> Report:
     cases = list(root.iter("testcase"))
-    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    failed = [
+        case for case in cases if case.find("failure") is not None or case.find("error") is not None
+    ]
     skipped = [case for case in cases if case.find("skipped") is not None]
     passed = len(cases) - len(failed) - len(skipped)
     if not failed:
-        return Report(f"{passed} passed" + (f", {len(skipped)} skipped" if skipped else ""), passed=passed)
-    names = ", ".join(plain.line(str(case.get("name")), plain.LONGEST_NAME) for case in failed[:NAMED])
-    return Report(f"{passed} passed, {len(failed)} failed: {names}", passed=passed, failed=len(failed))
+        return Report(
+            f"{passed} passed" + (f", {len(skipped)} skipped" if skipped else ""), passed=passed
+        )
+    names = ", ".join(
+        plain.line(str(case.get("name")), plain.LONGEST_NAME) for case in failed[:NAMED]
+    )
+    return Report(
+        f"{passed} passed, {len(failed)} failed: {names}", passed=passed, failed=len(failed)
+    )

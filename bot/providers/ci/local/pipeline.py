@@ -1,4 +1,6 @@
-"""``pipeline.yml`` in the target repository: which stages make up tests, a deployment, a smoke test and a rollback."""
+"""``pipeline.yml`` in the target repository: which stages make up tests, a deployment, a
+smoke test and a rollback.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ VENDOR = "local CI"
 NAMED = 10
 """How many mistakes are named at once."""
 DEEPEST = 4 * PIPELINE.depth
-"""How many brackets may stand open in the text, those in shell commands among them. The reader's own price grows with their square."""
+"""How many brackets may stand open in the text, those in shell commands among them. The reader's
+own price grows with their square.
+"""
 LONGEST = 86_400
 """Seconds that a stage may take."""
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -65,15 +69,21 @@ class PipelineFile(BaseModel):
 
     def stages(self, action: str) -> tuple[StageSpec, ...]:
         """Give an action's stages. Raises IntegrationError when the file has none for it."""
-        found = self.pipelines.get(action) or (self.pipelines.get("deploy") if action == "rollback" else None)  # type: ignore[call-overload]
+        found = self.pipelines.get(action) or (  # type: ignore[call-overload]
+            self.pipelines.get("deploy") if action == "rollback" else None
+        )
         if found is None:
-            raise _wrong(f"{FILE} has no pipeline for {action}. Add pipelines.{action} with its stages.")
+            raise _wrong(
+                f"{FILE} has no pipeline for {action}. Add pipelines.{action} with its stages."
+            )
         stages: tuple[StageSpec, ...] = found.stages
         return stages
 
 
 async def read(text: str) -> PipelineFile:
-    """Read the file beside the event loop, within ``limits.PIPELINE``. Raises IntegrationError with a sentence."""
+    """Read the file beside the event loop, within ``limits.PIPELINE``. Raises
+    IntegrationError with a sentence.
+    """
     try:
         return await beside(PIPELINE, parse, text)
     except Unreadable as error:
@@ -142,7 +152,10 @@ _WORDS = {
 def _sentence(value: object, problem: Any) -> str:
     path = [part for part in problem["loc"] if part != "[key]"]
     said = _WORDS.get(problem["type"], "cannot be what it says").format(**problem.get("ctx", {}))
-    return f"{FILE}:{_line(value, path)}: {'.'.join(str(part) for part in path) or 'the file'}: {said}."
+    return (
+        f"{FILE}:{_line(value, path)}: "
+        f"{'.'.join(str(part) for part in path) or 'the file'}: {said}."
+    )
 
 
 def _line(value: object, path: list[Any]) -> int:

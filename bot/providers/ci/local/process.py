@@ -1,4 +1,6 @@
-"""One stage as a real process: in its own group, with a clean environment, a capped log, TERM before KILL."""
+"""One stage as a real process: in its own group, with a clean environment, a
+capped log, TERM before KILL.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,20 @@ class Account:
 
     @classmethod
     def of(cls, name: str) -> Account:
-        """Look a user up. Raises IntegrationError when there is none, or when we may not start anything as it."""
+        """Look a user up. Raises IntegrationError when there is none, or when we may
+        not start anything as it.
+        """
         try:
             found = pwd.getpwnam(name)
         except (KeyError, ValueError):
-            raise IntegrationError(f'There is no user "{name[:60]}" on this machine.', vendor=VENDOR, retry=False) from None
+            raise IntegrationError(
+                f'There is no user "{name[:60]}" on this machine.', vendor=VENDOR, retry=False
+            ) from None
         if os.geteuid() not in {0, found.pw_uid}:
-            sentence = f"Stages cannot run as {name}: only a bot that runs as root can start them as another user."
+            sentence = (
+                f"Stages cannot run as {name}: only a bot that runs as root can "
+                "start them as another user."
+            )
             raise IntegrationError(sentence, vendor=VENDOR, retry=False)
         return cls(name, found.pw_uid, found.pw_gid)
 
@@ -61,12 +70,22 @@ class Account:
 
     def identity(self) -> dict[str, Any]:
         """Give what a process is started with."""
-        return {} if os.geteuid() == self.user else {"user": self.user, "group": self.group, "extra_groups": []}
+        return (
+            {}
+            if os.geteuid() == self.user
+            else {"user": self.user, "group": self.group, "extra_groups": []}
+        )
 
 
 def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Give a stage's environment: what is named, and nothing else of ours (our secrets above all)."""
-    return {**{name: os.environ[name] for name in PASSED_ON if name in os.environ}, "HOME": str(home), **extra}
+    """Give a stage's environment: what is named, and nothing else of ours
+    (our secrets above all).
+    """
+    return {
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        "HOME": str(home),
+        **extra,
+    }
 
 
 def stop_group(group: int, number: int) -> bool:
@@ -79,7 +98,9 @@ def stop_group(group: int, number: int) -> bool:
 
 
 def carries(group: int, correlation: str) -> bool:
-    """Tell whether a process group is the one that was started for a correlation id, by its own environment and not by its number alone."""
+    """Tell whether a process group is the one that was started for a correlation id, by its own
+    environment and not by its number alone.
+    """
     try:
         environ = Path(f"/proc/{group}/environ").read_bytes()
     except OSError:
@@ -100,17 +121,21 @@ async def end_group(group: int) -> None:
 
 
 async def run_stage(
-    command: str, *, folder: Path, env: Mapping[str, str], log: Path, timeout: float, began: Callable[[int], object],
+    command: str, *, folder: Path, env: Mapping[str, str],
+    log: Path, timeout: float, began: Callable[[int], object],
     account: Account | None = None,
 ) -> Ended:  # fmt: skip
-    """Run a shell command to its end. ``began`` is told the process group; cancelling this ends the whole group.
+    """Run a shell command to its end. ``began`` is told the process group; cancelling
+    this ends the whole group.
 
     The log may hold what other stages said before; the tail is of this one alone.
     """
     before = await asyncio.to_thread(_size, log)
     process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, cwd=folder, env=dict(env), stdin=asyncio.subprocess.DEVNULL, umask=_ORDINARY_UMASK,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True, close_fds=True,
+        "/bin/sh", "-c", command, cwd=folder, env=dict(env),
+        stdin=asyncio.subprocess.DEVNULL, umask=_ORDINARY_UMASK,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True, close_fds=True,
         **(account.identity() if account else {}),
     )  # fmt: skip
     began(process.pid)
@@ -135,7 +160,9 @@ async def _finish(reading: asyncio.Task[None]) -> None:
 
 
 async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
-    """Copy the output into the log, up to its cap; the rest is read and dropped so that the process never blocks."""
+    """Copy the output into the log, up to its cap; the rest is read and dropped so that
+    the process never blocks.
+    """
     if process.stdout is None:
         return
     with log.open("ab") as file:

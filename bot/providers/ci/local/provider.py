@@ -1,7 +1,9 @@
-"""The embedded CI: a repository's own pipeline, at the exact commit, as real processes on this machine.
+"""The embedded CI: a repository's own pipeline, at the exact commit, as real
+processes on this machine.
 
-Repository code runs as the user of the option ``user``; without it as the bot's own, so use it for repositories that you trust as much as
-the bot itself. A question starts nothing: tests run when they are asked for, a few at a time.
+Repository code runs as the user of the option ``user``; without it as the bot's own, so use it for
+repositories that you trust as much as the bot itself. A question starts nothing: tests run when
+they are asked for, a few at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +29,17 @@ from bot.domain.limits import PIPELINE
 from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState, Stage
 from bot.domain.versions import Tags
-from bot.ports.ci import TEST, CIRun, GateAnswer, LocalRun, Quality, Resolved, RunHint, RunStore, StartRequest
+from bot.ports.ci import (
+    TEST,
+    CIRun,
+    GateAnswer,
+    LocalRun,
+    Quality,
+    Resolved,
+    RunHint,
+    RunStore,
+    StartRequest,
+)
 from bot.ports.time import Clock
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.git import NO_PATHS, VENDOR, Git, checked
@@ -35,7 +47,7 @@ from bot.providers.ci.local import pipeline
 from bot.providers.ci.local.clone import Clone
 from bot.providers.ci.local.process import Account, carries, end_group, environment
 from bot.providers.ci.local.stages import EndedMeanwhileError, Work, ended
-from bot.providers.workbench import TESTS_AT_ONCE, Finding, work_folder
+from bot.providers.context import TESTS_AT_ONCE, Finding, work_folder
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +58,8 @@ _SAYS_SOMETHING = frozenset({RunState.SUCCEEDED, RunState.FAILED})
 class LocalCI:
     """``ports.CIProvider`` for one service's repository.
 
-    ``user`` is whom stages run as, ``turns`` how many test runs go on at once, ``fetches`` whether a remote is asked for new refs.
+    ``user`` is whom stages run as, ``turns`` how many test runs go on at once, ``fetches`` whether
+    a remote is asked for new refs.
     """
 
     def __init__(
@@ -87,7 +100,9 @@ class LocalCI:
         for left in await self._runs.unfinished(self._service):
             if left.process_group and carries(left.process_group, left.correlation):
                 await end_group(left.process_group)
-            lost = ended(left.run, RunState.LOST, self._clock.now(), "the bot was restarted while it ran")
+            lost = ended(
+                left.run, RunState.LOST, self._clock.now(), "the bot was restarted while it ran"
+            )
             await self._runs.save(replace(left, run=lost, process_group=0))
             await self._git.remove_worktree(self._tree(left))
 
@@ -95,7 +110,10 @@ class LocalCI:
         """Say what this machine has not: the repository, or the user that stages run as."""
         found = []
         if not self._git.is_there():
-            found.append(f"{self._git.repository} is not a git repository. Clone it there, or correct ci.repository.")
+            found.append(
+                f"{self._git.repository} is not a git repository. Clone it there, "
+                "or correct ci.repository."
+            )
         try:
             self._account()
         except IntegrationError as error:
@@ -121,10 +139,12 @@ class LocalCI:
         """List what ``head`` has and ``base`` has not."""
         return await self._git.compare(checked(base), checked(head))
 
-    # Tests ------------------------------------------------------------------------------------------------------------------------------
+    # Tests --------------------------------------------------------------------------------------
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest test run said that said something. Starts nothing; ``startable`` names the run that could be started."""
+        """Tell what the newest test run said that said something. Starts nothing; ``startable``
+        names the run that could be started.
+        """
         tried = await self._tests_of(commit)
         if tried and not tried[-1].state.is_final:
             return _under_way(tried[-1])
@@ -134,9 +154,17 @@ class LocalCI:
         if TEST not in (await self._pipeline(commit)).pipelines:
             return Quality(QualityState.NONE, f"{pipeline.FILE} has no tests; add pipelines.test")
         if tried and tried[-1].state is not RunState.LOST:
-            return Quality(QualityState.NONE, "the tests were stopped before they said anything; ask for them again", has_run=True)
+            return Quality(
+                QualityState.NONE,
+                "the tests were stopped before they said anything; ask for them again",
+                has_run=True,
+            )
         why = "the test run was lost" if tried else "its tests have not run"
-        return Quality(QualityState.NONE, f"{why}; a deployment that is asked for starts them", startable=_named(commit, len(tried) + 1))
+        return Quality(
+            QualityState.NONE,
+            f"{why}; a deployment that is asked for starts them",
+            startable=_named(commit, len(tried) + 1),
+        )
 
     async def test_again(self, commit: str) -> CIRun:
         """Start the next test run of a commit, unless one is under way; the newest decides."""
@@ -155,7 +183,7 @@ class LocalCI:
             tried.append(found)
         return tried
 
-    # Runs -------------------------------------------------------------------------------------------------------------------------------
+    # Runs ---------------------------------------------------------------------------------------
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id."""
@@ -163,13 +191,24 @@ class LocalCI:
         return found.run if found else None
 
     async def start(self, request: StartRequest) -> CIRun:
-        """Start a run; the row that is stored first decides, so the same correlation never starts twice."""
+        """Start a run; the row that is stored first decides, so the same
+        correlation never starts twice.
+        """
         stages = (await self._pipeline(request.commit)).stages(request.action)
         name = f"{self._service}-{uuid.uuid4().hex[:12]}"
         run = CIRun(
-            name, RunState.QUEUED, stages=tuple(Stage(stage.name, RunState.QUEUED) for stage in stages), started_at=self._clock.now()
+            name,
+            RunState.QUEUED,
+            stages=tuple(Stage(stage.name, RunState.QUEUED) for stage in stages),
+            started_at=self._clock.now(),
         )
-        mine = LocalRun(self._service, request.correlation, request, run, log=str(self._work / "logs" / f"{name}.log"))
+        mine = LocalRun(
+            self._service,
+            request.correlation,
+            request,
+            run,
+            log=str(self._work / "logs" / f"{name}.log"),
+        )
         stored = await self._runs.add(mine)
         if stored.run.id == name:
             task = asyncio.create_task(self._execute(stored, stages), name=f"ci {name}")
@@ -184,7 +223,11 @@ class LocalCI:
             if error.retry:
                 raise
             large = "says more than" in str(error)
-            why = f"{pipeline.FILE} is larger than {PIPELINE.size // 1024} kB." if large else f"{commit[:10]} has no {pipeline.FILE}."
+            why = (
+                f"{pipeline.FILE} is larger than {PIPELINE.size // 1024} kB."
+                if large
+                else f"{commit[:10]} has no {pipeline.FILE}."
+            )
             raise IntegrationError(why, vendor=VENDOR, retry=False) from error
         return await pipeline.read(text)
 
@@ -192,18 +235,29 @@ class LocalCI:
         """See where a run stands. A run that nobody works on any more is lost."""
         found = await self._runs.get(run)
         if found is None:
-            raise IntegrationError(f'There is no run "{run}".', vendor=VENDOR, status=404, retry=False)
+            raise IntegrationError(
+                f'There is no run "{run}".', vendor=VENDOR, status=404, retry=False
+            )
         return found.run
 
     async def cancel(self, run: str) -> None:
-        """Stop a run: its whole process group, TERM first. One that has not begun does not begin any more."""
+        """Stop a run: its whole process group, TERM first. One that has not begun
+        does not begin any more.
+        """
         task = self._tasks.get(run)
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         left = await self._runs.get(run)
         if left is not None and not left.run.state.is_final:  # stopped before its task had begun
-            await self.save(replace(left, run=ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
+            await self.save(
+                replace(
+                    left,
+                    run=ended(
+                        left.run, RunState.CANCELLED, self._clock.now(), "stopped on request"
+                    ),
+                )
+            )
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
         """Let a run go on that waits at a manual gate; each gate waits for its own word."""
@@ -220,16 +274,32 @@ class LocalCI:
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:  # noqa: ARG002 - the port's signature
         """Refuse: this CI runs in the same process and needs no webhooks."""
-        raise IntegrationError("The embedded CI takes no webhooks.", vendor=VENDOR, status=404, retry=False)
+        raise IntegrationError(
+            "The embedded CI takes no webhooks.", vendor=VENDOR, status=404, retry=False
+        )
 
     async def examine(self) -> Sequence[Finding]:
-        """Check the repository, that its newest commit has a pipeline that can be read, and as whom its stages run."""
+        """Check the repository, that its newest commit has a pipeline that can be read,
+        and as whom its stages run.
+        """
         if not self._git.is_there():
             remedy = "Clone it there, or correct the path in gonogo.yaml."
-            return [Finding("repository", ok=False, sentence=f"{self._git.repository} is not a git repository.", remedy=remedy)]
-        found = [Finding("repository", ok=True, sentence=f"{self._git.repository} is there."), self._whose()]
+            return [
+                Finding(
+                    "repository",
+                    ok=False,
+                    sentence=f"{self._git.repository} is not a git repository.",
+                    remedy=remedy,
+                )
+            ]
+        found = [
+            Finding("repository", ok=True, sentence=f"{self._git.repository} is there."),
+            self._whose(),
+        ]
         try:
-            actions = ", ".join((await self._pipeline((await self._git.resolve("HEAD")).commit)).pipelines)
+            actions = ", ".join(
+                (await self._pipeline((await self._git.resolve("HEAD")).commit)).pipelines
+            )
         except IntegrationError as error:
             return [
                 *found,
@@ -237,10 +307,20 @@ class LocalCI:
                     "pipeline",
                     ok=False,
                     sentence=str(error),
-                    remedy="Write it as pipelines: {deploy: {stages: [{name: deploy, run: ./deploy.sh}]}}.",
+                    remedy=(
+                        "Write it as pipelines: {deploy: {stages: [{name: "
+                        "deploy, run: ./deploy.sh}]}}."
+                    ),
                 ),
             ]
-        return [*found, Finding("pipeline", ok=True, sentence=f"{pipeline.FILE} of the newest commit has: {actions}.")]
+        return [
+            *found,
+            Finding(
+                "pipeline",
+                ok=True,
+                sentence=f"{pipeline.FILE} of the newest commit has: {actions}.",
+            ),
+        ]
 
     async def files(self) -> Sequence[str]:
         """List the files of the newest commit."""
@@ -249,7 +329,11 @@ class LocalCI:
     def _whose(self) -> Finding:
         """Say as whom stages run, and what they could read."""
         is_root = os.geteuid() == 0
-        how = "Set the option user to an account that has nothing else" if is_root else "Run the bot as root with the option user"
+        how = (
+            "Set the option user to an account that has nothing else"
+            if is_root
+            else "Run the bot as root with the option user"
+        )
         remedy = f"{how}, or use a CI of its own."
         try:
             account = self._account()
@@ -258,9 +342,16 @@ class LocalCI:
         if account is not None and account.user != os.geteuid():
             return Finding("stages", ok=True, sentence=f"Stages run as {account.name}.")
         can = (
-            "everything, the bot's memory too, because it is root" if is_root else "the bot's files, though not its environment and memory"
+            "everything, the bot's memory too, because it is root"
+            if is_root
+            else "the bot's files, though not its environment and memory"
         )
-        return Finding("stages", ok=None, sentence=f"Stages run as the bot's own user, and can read {can}.", remedy=remedy)
+        return Finding(
+            "stages",
+            ok=None,
+            sentence=f"Stages run as the bot's own user, and can read {can}.",
+            remedy=remedy,
+        )
 
     def _account(self) -> Account | None:
         return Account.of(self._user) if self._user else None
@@ -286,20 +377,33 @@ class LocalCI:
         except Exception as error:
             log.exception("a run failed", run=mine.run.id)
             nothing_ran = isinstance(error, IntegrationError) and error.retry
-            await work.end(RunState.LOST if nothing_ran else RunState.FAILED, str(error) or type(error).__name__)
+            await work.end(
+                RunState.LOST if nothing_ran else RunState.FAILED,
+                str(error) or type(error).__name__,
+            )
         finally:
             await _to_its_end(self._git.remove_worktree(tree))
 
     @asynccontextmanager
     async def _turn(self, mine: LocalRun) -> AsyncIterator[None]:
-        """Let a test run wait until few enough others are under way. Deployments wait for nobody here."""
+        """Let a test run wait until few enough others are under way.
+        Deployments wait for nobody here.
+        """
         if self._closing:
             raise asyncio.CancelledError
         if mine.request.action != TEST:
             yield
             return
         if self._turns.locked():
-            await self.save(replace(mine, run=replace(mine.run, sentence=f"waits for its turn: {TESTS_AT_ONCE} test runs go on at once")))
+            await self.save(
+                replace(
+                    mine,
+                    run=replace(
+                        mine.run,
+                        sentence=f"waits for its turn: {TESTS_AT_ONCE} test runs go on at once",
+                    ),
+                )
+            )
         async with self._turns:
             yield
 
@@ -307,7 +411,9 @@ class LocalCI:
         return self._work / "trees" / run.run.id
 
     async def save(self, run: LocalRun) -> bool:
-        """Store a run and tell whoever waits for it; False when it had ended already, and nothing was stored."""
+        """Store a run and tell whoever waits for it; False when it had ended
+        already, and nothing was stored.
+        """
         stored = await self._runs.save(run)
         self._on_change(run.run.id)
         return stored
@@ -326,7 +432,10 @@ class LocalCI:
             "GONOGO_CORRELATION": request.correlation,
             "GONOGO_SERVICE": run.service,
         }
-        inputs = {f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()}
+        inputs = {
+            f"GONOGO_{_INPUT.sub('_', name.upper())}": value
+            for name, value in request.inputs.items()
+        }
         return environment(tree, {**self._pass_on, **inputs, **ours, **extra})
 
 
@@ -356,4 +465,6 @@ def _said(run: CIRun) -> Quality:
 def _under_way(run: CIRun) -> Quality:
     if run.state is not RunState.QUEUED:
         return Quality(QualityState.RUNNING, "the tests are running", since=run.started_at)
-    return Quality(QualityState.RUNNING, f"the test run {run.sentence or 'begins'}", since=run.started_at)
+    return Quality(
+        QualityState.RUNNING, f"the test run {run.sentence or 'begins'}", since=run.started_at
+    )

@@ -1,4 +1,6 @@
-"""One run of the embedded CI under way: its stages, one after the other, in a worktree of its own."""
+"""One run of the embedded CI under way: its stages, one after the other,
+in a worktree of its own.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Keeper(Protocol):
     gates: dict[str, asyncio.Event]
 
     async def save(self, run: LocalRun) -> bool:
-        """Store a run and tell whoever waits for it; False when it had ended already, and nothing was stored."""
+        """Store a run and tell whoever waits for it; False when it had ended
+        already, and nothing was stored.
+        """
         ...
 
     def now(self) -> datetime:
@@ -40,7 +44,9 @@ class Keeper(Protocol):
 
 
 class Work:
-    """One run under way. Each step is stored before it is taken, and that storing asks whether the run may still go on."""
+    """One run under way. Each step is stored before it is taken, and that storing asks whether
+    the run may still go on.
+    """
 
     def __init__(self, keeper: Keeper, run: LocalRun, tree: Path) -> None:
         self._keeper = keeper
@@ -49,10 +55,18 @@ class Work:
 
     async def begin(self) -> None:
         """Say that it begins. Raises EndedMeanwhileError when it may not."""
-        await self._save(replace(self._run.run, state=RunState.RUNNING, started_at=self._keeper.now(), sentence=""))
+        await self._save(
+            replace(
+                self._run.run, state=RunState.RUNNING, started_at=self._keeper.now(), sentence=""
+            )
+        )
 
-    async def go_through(self, specs: tuple[StageSpec, ...], account: Account | None = None) -> None:
-        """Run the stages, as the user of an account where one is given. Raises EndedMeanwhileError when it was ended between two."""
+    async def go_through(
+        self, specs: tuple[StageSpec, ...], account: Account | None = None
+    ) -> None:
+        """Run the stages, as the user of an account where one is given. Raises EndedMeanwhileError
+        when it was ended between two.
+        """
         read: list[str] = []
         unread: list[str] = []
         for index, spec in enumerate(specs):
@@ -63,7 +77,11 @@ class Work:
             if report is not None and not (spec.allow_failure and not report.is_proof):
                 (read if report.is_proof else unread).append(report.sentence)
             why = _why_failed(spec, done, report)
-            await self._stage(index, RunState.FAILED if why else RunState.SUCCEEDED, why or (report.sentence if report else ""))
+            await self._stage(
+                index,
+                RunState.FAILED if why else RunState.SUCCEEDED,
+                why or (report.sentence if report else ""),
+            )
             if why and not spec.allow_failure:
                 await self.end(RunState.FAILED, why)
                 return
@@ -110,15 +128,21 @@ class Work:
         old = stages[index]
         began = old.started_at or (now if state in {RunState.RUNNING, RunState.WAITING} else None)
         stages[index] = replace(
-            old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None,
+            old, state=state, sentence=sentence, started_at=began,
+            finished_at=now if state.is_final else None,
             passable=state is RunState.WAITING,
         )  # fmt: skip
         whole = RunState.WAITING if state is RunState.WAITING else RunState.RUNNING
         await self._save(replace(self._run.run, state=whole, stages=tuple(stages)))
 
     async def end(self, state: RunState, sentence: str, *, unread: str = "") -> None:
-        """Close the run; stages that were not reached are skipped. One that has ended already stays as it is."""
-        self._run = replace(self._run, run=replace(ended(self._run.run, state, self._keeper.now(), sentence), unread=unread))
+        """Close the run; stages that were not reached are skipped. One that has
+        ended already stays as it is.
+        """
+        self._run = replace(
+            self._run,
+            run=replace(ended(self._run.run, state, self._keeper.now(), sentence), unread=unread),
+        )
         await self._keeper.save(self._run)
 
     async def _save(self, run: CIRun) -> None:
@@ -145,7 +169,11 @@ def _why_failed(spec: StageSpec, done: Ended, report: junit.Report | None) -> st
     if done.timed_out:
         return f"{spec.name} took longer than {spec.timeout:g} s"
     if done.code == 0:
-        return f"{spec.name} failed by its report: {report.sentence}" if report and report.failed else ""
+        return (
+            f"{spec.name} failed by its report: {report.sentence}"
+            if report and report.failed
+            else ""
+        )
     said = plain.line(done.tail.rpartition("\n")[2], 200)
     read = report.sentence if report and report.was_read else ""
     return f"{spec.name} failed: {read or said or f'exit code {done.code}'}"

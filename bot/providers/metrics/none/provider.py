@@ -1,4 +1,6 @@
-"""No numbers: a team has chosen to deploy without watching any metric. Whoever asks is told that there are none."""
+"""No numbers: a team has chosen to deploy without watching any metric. Whoever asks is
+told that there are none.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,12 @@ class NoMetrics:
     async def close(self) -> None:
         """Let go of nothing."""
 
-    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:  # noqa: ARG002 - the port's
+    async def observe(
+        self,
+        service: Service,  # noqa: ARG002 - the port's
+        environment: EnvironmentPolicy,  # noqa: ARG002 - the port's
+        window: Window,  # noqa: ARG002 - the port's
+        cohort: Cohort,  # noqa: ARG002 - the port's
+    ) -> Mapping[str, Observed]:
         """Observe nothing."""
         return {}

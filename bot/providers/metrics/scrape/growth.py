@@ -1,4 +1,6 @@
-"""From scrapes to observations without I/O: how counters grew, in which slice of the window, and what that says about each metric."""
+"""From scrapes to observations without I/O: how counters grew, in which slice of the window, and
+what that says about each metric.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from bot.providers.metrics.scrape.reading import Query, bucket
 from bot.providers.metrics.scrape.selector import Selector
 
 SLICES = 12
-"""Into how many slices a window is cut; each is at least two scrapes long, and they never overlap."""
+"""Into how many slices a window is cut; each is at least two scrapes
+long, and they never overlap.
+"""
 LEAST_REQUESTS = 20
 """How many requests the share in one slice needs to be worth a point."""
 SHORT_COMMIT = 7
@@ -24,18 +28,35 @@ Grown = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What grew between two scrapes of one endpoint, for one commit; it belongs to the time in the middle."""
+    """What grew between two scrapes of one endpoint, for one commit; it belongs
+    to the time in the middle.
+    """
 
     at: datetime
     commit: str
     counters: Grown
 
 
-def observe(samples: Sequence[Sample], queries: Sequence[Query], window: Window, cohort: Cohort, every: timedelta) -> dict[str, Observed]:
-    """Observe each metric over a window, from scrapes in the order of time that reach a little over both its ends."""
-    grown = [each for each in growths(samples) if window.start <= each.at < window.end and belongs(each.commit, cohort)]
+def observe(
+    samples: Sequence[Sample],
+    queries: Sequence[Query],
+    window: Window,
+    cohort: Cohort,
+    every: timedelta,
+) -> dict[str, Observed]:
+    """Observe each metric over a window, from scrapes in the order of time that reach a
+    little over both its ends.
+    """
+    grown = [
+        each
+        for each in growths(samples)
+        if window.start <= each.at < window.end and belongs(each.commit, cohort)
+    ]
     slices = sliced(grown, window, max(2 * every, (window.end - window.start) / SLICES))
-    found = {query.key: _level(query, slices) if query.histogram else _ratio(query, slices) for query in queries}
+    found = {
+        query.key: _level(query, slices) if query.histogram else _ratio(query, slices)
+        for query in queries
+    }
     return {key: observed for key, observed in found.items() if observed is not None}
 
 
@@ -51,7 +72,8 @@ def belongs(commit: str, cohort: Cohort) -> bool:
 def growths(samples: Sequence[Sample]) -> Iterator[Growth]:
     """Pair each scrape with the one before it at the same endpoint.
 
-    Of an endpoint that is seen for the first time nothing is known to have grown. A commit that was not there before began at nothing.
+    Of an endpoint that is seen for the first time nothing is known to have grown. A commit that was
+    not there before began at nothing.
     """
     last: dict[str, Sample] = {}
     for sample in samples:
@@ -65,8 +87,13 @@ def growths(samples: Sequence[Sample]) -> Iterator[Growth]:
 
 
 def increases(before: Grown, after: Grown) -> dict[str, float]:
-    """Tell how much each counter grew between two scrapes. A counter that fell was reset, and has grown to what it is now."""
-    return {name: value - before.get(name, 0.0) if value >= before.get(name, 0.0) else value for name, value in after.items()}
+    """Tell how much each counter grew between two scrapes. A counter that fell was reset, and has
+    grown to what it is now.
+    """
+    return {
+        name: value - before.get(name, 0.0) if value >= before.get(name, 0.0) else value
+        for name, value in after.items()
+    }
 
 
 def sliced(grown: Sequence[Growth], window: Window, width: timedelta) -> list[Grown]:
@@ -83,7 +110,9 @@ def _add(total: dict[str, float], more: Grown) -> None:
 
 
 def filled(slices: Sequence[Grown], counter: str, least: float) -> list[Grown]:
-    """Join neighbours until each slice has ``least`` of a counter; what is left over at the end joins the last."""
+    """Join neighbours until each slice has ``least`` of a counter; what is left over
+    at the end joins the last.
+    """
     joined: list[dict[str, float]] = []
     for one in slices:
         if joined and joined[-1].get(counter, 0.0) < least:
@@ -101,7 +130,11 @@ def _ratio(query: Query, slices: Sequence[Grown]) -> Observed | None:
     requests = sum(one.get(under, 0.0) for one in slices)
     if requests <= 0 or not any(over in one for one in slices):
         return None
-    points = tuple(one.get(over, 0.0) / one[under] for one in filled(slices, under, LEAST_REQUESTS) if one.get(under))
+    points = tuple(
+        one.get(over, 0.0) / one[under]
+        for one in filled(slices, under, LEAST_REQUESTS)
+        if one.get(under)
+    )
     return Observed(sum(one.get(over, 0.0) for one in slices), requests, points, requests)
 
 
@@ -109,16 +142,25 @@ def _level(query: Query, slices: Sequence[Grown]) -> Observed | None:
     if query.histogram is None:
         return None
     everything = bucket(query.histogram, "+Inf")
-    least = ceil(1 / min(query.quantile, 1 - query.quantile) - 1e-9)  # with fewer a quantile is only the highest or lowest value
-    points = [quantile(one, query.histogram, query.quantile) for one in filled(slices, everything, least)]
+    # with fewer a quantile is only the highest or lowest value
+    least = ceil(1 / min(query.quantile, 1 - query.quantile) - 1e-9)
+    points = [
+        quantile(one, query.histogram, query.quantile) for one in filled(slices, everything, least)
+    ]
     values = tuple(point * query.scale for point in points if point is not None)
-    return Observed(points=values, requests=sum(one.get(everything, 0.0) for one in slices)) if values else None
+    return (
+        Observed(points=values, requests=sum(one.get(everything, 0.0) for one in slices))
+        if values
+        else None
+    )
 
 
 def quantile(grown: Grown, histogram: Selector, q: float) -> float | None:
-    """Estimate a quantile from the growth of a histogram's buckets, as Prometheus does: linear within a bucket.
+    """Estimate a quantile from the growth of a histogram's buckets, as Prometheus
+    does: linear within a bucket.
 
-    In the last, open bucket the answer is the highest bound. None without observations or without a finite bound.
+    In the last, open bucket the answer is the highest bound. None without observations
+    or without a finite bound.
     """
     buckets = _buckets(grown, histogram)
     if not buckets or buckets[-1][1] <= 0 or buckets[-1][0] != inf:
@@ -139,7 +181,11 @@ def quantile(grown: Grown, histogram: Selector, q: float) -> float | None:
 def _buckets(grown: Grown, histogram: Selector) -> list[tuple[float, float]]:
     """List bounds and cumulated counts, made to rise (a scrape is not one moment)."""
     prefix = bucket(histogram, "")
-    found = sorted((float(name.removeprefix(prefix)), count) for name, count in grown.items() if name.startswith(prefix))
+    found = sorted(
+        (float(name.removeprefix(prefix)), count)
+        for name, count in grown.items()
+        if name.startswith(prefix)
+    )
     highest, rising = 0.0, []
     for bound, count in found:
         highest = max(highest, count)

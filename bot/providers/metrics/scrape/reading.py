@@ -1,4 +1,6 @@
-"""Reading Prometheus text without I/O: which counters a service's metrics need, and what they were at one moment."""
+"""Reading Prometheus text without I/O: which counters a service's metrics need, and what
+they were at one moment.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,22 @@ from bot.domain.limits import EXPOSITION, too_many
 from bot.providers.metrics.scrape.selector import Selector, parse_selector
 
 Counters = dict[str, dict[str, float]]
-"""By commit, then by counter (a selector, or a selector and a bucket's bound): the value as it was read."""
+"""By commit, then by counter (a selector, or a selector and a bucket's bound):
+the value as it was read.
+"""
 
 _SUFFIXES = ("", "_total", "_bucket", "_count", "_sum")
-_KEYS = {MetricKind.RATIO: ("numerator", "denominator"), MetricKind.LEVEL: ("histogram", "quantile", "scale")}
+_KEYS = {
+    MetricKind.RATIO: ("numerator", "denominator"),
+    MetricKind.LEVEL: ("histogram", "quantile", "scale"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What one metric needs of an exposition: two counters for a ratio, a histogram's buckets for a level."""
+    """What one metric needs of an exposition: two counters for a ratio, a
+    histogram's buckets for a level.
+    """
 
     key: str
     numerator: Selector | None = None
@@ -37,7 +46,9 @@ def query_of(spec: MetricSpec) -> Query:
     """Read a metric's query. Raises ConfigurationError naming the metric and what is wrong."""
     strange = sorted(set(spec.query) - set(_KEYS[spec.kind]))
     if strange:
-        raise _wrong(spec, f'query knows no "{strange[0]}"; a {spec.kind} has {", ".join(_KEYS[spec.kind])}')
+        raise _wrong(
+            spec, f'query knows no "{strange[0]}"; a {spec.kind} has {", ".join(_KEYS[spec.kind])}'
+        )
     if spec.kind is MetricKind.RATIO:
         return Query(spec.key, _selector(spec, "numerator"), _selector(spec, "denominator"))
     quantile = _number(spec, "quantile", 0.95)
@@ -45,7 +56,9 @@ def query_of(spec: MetricSpec) -> Query:
         raise _wrong(spec, f"quantile {quantile:g} must lie between 0 and 1, for example 0.95")
     scale = _number(spec, "scale", 1.0)
     if scale <= 0:
-        raise _wrong(spec, f"scale {scale:g} must be above 0, for example 1000 for seconds shown as ms")
+        raise _wrong(
+            spec, f"scale {scale:g} must be above 0, for example 1000 for seconds shown as ms"
+        )
     return Query(spec.key, histogram=_selector(spec, "histogram"), quantile=quantile, scale=scale)
 
 
@@ -81,11 +94,13 @@ def needs(query: Query) -> tuple[str, ...]:
 
 
 def read(text: str, queries: Sequence[Query], commit_label: str) -> Counters:
-    """Read an exposition: the counters that the queries need, added up for each commit. Others are left out.
+    """Read an exposition: the counters that the queries need, added up for each
+    commit. Others are left out.
 
-    A counter whose family exists without a fitting series is 0 (nothing has failed yet); one whose family does not exist is missing, so
-    that a misspelt name never looks like health. Raises IntegrationError when the text is no exposition (an HTML page, say),
-    Unreadable when it has too many lines.
+    A counter whose family exists without a fitting series is 0 (nothing has failed yet); one
+    whose family does not exist is missing, so that a misspelt name never looks like health.
+    Raises IntegrationError when the text is no exposition (an HTML page, say), Unreadable
+    when it has too many lines.
     """
     if text.count("\n") > EXPOSITION.items:
         raise too_many(EXPOSITION)
@@ -98,8 +113,17 @@ def read(text: str, queries: Sequence[Query], commit_label: str) -> Counters:
             for series in family.samples:
                 known.add(series.name)
                 _add(counters, series, wanted, commit_label)
-    except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError) as error:
-        raise IntegrationError(f"The endpoint does not speak Prometheus text: {error}", vendor="metrics endpoint") from error
+    except (
+        ValueError,
+        LookupError,
+        ArithmeticError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise IntegrationError(
+            f"The endpoint does not speak Prometheus text: {error}", vendor="metrics endpoint"
+        ) from error
     _fill(counters, queries, known)
     return counters
 
@@ -116,10 +140,17 @@ def _wanted(queries: Sequence[Query]) -> Mapping[str, tuple[tuple[Selector, bool
 
 
 def _counted(query: Query) -> Iterator[Selector]:
-    yield from (selector for selector in (query.numerator, query.denominator) if selector is not None)
+    yield from (
+        selector for selector in (query.numerator, query.denominator) if selector is not None
+    )
 
 
-def _add(counters: Counters, series: Series, wanted: Mapping[str, tuple[tuple[Selector, bool], ...]], commit_label: str) -> None:
+def _add(
+    counters: Counters,
+    series: Series,
+    wanted: Mapping[str, tuple[tuple[Selector, bool], ...]],
+    commit_label: str,
+) -> None:
     selectors = wanted.get(series.name, ())
     if commit_label not in series.labels and not selectors:
         return

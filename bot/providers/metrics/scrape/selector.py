@@ -11,7 +11,10 @@ from typing import Any
 from bot.domain.errors import ConfigurationError
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_MATCHER = re.compile(r'\s*(?P<label>[a-zA-Z_][a-zA-Z0-9_]*)\s*(?P<operator>=~|!~|!=|=)\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)')
+_MATCHER = re.compile(
+    r"\s*(?P<label>[a-zA-Z_][a-zA-Z0-9_]*)\s*(?P<operator>=~|!~|!=|"
+    r'=)\s*"(?P<value>(?:[^"\\]|\\.)*)"\s*(?:,|$)'
+)
 _SELECTOR = re.compile(rf"\s*(?P<name>{_NAME.pattern})\s*(?:\{{(?P<matchers>.*)\}}\s*)?", re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 
@@ -41,17 +44,23 @@ class Selector:
 
     def takes(self, name: str, labels: Mapping[str, str]) -> bool:
         """Tell whether a series is meant."""
-        return name == self.name and all(matcher.takes(labels.get(matcher.label, "")) for matcher in self.matchers)
+        return name == self.name and all(
+            matcher.takes(labels.get(matcher.label, "")) for matcher in self.matchers
+        )
 
     def __str__(self) -> str:
-        inner = ",".join(f'{matcher.label}{matcher.operator}"{matcher.value}"' for matcher in self.matchers)
+        inner = ",".join(
+            f'{matcher.label}{matcher.operator}"{matcher.value}"' for matcher in self.matchers
+        )
         return f"{self.name}{{{inner}}}" if inner else self.name
 
 
 def parse_selector(value: Any) -> Selector:
-    """Read a selector as PromQL writes it (``http_requests_total{code=~"5.."}``) or as a mapping ``{name: …, labels: {code: "~5.."}}``.
+    """Read a selector as PromQL writes it (``http_requests_total{code=~"5.."}``) or as a mapping
+    ``{name: …, labels: {code: "~5.."}}``.
 
-    In a mapping's label ``~`` begins a regular expression and ``!`` a negation. Raises ConfigurationError with the offending text.
+    In a mapping's label ``~`` begins a regular expression and ``!`` a negation. Raises
+    ConfigurationError with the offending text.
     """
     if isinstance(value, str):
         return _from_text(value)
@@ -59,28 +68,41 @@ def parse_selector(value: Any) -> Selector:
         labels = value.get("labels") or {}
         if isinstance(labels, Mapping) and not set(value) - {"name", "labels"}:
             name = _from_text(value["name"]).name
-            return Selector(name, tuple(_from_label(str(label), str(wanted)) for label, wanted in labels.items()))
-    raise ConfigurationError(f'{value!r} names no series; write the name, NAME{{label="value"}} or {{name: …, labels: {{…}}}}')
+            return Selector(
+                name,
+                tuple(_from_label(str(label), str(wanted)) for label, wanted in labels.items()),
+            )
+    raise ConfigurationError(
+        f'{value!r} names no series; write the name, NAME{{label="value"}} or '
+        "{name: …, labels: {…}}"
+    )
 
 
 def _from_text(text: str) -> Selector:
     whole = _SELECTOR.fullmatch(text)
     if whole is None:
-        raise ConfigurationError(f"'{text}' names no series; write it as http_requests_total{{code=~\"5..\"}}")
+        raise ConfigurationError(
+            f"'{text}' names no series; write it as http_requests_total{{code=~\"5..\"}}"
+        )
     rest, matchers = (whole["matchers"] or "").strip(), []
     while rest:
         found = _MATCHER.match(rest)
         if found is None:
             raise ConfigurationError(
-                f"'{text}' cannot be read from '{rest}' on; write label=\"value\" (or !=, =~, !~), separated by commas"
+                f"'{text}' cannot be read from '{rest}' on; write label=\"value\" (or !=, =~, "
+                "!~), separated by commas"
             )
-        matchers.append(_checked(Matcher(found["label"], found["operator"], _unescaped(found["value"]))))
+        matchers.append(
+            _checked(Matcher(found["label"], found["operator"], _unescaped(found["value"])))
+        )
         rest = rest[found.end() :].strip()
     return Selector(whole["name"], tuple(matchers))
 
 
 def _unescaped(text: str) -> str:
-    r"""Undo a quoted value's escapes; others than ``\\"`` and ``\\\\`` belong to a regular expression and stay."""
+    r"""Undo a quoted value's escapes; others than ``\\"`` and ``\\\\`` belong to a
+    regular expression and stay.
+    """
     return _ESCAPED.sub(r"\1", text)
 
 
@@ -97,7 +119,9 @@ def _checked(matcher: Matcher) -> Matcher:
         try:
             _pattern(matcher.value)
         except re.error as error:
-            raise ConfigurationError(f"'{matcher.value}' is no regular expression: {error}") from None
+            raise ConfigurationError(
+                f"'{matcher.value}' is no regular expression: {error}"
+            ) from None
     return matcher
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bot.domain.catalog import NO_PROVIDER
 from bot.ports.ci import Question
 from bot.ports.people import OnCallSchedule
+from bot.providers.context import OnCallKind, ProviderContext
 from bot.providers.oncall.none.provider import NobodyOnCall
-from bot.providers.workbench import OnCallKind, Workbench
 
 
-def _build(_bench: Workbench) -> OnCallSchedule:
+def _build(_bench: ProviderContext) -> OnCallSchedule:
     return NobodyOnCall()
 
 
@@ -17,7 +17,10 @@ KIND = OnCallKind(
     NO_PROVIDER, "Nobody on call: `on_call: none`", _build,
     limits=(
         "No person on call is asked to acknowledge, and the gate `on-call` is not there.",
-        "Nobody becomes the lead by being on call: whoever asks is the lead, unless the request names another (`lead @bo`).",
+        (
+            "Nobody becomes the lead by being on call: whoever asks is the lead, unless the "
+            "request names another (`lead @bo`)."
+        ),
     ),
     costs={Question.SHIFT: 0},
 )  # fmt: skip

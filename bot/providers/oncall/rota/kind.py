@@ -5,13 +5,13 @@ from __future__ import annotations
 from bot.domain.errors import ConfigurationError
 from bot.ports.ci import Question
 from bot.ports.people import OnCallSchedule
-from bot.providers.workbench import OnCallKind, Option, Workbench
+from bot.providers.context import OnCallKind, Option, ProviderContext
 
 
-def _build(bench: Workbench) -> OnCallSchedule:
-    if bench.embedded is None:
-        raise ConfigurationError(f"services.{bench.service}: rota is only there inside the bot.")
-    return bench.embedded.on_call
+def _build(context: ProviderContext) -> OnCallSchedule:
+    if context.embedded is None:
+        raise ConfigurationError(f"services.{context.service}: rota is only there inside the bot.")
+    return context.embedded.on_call
 
 
 KIND = OnCallKind(

@@ -57,7 +57,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("commit", sa.String(), nullable=False),
         sa.Column("base", sa.String(), nullable=False),
-        sa.Column("roles", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column(
+            "roles", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
         sa.Column("approved", sa.Boolean(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
@@ -97,10 +99,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.UniqueConstraint("service", "number"),
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
-        batch_op.create_index("deployment_commit", ["commit", "service", "environment"], unique=False)
+        batch_op.create_index(
+            "deployment_commit", ["commit", "service", "environment"], unique=False
+        )
         batch_op.create_index("deployment_landed", ["landed_at"], unique=False)
         batch_op.create_index("deployment_changed", ["state_since"], unique=False)
-        batch_op.create_index("deployment_place", ["service", "environment", "number"], unique=False)
+        batch_op.create_index(
+            "deployment_place", ["service", "environment", "number"], unique=False
+        )
         batch_op.create_index("deployment_state", ["state", "service", "environment"], unique=False)
         batch_op.create_index("deployment_undoes", ["undoes"], unique=False)
 
@@ -122,7 +128,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("run", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column(
+            "value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
         sa.PrimaryKeyConstraint("run", "name"),
     )
     op.create_table(
@@ -223,7 +231,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("faults", sa.Integer(), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
-        sa.Column("result", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
+        sa.Column(
+            "result", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("runbook", schema=None) as batch_op:
@@ -269,7 +279,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
     )
     with op.batch_alter_table("step", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_step_run"), ["run"], unique=False)
-        batch_op.create_index("step_estimate", ["service", "environment", "key", "deployed_at"], unique=False)
+        batch_op.create_index(
+            "step_estimate", ["service", "environment", "key", "deployed_at"], unique=False
+        )
 
     op.create_table(
         "stray",
@@ -286,7 +298,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
     op.create_table(
         "taken",
         sa.Column("key", sa.String(), nullable=False),
-        sa.Column("answer", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
+        sa.Column(
+            "answer", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
+        ),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
@@ -305,11 +319,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.PrimaryKeyConstraint("service", "environment", "commit"),
     )
     with op.batch_alter_table("verified", schema=None) as batch_op:
-        batch_op.create_index("verified_order", ["service", "environment", "ended_at"], unique=False)
+        batch_op.create_index(
+            "verified_order", ["service", "environment", "ended_at"], unique=False
+        )
 
     for act in ("UPDATE", "DELETE"):
         op.execute(
-            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT "
+            "RAISE(ABORT, 'the audit log is append-only'); END"
         )
 
 

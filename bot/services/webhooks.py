@@ -1,7 +1,9 @@
-"""What a notice from a CI provider does: it wakes whoever waits for the run, or with its commit, and has the commit's tests asked for anew.
+"""What a notice from a CI provider does: it wakes whoever waits for the run, or with its commit,
+and has the commit's tests asked for anew.
 
-It decides nothing and stores nothing of what it says. That is why a notice may be lost, doubled, late or out of order: whoever is woken
-asks the provider and believes only that answer. So deliveries are not remembered and not told apart; a second wake-up is one more look.
+It decides nothing and stores nothing of what it says. That is why a notice may be lost, doubled,
+late or out of order: whoever is woken asks the provider and believes only that answer. So
+deliveries are not remembered and not told apart; a second wake-up is one more look.
 """
 
 from __future__ import annotations
@@ -19,18 +21,30 @@ def _nothing(_commit: str) -> None:
     """Nothing is remembered."""
 
 
-async def wake(store: Store, catalog: Catalog, hint: RunHint, *, provider: str = "", forget: Callable[[str], None] = _nothing) -> bool:
+async def wake(
+    store: Store,
+    catalog: Catalog,
+    hint: RunHint,
+    *,
+    provider: str = "",
+    forget: Callable[[str], None] = _nothing,
+) -> bool:
     """Wake the open deployments that wait for a run or with a commit; tell whether there are any.
 
-    ``provider`` is the name in gonogo.yaml of the one that told: two vendors may count their runs with the same numbers. ``forget`` has
-    what is known of a commit asked for anew. Most notices are about runs of somebody else's; they cost a read and nothing is locked.
+    ``provider`` is the name in gonogo.yaml of the one that told: two vendors may count their runs
+    with the same numbers. ``forget`` has what is known of a commit asked for anew. Most notices are
+    about runs of somebody else's; they cost a read and nothing is locked.
     """
     if not hint.run and not hint.commit:
         return False
     if hint.commit:
         forget(hint.commit)
     async with store.reading() as reader:
-        waiting = {each.id for each in await _concerned(reader, hint) if _is_told(catalog, each.service, provider)}
+        waiting = {
+            each.id
+            for each in await _concerned(reader, hint)
+            if _is_told(catalog, each.service, provider)
+        }
     if waiting:
         async with store.transaction() as tx:
             for deployment in sorted(waiting):

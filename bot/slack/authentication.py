@@ -11,8 +11,10 @@ TRUST = 300.0
 """Seconds for which a token that Slack has taken counts as good."""
 
 
-class Standing:
-    """Whether Slack takes our token: asked when somebody wants to know, and not again for a while after a yes."""
+class Authentication:
+    """Whether Slack takes our token: asked when somebody wants to know, and not again
+    for a while after a yes.
+    """
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client

@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 from bot.catalog import Known, Offer
 from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
-from bot.engine.registry import Registry
+from bot.engine.released import Registry
 from bot.ports.ci import Costs
 from bot.ports.engine import Run, Runbook
 from bot.ports.time import Json
 from bot.providers.ci import buildbot, github, gitlab, jenkins, local
+from bot.providers.context import CIKind, Kind, MetricsKind, OnCallKind, Secret
 from bot.providers.metrics import none as no_metrics
 from bot.providers.metrics import scrape
 from bot.providers.oncall import none as no_on_call
 from bot.providers.oncall import rota
-from bot.providers.workbench import CIKind, Kind, MetricsKind, OnCallKind, Secret
 from bot.runbooks.chase import chase_1
 from bot.runbooks.deploy import deploy_1
 from bot.runbooks.observe import observe_1, observe_back_1
@@ -28,7 +28,7 @@ from bot.runbooks.roll_back import roll_back_1
 from bot.runbooks.summary import morning_1, summary_1
 from bot.runbooks.unseen import unseen_1
 from bot.runbooks.watch import watch_1
-from bot.services.house import House
+from bot.services.context import Context
 
 OUR_CI: tuple[CIKind, ...] = (local.KIND, github.KIND, gitlab.KIND, jenkins.KIND, buildbot.KIND)
 OUR_METRICS: tuple[MetricsKind, ...] = (scrape.KIND, no_metrics.KIND)
@@ -48,17 +48,30 @@ class Kinds:
     @property
     def options(self) -> Known:
         """What each takes, for the catalog."""
-        jobs: Mapping[str, Mapping[str, Kind[Any]]] = {"ci": self.ci, "metrics": self.metrics, "on_call": self.on_call}
-        return {job: {name: _offer(kind) for name, kind in kinds.items()} for job, kinds in jobs.items()}
+        jobs: Mapping[str, Mapping[str, Kind[Any]]] = {
+            "ci": self.ci,
+            "metrics": self.metrics,
+            "on_call": self.on_call,
+        }
+        return {
+            job: {name: _offer(kind) for name, kind in kinds.items()} for job, kinds in jobs.items()
+        }
 
     def costs(self, service: Service) -> Costs:
         """Tell how many requests the questions about a service take."""
-        return {**self.ci[service.ci.provider].costs, **self.on_call[service.on_call.provider].costs}
+        return {
+            **self.ci[service.ci.provider].costs,
+            **self.on_call[service.on_call.provider].costs,
+        }
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every setting that some provider reads."""
-        kinds: tuple[Kind[Any], ...] = (*self.ci.values(), *self.metrics.values(), *self.on_call.values())
+        kinds: tuple[Kind[Any], ...] = (
+            *self.ci.values(),
+            *self.metrics.values(),
+            *self.on_call.values(),
+        )
         return tuple({secret.name: secret for kind in kinds for secret in kind.secrets}.values())
 
 
@@ -67,17 +80,28 @@ def _offer(kind: Kind[Any]) -> Offer:
 
 
 def known_kinds() -> Kinds:
-    """Collect our own providers and those of other packages (entry points ``gonogo.ci``, ``gonogo.metrics``, ``gonogo.on_call``)."""
-    return Kinds(_with_others("ci", OUR_CI), _with_others("metrics", OUR_METRICS), _with_others("on_call", OUR_ON_CALL))
+    """Collect our own providers and those of other packages (entry points ``gonogo.ci``,
+    ``gonogo.metrics``, ``gonogo.on_call``).
+    """
+    return Kinds(
+        _with_others("ci", OUR_CI),
+        _with_others("metrics", OUR_METRICS),
+        _with_others("on_call", OUR_ON_CALL),
+    )
 
 
 def _with_others(job: str, ours: tuple[Kind[P], ...]) -> dict[str, Kind[P]]:
-    """Add other packages' providers of a job; none of them can take the name of one that is there."""
+    """Add other packages' providers of a job; none of them can take the
+    name of one that is there.
+    """
     kinds = {kind.name: kind for kind in ours}
     for point in sorted(entry_points(group=f"gonogo.{job}"), key=lambda point: point.name):
         kind = _loaded(point)
         if kind.name in kinds:
-            raise ConfigurationError(f'Two packages offer a {job} provider "{kind.name}" ({point.value}). Uninstall one of them.')
+            raise ConfigurationError(
+                f'Two packages offer a {job} provider "{kind.name}" '
+                f"({point.value}). Uninstall one of them."
+            )
         kinds[kind.name] = kind
     return kinds
 
@@ -86,30 +110,38 @@ def _loaded(point: EntryPoint) -> Kind[Any]:
     try:
         kind = point.load()
     except Exception as error:
-        raise ConfigurationError(f"The provider {point.value} cannot be loaded: {error}. Repair or uninstall its package.") from error
+        raise ConfigurationError(
+            f"The provider {point.value} cannot be loaded: {error}. Repair "
+            "or uninstall its package."
+        ) from error
     if not isinstance(kind, Kind):
-        raise ConfigurationError(f"The provider {point.value} is no Kind of bot.providers.workbench. Repair or uninstall its package.")
+        raise ConfigurationError(
+            f"The provider {point.value} is no Kind of bot.providers.context. Repair "
+            "or uninstall its package."
+        )
     return kind
 
 
-def released(house: Callable[[], House]) -> Registry:
-    """Register every released runbook. ``house`` is asked when a run begins, because the house and the engine know each other."""
+def released(context: Callable[[], Context]) -> Registry:
+    """Register every released runbook. ``house`` is asked when a run begins, because the house and
+    the engine know each other.
+    """
     registry = Registry()
-    registry.add("deploy", 1, _in_house(deploy_1, house))
-    registry.add("roll_back", 1, _in_house(roll_back_1, house))
-    registry.add("chase", 1, _in_house(chase_1, house))
-    registry.add("observe", 1, _in_house(observe_1, house))
-    registry.add("observe_back", 1, _in_house(observe_back_1, house))
-    registry.add("unseen", 1, _in_house(unseen_1, house))
-    registry.add("watch", 1, _in_house(watch_1, house))
-    registry.add("summary", 1, _in_house(summary_1, house))
-    registry.add("morning", 1, _in_house(morning_1, house))
+    registry.add("deploy", 1, _in_context(deploy_1, context))
+    registry.add("roll_back", 1, _in_context(roll_back_1, context))
+    registry.add("chase", 1, _in_context(chase_1, context))
+    registry.add("observe", 1, _in_context(observe_1, context))
+    registry.add("observe_back", 1, _in_context(observe_back_1, context))
+    registry.add("unseen", 1, _in_context(unseen_1, context))
+    registry.add("watch", 1, _in_context(watch_1, context))
+    registry.add("summary", 1, _in_context(summary_1, context))
+    registry.add("morning", 1, _in_context(morning_1, context))
     return registry
 
 
-def _in_house(runbook: Runbook, house: Callable[[], House]) -> Runbook:
+def _in_context(runbook: Runbook, context: Callable[[], Context]) -> Runbook:
     @wraps(runbook)
     async def carried_out(run: Run, *args: Json) -> object:
-        return await runbook(run, house(), *args)
+        return await runbook(run, context(), *args)
 
     return carried_out

@@ -1,4 +1,6 @@
-"""The released runbooks: by name and version. What is released is frozen; an upgrade adds the next version beside it."""
+"""The released runbooks: by name and version. What is released is frozen; an upgrade adds
+the next version beside it.
+"""
 
 from __future__ import annotations
 
@@ -34,5 +36,9 @@ class Registry:
 
 
 def digest(*functions: Callable[..., object]) -> str:
-    """Digest the source of the functions that make a runbook, so that a test notices an edit of a released version."""
-    return sha256("\n".join(inspect.getsource(function) for function in functions).encode()).hexdigest()[:16]
+    """Digest the source of the functions that make a runbook, so that a test notices an
+    edit of a released version.
+    """
+    return sha256(
+        "\n".join(inspect.getsource(function) for function in functions).encode()
+    ).hexdigest()[:16]

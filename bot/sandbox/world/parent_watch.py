@@ -1,6 +1,8 @@
-"""Run a program that ends when whoever started it ends, however that happened: its standard input closes then.
+"""Run a program that ends when whoever started it ends, however that happened: its
+standard input closes then.
 
-``python leash.py app.py`` or ``python leash.py -m bot run``. Works wherever there are pipes, also after a kill -9 of the parent.
+``python leash.py app.py`` or ``python leash.py -m bot run``. Works wherever there are pipes, also
+after a kill -9 of the parent.
 """
 
 from __future__ import annotations

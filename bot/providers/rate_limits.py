@@ -1,4 +1,6 @@
-"""What all clients of vendors share: which hosts want to be left alone, and who hears what the calls cost."""
+"""What all clients of vendors share: which hosts want to be left alone, and who
+hears what the calls cost.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ class Observer(Protocol):
     """Hears what calls to vendors cost; for figures."""
 
     def called(self, vendor: str, outcome: str, seconds: float) -> None:
-        """Hear of one request: ``ok``, ``refused`` (the vendor's no), ``limited``, or ``failed`` (its fault, or no good answer)."""
+        """Hear of one request: ``ok``, ``refused`` (the vendor's no), ``limited``, or ``failed``
+        (its fault, or no good answer).
+        """
         ...
 
     def paused(self, vendor: str, seconds: float) -> None:
@@ -32,13 +36,16 @@ class Unobserved:
         """Keep nothing."""
 
 
-class Hosts:
-    """Which hosts want to be left alone by which account, and for how long; all clients share one: one caller's 429 holds for the others.
+class RateLimits:
+    """Which hosts want to be left alone by which account, and for how long; all clients share one:
+    one caller's 429 holds for the others.
 
     ``observer`` hears of every request of every client that shares this.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic, *, observer: Observer | None = None) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, *, observer: Observer | None = None
+    ) -> None:
         self._now = now
         self.observer = observer or Unobserved()
         self._until: dict[str, float] = {}
@@ -49,4 +56,6 @@ class Hosts:
 
     def leave_alone(self, host: str, seconds: float) -> None:
         """Leave a host alone; a longer pause that is known already stays."""
-        self._until[host] = max(self._until.get(host, 0.0), self._now() + min(seconds, LONGEST_PAUSE))
+        self._until[host] = max(
+            self._until.get(host, 0.0), self._now() + min(seconds, LONGEST_PAUSE)
+        )

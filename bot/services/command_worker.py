@@ -1,6 +1,7 @@
-"""The desk: takes accepted commands out of the inbox and has each one carried out, once.
+"""The command worker: takes accepted commands out of the inbox and has each one carried out, once.
 
-A command is stored before it is acknowledged and forgotten after it was carried out; whatever happens in between, it is taken up again.
+A command is stored before it is acknowledged and forgotten after it was carried out; whatever
+happens in between, it is taken up again.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from bot.services import (
     aside,
     refusals,
 )
-from bot.services.house import House
+from bot.services.context import Context
 from bot.services.turns import Turns
 from bot.services.use_cases import QUESTIONS, STOPPING, carry_out, meant_for
 
 log = structlog.get_logger(__name__)
 
 TRIES = 5
-"""How often a question asks a vendor, and how often a command is tried whose mistakes differ; one that comes twice ends it at once."""
+"""How often a question asks a vendor, and how often a command is tried whose mistakes differ; one
+that comes twice ends it at once.
+"""
 TOLD_AT = 3
 """The try after which a person is told that their command waits, and for what."""
 LONGEST_PAUSE = 15.0
@@ -40,11 +43,11 @@ ASKED_AT_ONCE = 4
 """The same for questions: however many of them hang, they take no slot from what does something."""
 
 
-class Desk:
+class CommandWorker:
     """The worker behind the inbox."""
 
-    def __init__(self, house: House, inbox: Inbox) -> None:
-        self._house = house
+    def __init__(self, context: Context, inbox: Inbox) -> None:
+        self._context = context
         self._inbox = inbox
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -64,7 +67,9 @@ class Desk:
         self._wake.set()
 
     async def close(self) -> None:
-        """Finish what is under way, take up nothing new; what waits for a vendor is kept for the next start."""
+        """Finish what is under way, take up nothing new; what waits for a vendor is
+        kept for the next start.
+        """
         self._closing.set()
         if self._loop is not None:
             self._loop.cancel()
@@ -72,7 +77,9 @@ class Desk:
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def nudge(self, intent: Intent | None = None) -> None:
-        """Something was accepted. With the intent at hand it is taken up at once, without asking the database."""
+        """Something was accepted. With the intent at hand it is taken up at once,
+        without asking the database.
+        """
         if intent is None:
             self._wake.set()
         else:
@@ -93,11 +100,17 @@ class Desk:
                 await asyncio.sleep(LATER)
 
     async def _look_over(self) -> None:
-        """Look once at what earlier processes left over, so that what ended them does not end this one as well."""
+        """Look once at what earlier processes left over, so that what ended them does
+        not end this one as well.
+        """
         left = await self._inbox.left_over()
-        self._suspects = {key for key, starts in left.starts.items() if starts > aside.SUSPECT and key not in self._under_way}
+        self._suspects = {
+            key
+            for key, starts in left.starts.items()
+            if starts > aside.SUSPECT and key not in self._under_way
+        }
         if left.unreadable:
-            await aside.unread(self._house, left)
+            await aside.unread(self._context, left)
         for key in left.unreadable:
             await self._inbox.finish(key)
         self._has_looked = True
@@ -117,16 +130,18 @@ class Desk:
         await self._inbox.finish(intent.key)
 
     async def _tell(self, intent: Intent, answer: Answer | None) -> None:
-        """Give an answer. One that cannot be written is a mistake of ours: the command was carried out, and is not taken up again."""
+        """Give an answer. One that cannot be written is a mistake of ours: the command was carried
+        out, and is not taken up again.
+        """
         if answer is None:
             return
         try:
             await self._give(intent, answer)
         except Exception as error:
             log.exception("an answer could not be given", verb=intent.command.verb, key=intent.key)
-            if self._house.store.may_pass(error):
+            if self._context.store.may_pass(error):
                 raise _KeptForLater from error
-            await aside.not_answered(self._house, intent, error)
+            await aside.not_answered(self._context, intent, error)
 
     async def _in_turn(self, intent: Intent) -> Answer | None:
         """Keep one person's order about one service; a rollback and a question wait for nobody."""
@@ -136,21 +151,32 @@ class Desk:
             return await self._carried_out(intent)
 
     async def _carried_out(self, intent: Intent) -> Answer | None:
-        """Try until it is done, or known that it cannot be: an outage ends no command, and a mistake of ours holds nobody else up."""
+        """Try until it is done, or known that it cannot be: an outage ends no command, and a
+        mistake of ours holds nobody else up.
+        """
         seen: set[aside.Fault] = set()
         for attempt in count(1):
             try:
                 return await self._once(intent)
             except IntegrationError as error:
-                log.warning("a provider did not answer", verb=intent.command.verb, vendor=error.vendor, attempt=attempt)
+                log.warning(
+                    "a provider did not answer",
+                    verb=intent.command.verb,
+                    vendor=error.vendor,
+                    attempt=attempt,
+                )
                 is_asked = isinstance(intent.command, QUESTIONS) and attempt >= TRIES
                 if not error.retry or is_asked:
-                    return await refusals.told(self._house, intent.by, NotPossible(error.told))
+                    return await refusals.told(self._context, intent.by, NotPossible(error.told))
                 if attempt == TOLD_AT:
                     await self._say_it_waits(intent, error.vendor)
             except Exception as error:
-                log.exception("a command failed", verb=intent.command.verb, key=intent.key, attempt=attempt)
-                if self._is_hopeless(error, seen) and (given := await self._put_aside(intent, error)):
+                log.exception(
+                    "a command failed", verb=intent.command.verb, key=intent.key, attempt=attempt
+                )
+                if self._is_hopeless(error, seen) and (
+                    given := await self._put_aside(intent, error)
+                ):
                     return given.answer
                 if attempt == TOLD_AT:
                     await self._say_it_waits(intent, "the database")
@@ -158,8 +184,10 @@ class Desk:
         raise AssertionError
 
     def _is_hopeless(self, error: Exception, seen: set[aside.Fault]) -> bool:
-        """Tell whether another try makes no sense: the same mistake again, or one after the other. What is the machine's fault may pass."""
-        if self._house.store.may_pass(error):
+        """Tell whether another try makes no sense: the same mistake again, or one after the other.
+        What is the machine's fault may pass.
+        """
+        if self._context.store.may_pass(error):
             return False
         fault = aside.fault_of(error)
         is_known = fault in seen
@@ -169,7 +197,7 @@ class Desk:
     async def _put_aside(self, intent: Intent, error: Exception) -> _Given | None:
         """Give a command up; None when that cannot be written, so that it stays where it is."""
         try:
-            return _Given(await aside.put_aside(self._house, intent, type(error).__name__))
+            return _Given(await aside.put_aside(self._context, intent, type(error).__name__))
         except Exception:
             log.exception("a command could not be put aside; trying again", key=intent.key)
             return None
@@ -181,22 +209,28 @@ class Desk:
         if intent.key in self._suspects:
             return await self._with_nothing_beside(intent)
         async with self._slot(intent.command):
-            return await carry_out(self._house, intent)
+            return await carry_out(self._context, intent)
 
     def _slot(self, command: Command) -> AbstractAsyncContextManager[None]:
-        """Give the slots in which a command waits for others; what stops something waits for none."""
+        """Give the slots in which a command waits for others; what stops
+        something waits for none.
+        """
         if isinstance(command, STOPPING):
             return nullcontext()
         return self._asked if isinstance(command, QUESTIONS) else self._slots
 
     async def _with_nothing_beside(self, intent: Intent) -> Answer | None:
-        """Carry out what was left over again and again, noting that it begins: when the process ends, it is known by what."""
+        """Carry out what was left over again and again, noting that it begins: when the process
+        ends, it is known by what.
+        """
         async with self._alone:
             died = await self._inbox.begin(intent.key)
             if died >= aside.DEADLY:
-                return await aside.put_aside(self._house, intent, f"the bot did not come back from it {died} times")
+                return await aside.put_aside(
+                    self._context, intent, f"the bot did not come back from it {died} times"
+                )
             try:
-                return await carry_out(self._house, intent)
+                return await carry_out(self._context, intent)
             finally:
                 await self._inbox.survived(intent.key)
                 self._suspects.discard(intent.key)
@@ -209,16 +243,27 @@ class Desk:
             raise _KeptForLater
 
     async def _say_it_waits(self, intent: Intent, vendor: str) -> None:
-        facts = {"verb": intent.command.verb, "vendor": vendor, "minutes": int(meant_for(intent.command).total_seconds() // 60)}
-        await self._house.announcer.answer(intent, Answer("waiting", facts))
+        facts = {
+            "verb": intent.command.verb,
+            "vendor": vendor,
+            "minutes": int(meant_for(intent.command).total_seconds() // 60),
+        }
+        await self._context.announcer.answer(intent, Answer("waiting", facts))
 
     async def _give(self, intent: Intent, answer: Answer) -> None:
-        """Answer the person; when Slack does not take it, what was decided is kept for them, and what was only asked is not."""
-        if await self._house.announcer.answer(intent, answer) or isinstance(intent.command, QUESTIONS):
+        """Answer the person; when Slack does not take it, what was decided is kept for them, and
+        what was only asked is not.
+        """
+        if await self._context.announcer.answer(intent, answer) or isinstance(
+            intent.command, QUESTIONS
+        ):
             return
-        offers = [[str(offer.action), offer.label, offer.deployment, offer.carries] for offer in answer.offers]
+        offers = [
+            [str(offer.action), offer.label, offer.deployment, offer.carries]
+            for offer in answer.offers
+        ]
         facts = {"name": answer.name, "facts": dict(answer.facts), "offers": offers}
-        async with self._house.store.transaction() as tx:
+        async with self._context.store.transaction() as tx:
             await tx.say(Message(f"answer:{intent.key}", LATE_ANSWER, facts, to=str(intent.by)))
 
 

@@ -1,4 +1,6 @@
-"""How an open deployment stands, for a line of the status board: the same truth as its card, in fewer words."""
+"""How an open deployment stands, for a line of the status board: the same truth as
+its card, in fewer words.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
 from bot.domain.watching import finding_in
-from bot.ports.board import Standing
+from bot.ports.board import StatusLine
 from bot.ports.reader import Reader
 from bot.ports.talk import CardDue
+from bot.services.context import Context
 from bot.services.given import has_word
 from bot.services.hanging import KeptOn, kept_on, late_run
-from bot.services.house import House
 from bot.services.starts import why_not_on
 from bot.services.word import besides, let_go
 
@@ -25,33 +27,59 @@ _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed."""
 
 
-async def standing(house: House, reader: Reader, deployment: Deployment, beside: Collection[tuple[str, str]] = ()) -> Standing:
-    """Look where a deployment stands: its gates while it waits, its numbers while it runs. ``beside`` are the names around it."""
+async def status_line(
+    context: Context,
+    reader: Reader,
+    deployment: Deployment,
+    beside: Collection[tuple[str, str]] = (),
+) -> StatusLine:
+    """Look where a deployment stands: its gates while it waits, its numbers while it runs.
+    ``beside`` are the names around it.
+    """
     snapshots = await reader.snapshots(deployment.id)
     review = await reader.review(deployment.id) if deployment.state is State.GATED else None
     steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
     shot = snapshots[-1] if len(snapshots) > 1 else None
-    keeping = await why_not_on(house, reader, deployment) if deployment.state is State.ROLLING_OUT else ()
+    keeping = (
+        await why_not_on(context, reader, deployment)
+        if deployment.state is State.ROLLING_OUT
+        else ()
+    )
     card = Card(
-        deployment, house.now(), review=review, snapshot=shot, steps=steps, trouble=trouble,
+        deployment,
+        context.now(),
+        review=review,
+        snapshot=shot,
+        steps=steps,
+        trouble=trouble,
         is_settled=trouble is not None and await has_word(reader, deployment, trouble),
-        standstill=keeping[0] if keeping and any(step.state is StepState.PENDING for step in steps) else "",
-    )  # fmt: skip
+        standstill=keeping[0]
+        if keeping and any(step.state is StepState.PENDING for step in steps)
+        else "",
+    )
     card = replace(card, let_go=await let_go(reader, card))
     if card.waits_for_word:
-        card = replace(card, besides=await besides(house, reader, deployment))
+        card = replace(card, besides=await besides(context, reader, deployment))
     is_coming = card.waits_for_watch or deployment.state is State.QUEUED
-    watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
+    watched = (
+        await reader.watched(deployment.service, deployment.environment) if is_coming else None
+    )
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
-    late = await late_run(house, reader, deployment)
-    kept = await kept_on(house, reader, deployment) if deployment.state is State.ROLLING_OUT else KeptOn()
-    return Standing(
+    late = await late_run(context, reader, deployment)
+    kept = (
+        await kept_on(context, reader, deployment)
+        if deployment.state is State.ROLLING_OUT
+        else KeptOn()
+    )
+    return StatusLine(
         id=deployment.id,
         version=called(deployment.version, deployment.commit, beside=beside),
         state=str(deployment.state),
         lead=str(deployment.lead) if deployment.lead else "",
         undoes=deployment.undoes,
-        behind=await reader.holder(deployment.service, deployment.environment) if deployment.state is State.QUEUED else "",
+        behind=await reader.holder(deployment.service, deployment.environment)
+        if deployment.state is State.QUEUED
+        else "",
         is_reviewed=review is not None,
         gates=len(required),
         blocking=sum(gate.blocks for gate in required),
@@ -68,21 +96,31 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         late_since=late.since.isoformat() if late else "",
         is_smoke_late=late is not None and late.is_smoke,
         no_further="" if kept.is_last else kept.why,
-        quarantined=await reader.quarantine(deployment.service, deployment.commit) if kept.is_last and kept.why else "",
-        countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
+        quarantined=await reader.quarantine(deployment.service, deployment.commit)
+        if kept.is_last and kept.why
+        else "",
+        countdown_until=deployment.countdown_until.isoformat()
+        if deployment.countdown_until
+        else "",
     )
 
 
 async def _in_trouble(reader: Reader, watched: Deployment | None) -> str:
-    """Name what is watched if there is something that its lead has to decide about; empty where there is not."""
+    """Name what is watched if there is something that its lead has to decide about;
+    empty where there is not.
+    """
     if watched is None:
         return ""
     return watched.id if finding_in(await reader.trouble(watched.id)) > 0 else ""
 
 
 def _looked_at(card: Card) -> int:
-    """Say at how many percent something was found while nothing of it is whole yet; 0 where nothing was."""
-    return next((step.percent for step in card.steps if card.waits_for_word and step.key == card.where), 0)
+    """Say at how many percent something was found while nothing of it is whole
+    yet; 0 where nothing was.
+    """
+    return next(
+        (step.percent for step in card.steps if card.waits_for_word and step.key == card.where), 0
+    )
 
 
 def _keeps(card: Card) -> str:
@@ -92,17 +130,26 @@ def _keeps(card: Card) -> str:
     return card.standstill if card.stands_still else ""
 
 
-async def cards_due(house: House, deployments: Collection[DeploymentId]) -> dict[DeploymentId, CardDue]:
-    """Look which cards show these deployments and how urgent each is; a rollback shows on the card of what it undoes."""
+async def cards_due(
+    context: Context, deployments: Collection[DeploymentId]
+) -> dict[DeploymentId, CardDue]:
+    """Look which cards show these deployments and how urgent each is; a rollback shows on
+    the card of what it undoes.
+    """
     found: dict[DeploymentId, CardDue] = {}
-    async with house.store.reading() as reader:
+    async with context.store.reading() as reader:
         for each in deployments:
             deployment = await reader.deployment(each)
             if deployment is not None and deployment.undoes:
                 deployment = await reader.deployment(deployment.undoes)
             if deployment is not None:
-                is_degraded = deployment.state in _JUDGED and (await standing(house, reader, deployment)).is_degraded
-                since = house.now() - deployment.state_since
+                is_degraded = (
+                    deployment.state in _JUDGED
+                    and (await status_line(context, reader, deployment)).is_degraded
+                )
+                since = context.now() - deployment.state_since
                 is_urgent = urgency(deployment.state, is_degraded=is_degraded, since=since)
-                found[each] = CardDue(deployment.id, is_urgent, deployment.state, deployment.channel)
+                found[each] = CardDue(
+                    deployment.id, is_urgent, deployment.state, deployment.channel
+                )
     return found

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollIntervals:
     """How often waiting procedures look again when nothing wakes them."""
 
     review: timedelta = timedelta(seconds=15)
@@ -44,16 +44,20 @@ class Pace:
     """How rarely a run is looked at that does not get on."""
 
     def while_waiting(self, quiet: timedelta) -> timedelta:
-        """Say when to look again at what waits and has been the same for a time: ever more rarely, and at once when something wakes it."""
+        """Say when to look again at what waits and has been the same for a time: ever more rarely,
+        and at once when something wakes it.
+        """
         return max(self.review, min(quiet / 2, self.parked))
 
     def after(self, quiet: timedelta) -> timedelta:
-        """Say when to look again at a run that has not got on for a time: after as long again, so that the pauses double."""
+        """Say when to look again at a run that has not got on for a time: after as long again,
+        so that the pauses double.
+        """
         return max(self.run, min(quiet, self.slowest))
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Context:
     """The parts that use cases work with, wired in ``bot.app``."""
 
     catalog: Catalog
@@ -62,7 +66,7 @@ class House:
     providers: Mapping[str, Providers]
     people: People
     announcer: Announcer
-    pace: Pace = field(default_factory=Pace)
+    intervals: PollIntervals = field(default_factory=PollIntervals)
 
     def now(self) -> datetime:
         """Give the time as aware UTC."""
@@ -72,7 +76,9 @@ class House:
         """Find a service. Raises NotPossible with the nearest name."""
         service = self.catalog.services.get(name)
         if service is None:
-            raise NotPossible(f'I don\'t know the service "{name}". {instead(name, self.catalog.services)}')
+            raise NotPossible(
+                f'I don\'t know the service "{name}". {instead(name, self.catalog.services)}'
+            )
         return service
 
     def policy(self, service: str, environment: str) -> EnvironmentPolicy:
@@ -80,19 +86,32 @@ class House:
         environments = self.service(service).environments
         policy = environments.get(environment)
         if policy is None:
-            raise NotPossible(f'{service} has no environment "{environment}". {instead(environment, environments)}')
+            raise NotPossible(
+                f'{service} has no environment "{environment}". '
+                f"{instead(environment, environments)}"
+            )
         return policy
 
     def environment(self, name: str) -> None:
-        """Look whether any service has such an environment. Raises NotPossible with the nearest name."""
-        known = {environment: each for each in self.catalog.services.values() for environment in each.environments}
+        """Look whether any service has such an environment. Raises
+        NotPossible with the nearest name.
+        """
+        known = {
+            environment: each
+            for each in self.catalog.services.values()
+            for environment in each.environments
+        }
         if name not in known:
             raise NotPossible(f'No service has an environment "{name}". {instead(name, known)}')
 
     def of(self, deployment: Deployment) -> tuple[Service, EnvironmentPolicy, Providers]:
         """Find what belongs to a deployment."""
         service = self.service(deployment.service)
-        return service, self.policy(deployment.service, deployment.environment), self.providers[deployment.service]
+        return (
+            service,
+            self.policy(deployment.service, deployment.environment),
+            self.providers[deployment.service],
+        )
 
     def items_of(self, deployment: Deployment) -> dict[str, Json]:
         """Give the titles of the checklist's items by the keys of their gates."""
@@ -115,12 +134,15 @@ class MovedError(Exception):
     """What was looked at is not what is there now; the use case looks again."""
 
 
-async def act(house: House, intent: Intent, decide: Callable[[Transaction], Awaitable[Answer | None]]) -> Answer | None:
-    """Decide about a command in the one transaction, once; one that comes again is answered as it was.
+async def act(
+    context: Context, intent: Intent, decide: Callable[[Transaction], Awaitable[Answer | None]]
+) -> Answer | None:
+    """Decide about a command in the one transaction, once; one that comes
+    again is answered as it was.
 
     ``decide`` asks everything again that was looked at before: nothing that waited is believed.
     """
-    async with house.store.transaction() as tx:
+    async with context.store.transaction() as tx:
         if not await tx.once(intent.key):
             return await tx.kept(intent.key)
         answer = await decide(tx)
@@ -129,26 +151,39 @@ async def act(house: House, intent: Intent, decide: Callable[[Transaction], Awai
 
 
 async def looking(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Look and decide; look again when what was looked at has moved meanwhile. Raises NotPossible when it keeps moving."""
+    """Look and decide; look again when what was looked at has moved meanwhile. Raises
+    NotPossible when it keeps moving.
+    """
     for _ in range(LOOKS):
         try:
             return await attempt()
         except MovedError:
             continue
-    raise NotPossible("This keeps changing while it is looked at; nothing was changed. Look at the card and try again.")
+    raise NotPossible(
+        "This keeps changing while it is looked at; nothing was changed. Look "
+        "at the card and try again."
+    )
 
 
 def as_shown(action: Action, shown: str, seen: Seen) -> None:
-    """Refuse a decision on something else than what is there now; what was typed has seen nothing. Raises NotPossible."""
+    """Refuse a decision on something else than what is there now; what was typed has seen
+    nothing. Raises NotPossible.
+    """
     if shown and shown != token(action, seen):
-        raise NotPossible("What you decided on has changed since it was shown to you; nothing was done. Look at the card as it is now.")
+        raise NotPossible(
+            "What you decided on has changed since it was shown to you; nothing was done. Look "
+            "at the card as it is now."
+        )
 
 
 async def existing(reader: Reader, id: DeploymentId) -> Deployment:
     """Read a deployment that must exist. Raises NotPossible for an unknown id."""
     deployment = await reader.deployment(id)
     if deployment is None:
-        raise NotPossible(f'I don\'t know a deployment "{id}". /deploy status shows what runs, /deploy history SERVICE what ran.')
+        raise NotPossible(
+            f'I don\'t know a deployment "{id}". /deploy status shows what runs, /deploy '
+            "history SERVICE what ran."
+        )
     return deployment
 
 
@@ -160,7 +195,9 @@ async def unclear(reader: Reader, service: str, environment: str) -> str:
 
 
 async def is_again(reader: Reader, deployment: Deployment) -> bool:
-    """Tell whether the same commit failed, or was stopped, in the place before and makes unclear what runs there."""
+    """Tell whether the same commit failed, or was stopped, in the place before and makes
+    unclear what runs there.
+    """
     doubt = await reader.doubt(deployment.service, deployment.environment)
     if doubt is None or doubt.deployment in {"", deployment.id}:
         return False
@@ -169,25 +206,50 @@ async def is_again(reader: Reader, deployment: Deployment) -> bool:
 
 
 async def seen(reader: Reader, deployment: Deployment) -> Seen:
-    """Say what a card of this deployment shows now, apart from its rollback target, its lock and its pipeline's gate."""
+    """Say what a card of this deployment shows now, apart from its rollback target, its lock
+    and its pipeline's gate.
+    """
     can_go = deployment.state in CAN_GO or deployment.is_only_let_go
     watched = await reader.watched(deployment.service, deployment.environment) if can_go else None
     trouble = await reader.trouble(watched.id) if watched else None
     why = why_of(deployment, await reader.rollback_of(deployment.id))
     return Seen(
-        commit=deployment.commit, base=deployment.base_commit, strategy=deployment.strategy, lead=str(deployment.lead or ""),
-        gates=gates_of(await reader.review(deployment.id)), begun=begun(deployment),
-        finding=finding_of(await reader.trouble(deployment.id)), deed=why.mark if why else "",
-        watched=f"{mark_of(watched.id, finding_in(trouble))}:{picture_in(trouble)}" if watched else "",
-    )  # fmt: skip
+        commit=deployment.commit,
+        base=deployment.base_commit,
+        strategy=deployment.strategy,
+        lead=str(deployment.lead or ""),
+        gates=gates_of(await reader.review(deployment.id)),
+        begun=begun(deployment),
+        finding=finding_of(await reader.trouble(deployment.id)),
+        deed=why.mark if why else "",
+        watched=f"{mark_of(watched.id, finding_in(trouble))}:{picture_in(trouble)}"
+        if watched
+        else "",
+    )
 
 
 async def note(
-    tx: Transaction, at: datetime, action: str, deployment: Deployment, by: Person = GONOGO, *, outcome: str = "done", **facts: Json
+    tx: Transaction,
+    at: datetime,
+    action: str,
+    deployment: Deployment,
+    by: Person = GONOGO,
+    *,
+    outcome: str = "done",
+    **facts: Json,
 ) -> None:
     """Append to the audit log what was done to a deployment."""
-    about = {"service": deployment.service, "environment": deployment.environment, "commit": deployment.commit, **facts}
-    await tx.audit(Entry(at=at, actor=by, action=action, deployment=deployment.id, outcome=outcome, facts=about))
+    about = {
+        "service": deployment.service,
+        "environment": deployment.environment,
+        "commit": deployment.commit,
+        **facts,
+    }
+    await tx.audit(
+        Entry(
+            at=at, actor=by, action=action, deployment=deployment.id, outcome=outcome, facts=about
+        )
+    )
 
 
 def facts_of(deployment: Deployment) -> dict[str, Json]:
@@ -206,8 +268,17 @@ def facts_of_kept(kept: Kept | None) -> dict[str, Json] | None:
     """Give who keeps a rollout as JSON values."""
     if kept is None:
         return None
-    times = {"at": kept.at.isoformat() if kept.at else "", "until": kept.until.isoformat() if kept.until else ""}
-    return {"kind": kept.kind, "by": str(kept.by) if kept.by else "", "who": list(kept.who), "how": kept.how, **times}
+    times = {
+        "at": kept.at.isoformat() if kept.at else "",
+        "until": kept.until.isoformat() if kept.until else "",
+    }
+    return {
+        "kind": kept.kind,
+        "by": str(kept.by) if kept.by else "",
+        "who": list(kept.who),
+        "how": kept.how,
+        **times,
+    }
 
 
 def facts_of_timeline(told: Timeline) -> list[dict[str, Json]]:
@@ -217,14 +288,27 @@ def facts_of_timeline(told: Timeline) -> list[dict[str, Json]]:
 
 def _facts_of_line(line: Line) -> dict[str, Json]:
     entry = line.entry
-    span = {"times": line.times, "until": line.until.isoformat(), "at_last": line.at_last} if line.until else {}
+    span = (
+        {"times": line.times, "until": line.until.isoformat(), "at_last": line.at_last}
+        if line.until
+        else {}
+    )
     facts = {**entry.facts, **span}
-    return {"at": entry.at.isoformat(), "action": entry.action, "by": str(entry.actor), "facts": facts, "left_out": line.left_out}
+    return {
+        "at": entry.at.isoformat(),
+        "action": entry.action,
+        "by": str(entry.actor),
+        "facts": facts,
+        "left_out": line.left_out,
+    }
 
 
 def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:
     """Give a snapshot's facts as JSON values."""
-    findings = [{**asdict(finding), "verdict": str(finding.verdict), "trend": list(finding.trend)} for finding in shot.findings]
+    findings = [
+        {**asdict(finding), "verdict": str(finding.verdict), "trend": list(finding.trend)}
+        for finding in shot.findings
+    ]
     return {
         "label": shot.label,
         "verdict": str(shot.verdict),

@@ -1,4 +1,6 @@
-"""The notices that the CI of a conversation sends: a run that stays under way, and what the vendor says of it, signed."""
+"""The notices that the CI of a conversation sends: a run that stays under way, and what the
+vendor says of it, signed.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Sender(Protocol):
         """List the requests that the vendor has had."""
         ...
 
-    def notice(self, run: str, state: str, *, secret: str = "", at: datetime | None = None) -> Notice:
+    def notice(
+        self, run: str, state: str, *, secret: str = "", at: datetime | None = None
+    ) -> Notice:
         """Sign a notice that a run has come to a state, in the vendor's own word."""
         ...
 
@@ -63,13 +67,23 @@ class GitHubSends:
     def calls(self) -> Sequence[Any]:
         return self.vendor.github.requests
 
-    def notice(self, run: str, state: str, *, secret: str = "", at: datetime | None = None) -> Notice:
+    def notice(
+        self, run: str, state: str, *, secret: str = "", at: datetime | None = None
+    ) -> Notice:
         assert at is None, "GitHub signs no time"
         views = self.vendor.github.views
-        shown = {**views.run(self.vendor.world.deploy_runs()[-1]), "id": int(run), "status": "completed", "conclusion": state}
-        body = json.dumps({"action": "completed", "workflow_run": shown, "repository": views.repository()}).encode()
+        shown = {
+            **views.run(self.vendor.world.deploy_runs()[-1]),
+            "id": int(run),
+            "status": "completed",
+            "conclusion": state,
+        }
+        body = json.dumps(
+            {"action": "completed", "workflow_run": shown, "repository": views.repository()}
+        ).encode()
         return {
-            "X-GitHub-Event": "workflow_run", "X-GitHub-Delivery": "0b989ba4-242f-11e5-81e1-c7b6966d2516",
+            "X-GitHub-Event": "workflow_run",
+            "X-GitHub-Delivery": "0b989ba4-242f-11e5-81e1-c7b6966d2516",
             "X-Hub-Signature-256": sign_github(secret or SECRET, body),
         }, body  # fmt: skip
 
@@ -87,15 +101,25 @@ class GitLabSends:
         self.vendor.world.commits[commit] = replace(self.vendor.world.commits[commit], held=True)
 
     def run(self) -> str:
-        return str(max(number for number, each in self.vendor.world.pipelines.items() if "GONOGO_CORRELATION" in each.variables))
+        return str(
+            max(
+                number
+                for number, each in self.vendor.world.pipelines.items()
+                if "GONOGO_CORRELATION" in each.variables
+            )
+        )
 
     def calls(self) -> Sequence[Any]:
         return self.vendor.fake.seen
 
-    def notice(self, run: str, state: str, *, secret: str = "", at: datetime | None = None) -> Notice:
+    def notice(
+        self, run: str, state: str, *, secret: str = "", at: datetime | None = None
+    ) -> Notice:
         attributes = {"id": int(run), "status": state, "source": "api", "variables": []}
         project = {"id": PROJECT_ID, "path_with_namespace": PROJECT}
-        body = json.dumps({"object_kind": "pipeline", "object_attributes": attributes, "project": project}).encode()
+        body = json.dumps(
+            {"object_kind": "pipeline", "object_attributes": attributes, "project": project}
+        ).encode()
         key = secret.encode() or signing_key(SIGNING_TOKEN)
         stamp = str(int((at or datetime.now(UTC)).timestamp()))
         return {
@@ -122,7 +146,9 @@ class JenkinsSends:
     def calls(self) -> Sequence[Any]:
         return self.vendor.fake.requests
 
-    def notice(self, run: str, state: str, *, secret: str = "", at: datetime | None = None) -> Notice:
+    def notice(
+        self, run: str, state: str, *, secret: str = "", at: datetime | None = None
+    ) -> Notice:
         body = json.dumps({"correlation": run, "build": 1, "state": state}).encode()
         return {HEADER: sign_jenkins(secret or SECRET, body, at or datetime.now(UTC))}, body
 

@@ -1,4 +1,6 @@
-"""Which deployments a notice wakes: those that wait for its run, by the provider that told of it."""
+"""Which deployments a notice wakes: those that wait for its run, by the
+provider that told of it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 from bot.domain.catalog import ProviderChoice
 from bot.domain.rollout import RunState, Stage, StepState
 from bot.ports.ci import RunHint
-from bot.services import notices
+from bot.services import webhooks
 from tests.services.conftest import COMMITS
 
 Team = Any
@@ -29,18 +31,20 @@ async def wakes(team: Team) -> int:
 
 
 async def test_a_notice_wakes_only_by_the_provider_whose_run_it_is(team: Team) -> None:
-    run, catalog = await run_under_way(team), team.house.catalog
+    run, catalog = await run_under_way(team), team.context.catalog
     shop = replace(catalog.services["shop"], ci=ProviderChoice("gitlab"))
     catalog = replace(catalog, services={"shop": shop})
     before = await wakes(team)
-    assert not await notices.wake(team.house.store, catalog, RunHint(run), provider="github"), "another vendor's run with the same number"
-    assert not await notices.wake(team.house.store, catalog, RunHint(""), provider="gitlab")
-    assert not await notices.wake(team.house.store, replace(catalog, services={}), RunHint(run)), (
-        "a service that is not configured any more"
+    assert not await webhooks.wake(team.context.store, catalog, RunHint(run), provider="github"), (
+        "another vendor's run with the same number"
     )
+    assert not await webhooks.wake(team.context.store, catalog, RunHint(""), provider="gitlab")
+    assert not await webhooks.wake(
+        team.context.store, replace(catalog, services={}), RunHint(run)
+    ), "a service that is not configured any more"
     assert await wakes(team) == before
-    assert await notices.wake(team.house.store, catalog, RunHint(run), provider="gitlab")
-    assert await notices.wake(team.house.store, catalog, RunHint(run))
+    assert await webhooks.wake(team.context.store, catalog, RunHint(run), provider="gitlab")
+    assert await webhooks.wake(team.context.store, catalog, RunHint(run))
     assert await wakes(team) == before + 2
 
 
@@ -48,9 +52,9 @@ async def test_a_notice_about_a_deployment_that_is_over_wakes_nobody(team: Team)
     run = await run_under_way(team)
     team.ci.stages = ()
     team.ci.ends["deploy"] = RunState.FAILED
-    await team.passes(team.house.pace.run)
+    await team.passes(team.context.intervals.run)
     before = await wakes(team)
-    assert not await notices.wake(team.house.store, team.house.catalog, RunHint(run))
+    assert not await webhooks.wake(team.context.store, team.context.catalog, RunHint(run))
     assert await wakes(team) == before
 
 
@@ -59,7 +63,11 @@ async def test_a_notice_about_a_commit_alone_wakes_whoever_waits_with_it(team: T
     asked_anew: list[str] = []
     before = await wakes(team)
     hint = RunHint("", commit=COMMITS["v2"])
-    assert await notices.wake(team.house.store, team.house.catalog, hint, forget=asked_anew.append)
+    assert await webhooks.wake(
+        team.context.store, team.context.catalog, hint, forget=asked_anew.append
+    )
     assert (await wakes(team), asked_anew) == (before + 1, [COMMITS["v2"]])
-    assert not await notices.wake(team.house.store, team.house.catalog, RunHint("4711"), forget=asked_anew.append)
+    assert not await webhooks.wake(
+        team.context.store, team.context.catalog, RunHint("4711"), forget=asked_anew.append
+    )
     assert (await wakes(team), asked_anew) == (before + 1, [COMMITS["v2"]])

@@ -1,4 +1,6 @@
-"""What every listener shares: who is it, what is refused, and that no exception ever leaves (Bolt would lose the ack)."""
+"""What every listener shares: who is it, what is refused, and that no exception ever leaves
+(Bolt would lose the ack).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from bot.domain.commands import Command
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
 from bot.ports.talk import Intent, Place
-from handlers.slack.reception import Reception
+from handlers.slack.intake import SlackIntake
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +28,10 @@ Listener = Callable[..., Awaitable[None]]
 _TEAM = re.compile(r"[TE][A-Z0-9]+")
 
 
-def explain(reception: Reception) -> Callable[[Listener], Listener]:
-    """Make a decorator that tells the person of a refusal, and of anything else with an incident id; the log has the rest."""
+def explain(intake: SlackIntake) -> Callable[[Listener], Listener]:
+    """Make a decorator that tells the person of a refusal, and of anything else with an incident
+    id; the log has the rest.
+    """
 
     def decorate(listener: Listener) -> Listener:
         @functools.wraps(listener)
@@ -37,20 +41,25 @@ def explain(reception: Reception) -> Callable[[Listener], Listener]:
             try:
                 await listener(**given)
             except Refusal as refusal:
-                await refuse(reception, ack, body, str(refusal))
+                await refuse(intake, ack, body, str(refusal))
             except Exception:
                 incident = uuid.uuid4().hex[:8]
                 log.exception("a listener failed", incident=incident, listener=listener.__name__)
-                sentence = f"That was not accepted: something went wrong here (incident {incident}). Try again in a minute."
-                await refuse(reception, ack, body, sentence)
+                sentence = (
+                    "That was not accepted: something went wrong here (incident "
+                    f"{incident}). Try again in a minute."
+                )
+                await refuse(intake, ack, body, sentence)
 
         return explained
 
     return decorate
 
 
-async def refuse(reception: Reception, ack: AsyncAck, body: Body, sentence: str) -> None:
-    """Say no where the person sees it: in the ack of a command, under a field of a dialog, and else in a word of its own."""
+async def refuse(intake: SlackIntake, ack: AsyncAck, body: Body, sentence: str) -> None:
+    """Say no where the person sees it: in the ack of a command, under a field of a dialog, and
+    else in a word of its own.
+    """
     if body.get("command"):
         await say(ack, sentence)
         return
@@ -59,13 +68,17 @@ async def refuse(reception: Reception, ack: AsyncAck, body: Body, sentence: str)
         await ack(response_action="errors", errors={field: sentence})
         return
     await ack()
-    reception.whisper(identify(body), place_of(body).channel, escaped(sentence))
+    intake.whisper(identify(body), place_of(body).channel, escaped(sentence))
 
 
 def _first_field(body: Body) -> str:
     view = body.get("view")
     blocks = view.get("blocks") if isinstance(view, dict) else None
-    fields = [block.get("block_id") for block in blocks or [] if isinstance(block, dict) and block.get("type") == "input"]
+    fields = [
+        block.get("block_id")
+        for block in blocks or []
+        if isinstance(block, dict) and block.get("type") == "input"
+    ]
     return str(fields[0]) if fields else ""
 
 
@@ -75,12 +88,16 @@ async def say(ack: AsyncAck, sentence: str) -> None:
 
 
 def escaped(sentence: str) -> str:
-    """Write a sentence so that Slack shows it literally: what somebody typed must ping nobody and link nowhere."""
+    """Write a sentence so that Slack shows it literally: what somebody typed must ping
+    nobody and link nowhere.
+    """
     return sentence.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def identify(body: Body) -> Person:
-    """Say who it is, by the ids in the body. The display name and Bolt's context are not believed."""
+    """Say who it is, by the ids in the body. The display name and Bolt's
+    context are not believed.
+    """
     user = body.get("user")
     if isinstance(user, dict):
         return Person(_slack_team(user.get("team_id") or _team(body)), str(user.get("id", "")))
@@ -88,7 +105,9 @@ def identify(body: Body) -> Person:
 
 
 def _slack_team(value: object) -> str:
-    """Believe only in workspaces and organisations of Slack's: our own record knows other places, such as the terminal."""
+    """Believe only in workspaces and organisations of Slack's: our own record knows other
+    places, such as the terminal.
+    """
     return value if isinstance(value, str) and _TEAM.fullmatch(value) else ""
 
 
@@ -102,18 +121,33 @@ def place_of(body: Body) -> Place:
     channel = body.get("channel")
     name = channel.get("id", "") if isinstance(channel, dict) else body.get("channel_id", "")
     message = body.get("message") or {}
-    return Place(channel=str(name), thread=str(message.get("thread_ts", "")), response_url=str(body.get("response_url", "")))
+    return Place(
+        channel=str(name),
+        thread=str(message.get("thread_ts", "")),
+        response_url=str(body.get("response_url", "")),
+    )
 
 
 def key_of(body: Body) -> str:
-    """Name a delivery so that its duplicates have the same name: a trigger id is unique per interaction, and a dialog is sent off once."""
+    """Name a delivery so that its duplicates have the same name: a trigger id is unique per
+    interaction, and a dialog is sent off once.
+    """
     view = body.get("view")
     if body.get("type") == "view_submission" and isinstance(view, dict) and view.get("id"):
         return f"view {view['id']}"
     trigger = str(body.get("trigger_id") or body.get("event_id") or "")
-    return trigger or sha256(repr(sorted(body.items(), key=lambda item: item[0])).encode("utf-8", "surrogatepass")).hexdigest()
+    return (
+        trigger
+        or sha256(
+            repr(sorted(body.items(), key=lambda item: item[0])).encode("utf-8", "surrogatepass")
+        ).hexdigest()
+    )
 
 
-async def accept(reception: Reception, body: Body, command: Command, place: Place | None = None) -> None:
+async def accept(
+    intake: SlackIntake, body: Body, command: Command, place: Place | None = None
+) -> None:
     """Store a command as an intent."""
-    await reception.accept(Intent(key_of(body), command, identify(body), place or place_of(body), reception.now()))
+    await intake.accept(
+        Intent(key_of(body), command, identify(body), place or place_of(body), intake.now())
+    )

@@ -1,4 +1,6 @@
-"""Notices from each CI provider, with polling every sixty seconds: they wake, and decide nothing."""
+"""Notices from each CI provider, with polling every sixty seconds: they
+wake, and decide nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,13 @@ from bot.domain.rollout import Step, StepState
 from bot.ports.engine import RunRecord
 from bot.settings import Settings
 from tests.conversations.conftest import ANA, World, build_world, environment_of
-from tests.conversations.notices import LONG_AGO, Notice, Sender, sender_of
+from tests.conversations.webhooks import LONG_AGO, Notice, Sender, sender_of
 
 POLL = timedelta(seconds=60)
 AT_ONCE = 45.0
-"""Seconds in which a look that was asked for must have begun; by itself it would come after sixty."""
+"""Seconds in which a look that was asked for must have begun; by itself
+it would come after sixty.
+"""
 DEPLOYMENT = "storefront-1"
 
 
@@ -38,7 +42,9 @@ class Listening:
     async def tell(self, notice: Notice) -> int:
         assert self.world.bot is not None
         headers, body = notice
-        async with self.session.post(f"{self.world.bot.url}/webhooks/ci/{self.name}", data=body, headers=headers) as response:
+        async with self.session.post(
+            f"{self.world.bot.url}/webhooks/ci/{self.name}", data=body, headers=headers
+        ) as response:
             return response.status
 
     async def stored(self) -> tuple[State, Step, RunRecord]:
@@ -52,7 +58,9 @@ class Listening:
         return deployment.state, steps[0], record
 
     async def begins(self) -> None:
-        """Wait until the run has begun; the gates are looked at more often than the setting says."""
+        """Wait until the run has begun; the gates are looked at more
+        often than the setting says.
+        """
         assert self.world.bot is not None
         async with asyncio.timeout(AT_ONCE):
             while not self.world.started():
@@ -72,7 +80,9 @@ class Listening:
     async def _is_parked(self) -> bool:
         state, step, record = await self.stored()
         rolls = state is State.ROLLING_OUT and step.state is StepState.RUNNING and bool(step.run)
-        return rolls and record.wake_at is not None and record.wake_at > datetime.now(UTC) + POLL / 4
+        return (
+            rolls and record.wake_at is not None and record.wake_at > datetime.now(UTC) + POLL / 4
+        )
 
     async def looks(self, calls: int) -> None:
         """Wait until the vendor was asked more often than that."""
@@ -89,7 +99,11 @@ async def listening(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIter
         world = await build_world(stack, tmp_path, request.param)
         sender = sender_of(world.vendor)
         secrets = {**world.vendor.secrets, **sender.secrets}
-        environment = {**environment_of(world.slack, tmp_path), "GONOGO_POLL_SECONDS": str(POLL.seconds), **secrets}
+        environment = {
+            **environment_of(world.slack, tmp_path),
+            "GONOGO_POLL_SECONDS": str(POLL.seconds),
+            **secrets,
+        }
         world.settings = Settings.read(environment, secrets=secrets)
         await adopt(world.settings, service="storefront", ref="v1.1.0", environment="staging")
         sender.hold(world.commits["v1.2.0"])
@@ -103,15 +117,22 @@ async def listening(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIter
         yield found
 
 
-async def test_a_notice_is_looked_into_at_once_and_not_believed_however_often_it_comes(listening: Listening) -> None:
+async def test_a_notice_is_looked_into_at_once_and_not_believed_however_often_it_comes(
+    listening: Listening,
+) -> None:
     run = listening.sender.run()
-    for state in ("success", "success", "failed", "created"):  # told twice, then against what was told before, then out of order
+    for state in ("success", "success", "failed", "created"):
+        # told twice, then against what was told before, then out of order
         calls, before = len(listening.sender.calls()), await listening.wakes()
         assert await listening.tell(listening.sender.notice(run, state)) == 202
         assert await listening.wakes() == before + 1
         await listening.looks(calls)
         state_now, step, _ = await listening.stored()
-        assert (state_now, step.state, len(listening.world.started())) == (State.ROLLING_OUT, StepState.RUNNING, 1)
+        assert (state_now, step.state, len(listening.world.started())) == (
+            State.ROLLING_OUT,
+            StepState.RUNNING,
+            1,
+        )
 
 
 async def test_a_doubled_notice_starts_nothing_and_says_nothing_twice(listening: Listening) -> None:
@@ -120,19 +141,30 @@ async def test_a_doubled_notice_starts_nothing_and_says_nothing_twice(listening:
     assert await asyncio.gather(*(listening.tell(notice) for _ in range(5))) == [202] * 5
     await listening.looks(calls)
     assert len(listening.world.started()) == 1
-    said = [message["text"] for message in listening.world.slack.state.channels["C0DEPLOYS"].messages]
+    said = [
+        message["text"] for message in listening.world.slack.state.channels["C0DEPLOYS"].messages
+    ]
     assert len(said) == len(set(said))
 
 
 async def test_what_is_forged_old_unknown_or_lost_wakes_nobody(listening: Listening) -> None:
-    sender, run, (_, step, before) = listening.sender, listening.sender.run(), await listening.stored()
+    sender, run, (_, step, before) = (
+        listening.sender,
+        listening.sender.run(),
+        await listening.stored(),
+    )
     headers, body = sender.notice(run, "success")
     assert await listening.tell((headers, body + b" ")) == 401
     assert await listening.tell(({}, body)) == 401
     assert await listening.tell(sender.notice(run, "success", secret="another secret")) == 401
     if sender.has_time:
-        assert await listening.tell(sender.notice(run, "success", at=datetime.now(UTC) - LONG_AGO)) == 401
-    assert await listening.tell(sender.notice("999999999", "success")) == 202, "another repository's run is no mistake of the sender's"
+        assert (
+            await listening.tell(sender.notice(run, "success", at=datetime.now(UTC) - LONG_AGO))
+            == 401
+        )
+    assert await listening.tell(sender.notice("999999999", "success")) == 202, (
+        "another repository's run is no mistake of the sender's"
+    )
     _, step_now, record = await listening.stored()
     assert (step_now, record) == (step, before)
     assert record.wake_at is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import aiohttp
 
 from bot.sandbox.workspace import Channel, User, Workspace
+from bot.slack.authentication import Authentication
 from bot.slack.client import SlackClient
-from bot.slack.standing import Standing
 
 
 async def test_slack_is_asked_until_it_says_yes_and_then_left_alone() -> None:
@@ -14,10 +14,12 @@ async def test_slack_is_asked_until_it_says_yes_and_then_left_alone() -> None:
     await slack.start()
     slack.faults.fail_next["auth.test"] = ["503"]
     async with aiohttp.ClientSession() as session:
-        standing = Standing(SlackClient(session, token=slack.token, base_url=slack.api_url))
-        assert await standing.problem()
-        assert [await standing.problem() for _ in range(3)] == [""] * 3
-        refused = Standing(SlackClient(session, token="xoxb-revoked", base_url=slack.api_url))
+        authentication = Authentication(
+            SlackClient(session, token=slack.token, base_url=slack.api_url)
+        )
+        assert await authentication.problem()
+        assert [await authentication.problem() for _ in range(3)] == [""] * 3
+        refused = Authentication(SlackClient(session, token="xoxb-revoked", base_url=slack.api_url))
         assert "invalid_auth" in await refused.problem()
     await slack.close()
     assert [call["answer"]["ok"] for call in slack.calls] == [True, False]

@@ -1,4 +1,5 @@
-"""What a vendor's answer says about asking again: whether its trouble passes, and how long it, or its host, wants to be left alone.
+"""What a vendor's answer says about asking again: whether its trouble passes, and how long it, or
+its host, wants to be left alone.
 
 Pure: statuses and headers (names in lower case) in, seconds and yes or no out.
 """
@@ -12,12 +13,16 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from bot.providers.hosts import LONGEST_PAUSE
+from bot.providers.rate_limits import LONGEST_PAUSE
 
 USUAL_PAUSE = 60.0
-"""How long a host is left alone when it limits us and does not say until when (GitHub: "wait for at least one minute")."""
+"""How long a host is left alone when it limits us and does not say until when (GitHub: "wait
+for at least one minute").
+"""
 _CLEAR = frozenset({501, 505})
-"""The faults that a server has for good. All others, also those that proxies made up, pass, and may hide a write that was done."""
+"""The faults that a server has for good. All others, also those that proxies made up, pass, and may
+hide a write that was done.
+"""
 _AGAIN = frozenset({408, 425, 429})
 
 
@@ -32,12 +37,16 @@ def passes(status: int) -> bool:
 
 
 def rest_of_call(status: int, headers: Mapping[str, str]) -> float:
-    """Tell how long this one call should wait after the vendor's own trouble. Other calls may fare better: an alert page is no dispatch."""
+    """Tell how long this one call should wait after the vendor's own trouble. Other calls may fare
+    better: an alert page is no dispatch.
+    """
     return min(_retry_after(headers) or 0.0, USUAL_PAUSE) if passes(status) else 0.0
 
 
 def limit(status: int, headers: Mapping[str, str], said: str) -> float:
-    """Tell how long the vendor wants to be left alone by whoever we are; 0 when this is no such refusal."""
+    """Tell how long the vendor wants to be left alone by whoever we are; 0 when
+    this is no such refusal.
+    """
     after = _retry_after(headers)
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
     if status == HTTPStatus.FORBIDDEN:  # GitHub's way to say 429
