@@ -247,7 +247,7 @@ NEVER_ONE = (
 
 def against(bad: Sequence[Bad]) -> str:
     """Say what is known against a version, as a sentence about it goes on: ``failed its smoke test
-    (at 100 %: the run was failed)``.
+    (at 100 %: its run failed)``.
     """
     return ", and ".join(f"{each.flaw} ({each.why})" for each in bad)
 

@@ -42,6 +42,7 @@ REFUSES = timedelta(seconds=15)
 BEGINS_WITHIN = timedelta(seconds=30)
 SOON_AFTER = timedelta(seconds=1)
 LOST = "the run was lost; starting it again"
+_ENDED = {RunState.FAILED: "its run failed", RunState.RUNNING: "its run did not end"}
 
 
 class _GivenUpError(Exception):
@@ -417,7 +418,7 @@ async def _failed(context: Context, deployment: Deployment, step: Step, run: CIR
     A run that has not been seen to end is given up in the same moment.
     """
     smoke = step.state is StepState.SMOKE
-    why = run.sentence or f"the run was {run.state}"
+    why = run.sentence or _ENDED.get(run.state, f"its run was {run.state}")
     async with context.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
             return Went.OVER  # it was stopped on purpose while we looked

@@ -510,6 +510,7 @@ async def record(context: Context, id: DeploymentId, step: Step, found: Found) -
                 "step": step.key,
                 "percent": step.percent,
                 "url": run.url,
+                "again": step.attempt > 1,
             }
             await tx.say(
                 Message(f"{id}:started:{step.key}:{step.attempt}", "step_started", facts, id)

@@ -121,6 +121,15 @@ async def _of_its_quarantine(
 _WRITE = {Deed.ROLLBACK: _of_rollback, Deed.STOP: _of_stop, Deed.GIVE_UP: _of_giving_up}
 
 
+def _who(deployment: Deployment, why: Why) -> str:
+    """Name those who may say why: who did it, and who leads it now."""
+    if deployment.lead is None or deployment.lead == why.by:
+        return (
+            f"{why.by.mention}, who led it" if deployment.lead else f"{why.by.mention}, who did it"
+        )
+    return f"{why.by.mention}, who did it, or {deployment.lead.mention}, who leads it now"
+
+
 async def has_lock(context: Context, reader: Reader, undone: Deployment) -> bool:
     """Tell whether there is a lock that says why it was rolled back, or will be one when it is."""
     is_coming = undone.state is State.ROLLING_BACK and context.of(undone)[1].lock_after_rollback
@@ -144,8 +153,7 @@ async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> tuple
         raise NotPossible(f"{deployment.stands}; it was neither rolled back nor stopped.")
     said = _SAID[why.deed].format(deployment.title)
     if by not in {deployment.lead, why.by}:
-        lead = deployment.lead.mention if deployment.lead else "its lead"
-        raise NotAllowed(f"Only {lead}, who led it, can say why {said}.")
+        raise NotAllowed(f"Only {_who(deployment, why)}, can say why {said}.")
     if why.reason:
         raise NotPossible(f"Why {said} is said already: {why.reason}")
     return deployment, why

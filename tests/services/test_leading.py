@@ -147,6 +147,11 @@ async def test_a_lost_run_whose_next_start_fails_is_started_all_the_same(
     await team.passes(30 * MINUTE)
     assert "live" in await team.shown(v2)
     assert await team.said("stuck") == []
+    begun = [each.facts for each in await team.outbox() if each.template == "step_started"]
+    assert [each["again"] for each in begun if each["percent"] == 5] == [False, True]
+    assert "5 % is being deployed again, since its run was lost" in " ".join(
+        await team.said("step_started")
+    )
 
 
 async def test_a_lost_rollback_whose_next_start_fails_comes_to_its_end(team: Team) -> None:
@@ -200,9 +205,7 @@ async def test_a_failed_smoke_test_goes_back_without_asking(team: Team) -> None:
     v2 = await team.asks_for_v2()
     team.ci.ends["smoke"] = RunState.FAILED
     await _go(team, v2)
-    assert (
-        "the smoke test failed at 5 %: the run was failed" in (await team.said("smoke_failed"))[0]
-    )
+    assert "the smoke test failed at 5 %: its run failed" in (await team.said("smoke_failed"))[0]
     team.ci.ends["smoke"] = RunState.SUCCEEDED
     await team.passes(2 * MINUTE)
     assert (await team.deployment(v2)).state in {State.ROLLED_BACK, State.FAILED}

@@ -157,8 +157,8 @@ async def v2_fails(team: Team, action: str) -> None:
 
 
 FAILURES = [
-    ("smoke", "failed its smoke test (at 100 %: the run was failed)"),
-    ("deploy", "failed in its run (at 100 %: the run was failed)"),
+    ("smoke", "failed its smoke test (at 100 %: its run failed)"),
+    ("deploy", "failed in its run (at 100 %: its run failed)"),
 ]
 
 

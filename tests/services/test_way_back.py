@@ -259,7 +259,7 @@ async def test_a_rollback_that_failed_says_at_which_step_and_leaves_what_it_undi
     undone = await team.deployment(v2)
     assert (undone.state, undone.note) == (
         State.FAILED,
-        "the rollback to v1 failed: the run was failed",
+        "the rollback to v1 failed: its run failed",
     )
     (message,) = [message for message in await team.outbox() if message.template == "failed"]
     told = {key: message.facts[key] for key in ("id", "step", "percent", "why", "url", "held")}
@@ -267,7 +267,7 @@ async def test_a_rollback_that_failed_says_at_which_step_and_leaves_what_it_undi
         "id": v2,
         "step": "rollback",
         "percent": 100,
-        "why": "the run was failed",
+        "why": "its run failed",
         "url": "",
         "held": "",
     }

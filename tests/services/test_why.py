@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.commands import Cancel, History, RollBack, SayWhy
+from bot.domain.commands import Cancel, HandOver, History, RollBack, SayWhy
 from bot.domain.deployment import State
 from bot.domain.people import Person
 from bot.domain.rollout import RunState
@@ -158,6 +158,19 @@ async def test_nobody_is_asked_why_a_rollback_failed_by_itself(team: Team) -> No
     await team.passes(5 * MINUTE)
     assert Action.SAY_WHY not in (await team.card(v2)).actions
     assert "neither rolled back nor stopped" in await team.says("bo", SayWhy(v2, "because"))
+
+
+async def test_after_a_hand_over_both_may_say_why_and_everybody_else_reads_whom_to_ask(
+    team_with: TeamWith,
+) -> None:
+    async with team_with(**OPEN) as team:
+        await goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-1"))
+        await team.says("bo", HandOver("shop-1", "UCY"))
+        assert (await team.says("ana", SayWhy("shop-1", "I know"))).startswith(
+            "Only <@UBO>, who did it, or <@UCY>, who leads it now, can say why"
+        )
+        assert "Noted why" in await team.says("cy", SayWhy("shop-1", "carts are lost"))
 
 
 async def test_an_alarm_that_only_asks_why_is_taken_over_by_nobody(team_with: TeamWith) -> None:

@@ -422,7 +422,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "became": "was open",
         "url": "",
     },
-    "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
+    "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": "", "again": False},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
     "degraded": {
         **FACTS,
