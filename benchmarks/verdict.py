@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from random import Random
 
 from bot.domain.catalog import MetricKind, MetricSpec
-from bot.domain.health import Observed, Verdict, judge
+from bot.domain.health import Observed, Verdict
+from bot.domain.judgement import judge
 
 ERRORS = MetricSpec("errors", "errors", MetricKind.RATIO, unit="%")
 P95 = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_ratio=1.2, min_change=20)

@@ -53,7 +53,7 @@ def possible(card: Card) -> tuple[Action, ...]:
     """Name the buttons that make sense now, in the order in which they are shown."""
     state = card.deployment.state
     actions = _before_it_goes(card)
-    if state in ACTING and card.waits_at and not card.is_gate_kept:
+    if state in ACTING and card.under_way.waits_at and not card.is_gate_kept:
         actions.append(Action.OPEN_GATE)
     if card.hangs is not None or (state in CAN_ROLL_BACK and card.rollback.is_possible):
         actions.append(Action.ROLL_BACK)

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from bot.domain.card import ApprovalNeed
 from bot.domain.catalog import ApprovalRule
 from bot.domain.people import Person
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNeed:
+    """One approval rule and who has approved under it."""
+
+    role: str
+    count: int
+    given: tuple[Person, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are still needed."""
+        return max(0, self.count - len(self.given))
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """An approval that does not count now, and why."""
+
+    by: Person
+    why: str
 
 
 def needs(

@@ -7,12 +7,13 @@ it; the same value is printed in the terminal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.actions import Action, on_an_alarm, possible
 from bot.domain.ahead import Ahead
+from bot.domain.approvals import ApprovalNeed, Uncounted
 from bot.domain.called import called
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
@@ -20,119 +21,24 @@ from bot.domain.declared import Declared
 from bot.domain.deployment import Deployment, State
 from bot.domain.hanging import Hanging, LateRun
 from bot.domain.health import STALE, Snapshot, Verdict
+from bot.domain.keeping import Kept, LetGo
 from bot.domain.lasttime import LastTime
 from bot.domain.locks import Lock
-from bot.domain.passed import Passed
+from bot.domain.observation import (
+    is_shown_bad,
+    is_silent_about_the_run,
+    numbers_of,
+    under_observation,
+)
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
-from bot.domain.readiness import Confirmed, Review
-from bot.domain.rollout import Step, StepState, serving
+from bot.domain.readiness import Review
+from bot.domain.rollout import Step, serving
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
+from bot.domain.underway import UnderWay
 from bot.domain.watching import Watched, is_all_that_keeps
 from bot.domain.wentback import WentBack
 from bot.domain.whys import Why
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalNeed:
-    """One approval rule and who has approved under it."""
-
-    role: str
-    count: int
-    given: tuple[Person, ...] = ()
-
-    @property
-    def missing(self) -> int:
-        """How many approvals are still needed."""
-        return max(0, self.count - len(self.given))
-
-
-@dataclass(frozen=True, slots=True)
-class Uncounted:
-    """An approval that does not count now, and why."""
-
-    by: Person
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackOffer:
-    """What the rollback button would do, in full; or why it cannot
-    (``refused`` is then a sentence).
-    """
-
-    version: str = ""
-    commit: str = ""
-    verified_at: datetime | None = None
-    undoes: Changes = field(default_factory=Changes)
-    """The commits that the rollback takes away."""
-    usual: timedelta | None = None
-    """How long a rollback usually takes here; None when none has been seen."""
-    refused: str = ""
-    accepted: str = ""
-    """How the target was accepted, if it was never verified; the dialog says so."""
-    is_known: bool = True
-    """Whether it is known what lies between. Where it is not, nothing goes back by itself."""
-    plan: str = ""
-    """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind;
-    empty where there are none.
-    """
-    is_own: bool = True
-    """Whether these migrations are of this version itself, and not of
-    what failed there before it.
-    """
-    confirmed: Confirmed | None = None
-    """Who has confirmed that plan, and in which words."""
-    passed: Passed | None = None
-    """What was there before, where it goes back to another version."""
-    cancels: str = ""
-    """What was let go over it and has begun nothing: rolling back cancels that."""
-
-    @property
-    def is_possible(self) -> bool:
-        """Tell whether the button can be offered."""
-        return not self.refused
-
-
-def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step], *, is_verified: bool) -> bool:
-    """Tell whether numbers or a failed run speak against a version: rolled back, it is quarantined.
-    What was proved since is not judged.
-    """
-    if is_verified:
-        return False
-    was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
-    return was_degraded or any(step.state is StepState.FAILED for step in steps)
-
-
-@dataclass(frozen=True, slots=True)
-class LetGo:
-    """The lead's word that it may go on although the numbers do not say so."""
-
-    by: Person
-    reason: str
-    where: str
-    """The step's key, or ``watch``."""
-    percent: int | None = None
-    """Of that step."""
-    is_outdated: bool = False
-    """Whether it keeps standing there all the same, because it is worse now
-    than what the word was for.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Who keeps a rollout where it is, and how that is taken away."""
-
-    kind: str
-    """``places.Obstacle``."""
-    by: Person | None = None
-    at: datetime | None = None
-    until: datetime | None = None
-    """When it ends by itself."""
-    who: tuple[str, ...] = ()
-    """Who can take it away, in words."""
-    how: str = ""
-    """The command that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,30 +184,9 @@ class Card:
     @property
     def where(self) -> str:
         """Name what is under observation now: a step's key or ``watch``; empty for nothing."""
-        if self.deployment.state is State.WATCHING:
-            return "watch"
-        if self.deployment.state is not State.ROLLING_OUT:
-            return ""
-        if self._in_question is not None:
-            return self._in_question.where
-        current = next(
-            (step for step in self.steps if step.state not in {StepState.DONE, StepState.SKIPPED}),
-            None,
+        return under_observation(
+            self.deployment.state, self.steps, self.trouble, is_settled=self.is_settled
         )
-        return current.key if current is not None and current.state is StepState.HOLDING else ""
-
-    @property
-    def _in_question(self) -> Trouble | None:
-        """What was found at the step that serves, wherever the next one is, as
-        long as no word covers it.
-        """
-        if self.trouble is None or not self.trouble.is_open:
-            return None
-        if self.trouble.sort is not Sort.DEGRADED and not any(
-            step.is_under_way for step in self.steps
-        ):
-            return None  # that is judged anew by the hold of the step that has come
-        return None if self.is_settled else self.trouble
 
     @property
     def goes_on(self) -> Step | None:
@@ -319,27 +204,15 @@ class Card:
         """The newest numbers, if they are of what is under observation now: that it was well before
         it was wholly there is not.
         """
-        if self.snapshot is None or not self.where or self.snapshot.where != self.where:
-            return None
-        since = next((step.serves_since for step in self.steps if step.key == self.where), None)
-        is_of_before = (
-            since is not None
-            and self.snapshot.at < since
-            and self.snapshot.verdict is not Verdict.DEGRADED
-        )
-        return None if is_of_before else self.snapshot
+        return numbers_of(self.where, self.snapshot, self.steps)
 
     @property
     def is_silent(self) -> bool:
         """Tell whether the source of the numbers does not answer while they are of what the run
         under way has brought so far.
         """
-        step = next((step for step in self.steps if step.is_under_way), None)
-        is_of_it = (
-            step is not None and self.snapshot is not None and self.snapshot.where == step.key
-        )
-        is_rolling = self.deployment.state is State.ROLLING_OUT and is_of_it
-        return is_rolling and self.snapshot is not None and bool(self.snapshot.silence)
+        is_rolling = self.deployment.state is State.ROLLING_OUT
+        return is_rolling and is_silent_about_the_run(self.snapshot, self.steps)
 
     @property
     def is_carried(self) -> bool:
@@ -448,71 +321,21 @@ class Card:
         return self.snapshot if self.stands_still and is_of_a_step else None
 
     @property
-    def ci_silent_since(self) -> datetime | None:
-        """Since when the CI provider has not answered, or has refused, if
-        something depends on it now.
-        """
-        return self._silent.silent_since if self._silent else None
-
-    @property
-    def ci_refusal(self) -> str:
-        """What the CI provider says when it refuses; empty when it says nothing at all."""
-        return self._silent.refusal if self._silent else ""
-
-    @property
-    def is_start_unknown(self) -> bool:
-        """Tell whether it is not known if a run was started; it is looked for
-        before anything is started.
-        """
-        return self._silent is not None and self._silent.is_under_way and not self._silent.run
-
-    @property
-    def _silent(self) -> Step | None:
-        steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(
-            self.deployment.state, ()
-        )
-        asked = [step for step in (self.steps if self.stops_first else steps) if step.is_under_way]
-        asked += self.way_back if self.stops_first else ()
-        return next((step for step in asked if step.silent_since), None)
-
-    @property
-    def stops_first(self) -> bool:
-        """Tell whether its rollback has not begun yet: what runs is stopped before."""
-        return self.deployment.state is State.ROLLING_BACK and all(
-            step.state is StepState.PENDING for step in self.way_back
-        )
-
-    @property
-    def is_stopping(self) -> bool:
-        """Tell whether a run of it is stopped before its rollback begins."""
-        return self.stops_first and any(step.is_under_way for step in self.steps)
-
-    @property
-    def waits_at(self) -> str:
-        """Name the stage whose gate can be opened from here."""
-        return next((step.passable_stage for step in self._moving if step.passable_stage), "")
+    def under_way(self) -> UnderWay:
+        """What is under way of it: its own steps, or those of the rollback that undoes it."""
+        return UnderWay(self.deployment.state, self.steps, self.way_back)
 
     @property
     def is_gate_kept(self) -> bool:
         """Tell whether that gate stays shut over what was found where it serves. A smoke test
         changes nothing, so its gate does not.
         """
-        return self.waits_for_word and any(step.is_gated for step in self._moving)
+        return self.waits_for_word and self.under_way.is_gated
 
     @property
     def is_kept_at_gate(self) -> bool:
         """Tell whether the rules keep that gate shut, and not only the next step."""
-        return bool(self.standstill) and any(step.is_gated for step in self._moving)
-
-    @property
-    def gate(self) -> str:
-        """Name that gate among all of the deployment (``Step.gate``)."""
-        return next((step.gate for step in self._moving if step.gate), "")
-
-    @property
-    def _moving(self) -> tuple[Step, ...]:
-        """The steps under way: its own, or those of the rollback that undoes it."""
-        return self.way_back if self.deployment.state is State.ROLLING_BACK else self.steps
+        return bool(self.standstill) and self.under_way.is_gated
 
     @property
     def is_blind(self) -> bool:

@@ -14,10 +14,10 @@ from typing import Protocol, TypeVar
 
 from bot.domain import plain
 from bot.domain.called import name_of
-from bot.domain.card import RollbackOffer
 from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Changes, Taken
 from bot.domain.errors import NotPossible
+from bot.domain.offer import RollbackOffer
 
 SHORTEST = 7
 """With so many characters or more a commit can be named."""

@@ -107,7 +107,7 @@ def seen_on(card: Card) -> Seen:
         lock=card.lock.mark if card.lock else "",
         lead=str(deployment.lead or ""),
         plan=card.rollback.plan,
-        gate=card.gate,
+        gate=card.under_way.gate,
         begun=begun(deployment),
         deed=card.why.mark if card.why else "",
         watched=card.watched.shown if card.watched else "",

@@ -7,7 +7,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId
-from bot.domain.health import Snapshot, Verdict, judge, overall
+from bot.domain.health import Snapshot, Verdict, overall
+from bot.domain.judgement import judge
 from bot.domain.outcomes import Went
 from bot.domain.rollback import Passage
 from bot.ports.metrics import Cohort, Window

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import approvals as rules_of_approval
 from bot.domain.actions import Action
-from bot.domain.card import ApprovalNeed, Uncounted
+from bot.domain.approvals import ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
 from bot.domain.decisions import Decision

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
-from bot.domain.card import Kept
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.health import Snapshot
+from bot.domain.keeping import Kept
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
 from bot.domain.shown import Seen, begun, finding_of, gates_of, token

@@ -8,12 +8,12 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.actions import Action
-from bot.domain.card import RollbackOffer
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.live import Live
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.places import is_answer_to
 from bot.domain.shown import token

@@ -12,7 +12,7 @@ from datetime import timedelta
 from bot.domain.catalog import Freeze, GateKind
 from bot.domain.deployment import Deployment, Kind
 from bot.domain.errors import IntegrationError
-from bot.domain.readiness import frozen_by
+from bot.domain.gates import frozen_by
 from bot.ports.reader import Reader
 from bot.services.context import Context
 

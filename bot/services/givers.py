@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from bot.domain.catalog import Permission
 from bot.domain.deployment import Deployment
+from bot.domain.gates import Doubtful, requester_gate
 from bot.domain.people import Person
-from bot.domain.readiness import Doubtful, Gate, requester_gate
+from bot.domain.readiness import Gate
 from bot.services.context import Context
 from bot.services.people import TERMINAL, Held
 

@@ -16,11 +16,11 @@ from bot.domain.health import (
     Observed,
     Snapshot,
     Verdict,
-    judge,
     lacking_since,
     moment,
     overall,
 )
+from bot.domain.judgement import judge
 from bot.domain.live import Live
 from bot.domain.normal import Normal
 from bot.domain.outcomes import Went

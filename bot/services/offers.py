@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain import rollback
-from bot.domain.card import RollbackOffer
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.live import Live
+from bot.domain.offer import RollbackOffer
 from bot.domain.passed import Passed
 from bot.domain.places import Unclear
 from bot.domain.readiness import Confirmed

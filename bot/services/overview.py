@@ -10,9 +10,9 @@ from bot.domain.called import called
 from bot.domain.catalog import Permission, Service
 from bot.domain.commands import Status
 from bot.domain.declared import Declared
+from bot.domain.gates import frozen_by
 from bot.domain.live import Live
 from bot.domain.places import Unclear, may_be_answered
-from bot.domain.readiness import frozen_by
 from bot.domain.rollback import Leaving
 from bot.ports.board import BoardRow
 from bot.ports.reader import Reader

@@ -8,14 +8,15 @@ When either is another, it is asked again.
 from __future__ import annotations
 
 from bot.domain.actions import Action
-from bot.domain.card import RollbackOffer
 from bot.domain.catalog import Need
 from bot.domain.commands import ConfirmPlan
 from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.gates import plan_gate
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
-from bot.domain.readiness import Gate, GateState, plan_gate
+from bot.domain.readiness import Gate, GateState
 from bot.domain.shown import Seen
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction

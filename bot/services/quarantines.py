@@ -12,12 +12,12 @@ from datetime import datetime
 from bot.domain import plain, rollback
 from bot.domain.audit import Entry
 from bot.domain.called import name_of
-from bot.domain.card import is_shown_bad
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
 from bot.domain.deployment import OPEN, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import worst_seen
+from bot.domain.observation import is_shown_bad
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollback import KeptOutBy
 from bot.ports.ci import Resolved

@@ -14,13 +14,7 @@ from bot.domain.commands import Acknowledge, Tick
 from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
-from bot.domain.people import Person
-from bot.domain.places import Hindrance, Obstacle, obstacles
-from bot.domain.quality import QualityState
-from bot.domain.readiness import (
-    Gate,
-    GateState,
-    Review,
+from bot.domain.gates import (
     frozen_by,
     item_gate,
     not_its_own_gate,
@@ -28,13 +22,16 @@ from bot.domain.readiness import (
     put_again_gate,
     quality_gate,
     rollback_gate,
-    staged_gate,
     unfrozen_gate,
     unknown_gate,
     unlocked_gate,
-    verified_here_gate,
 )
+from bot.domain.people import Person
+from bot.domain.places import Hindrance, Obstacle, obstacles
+from bot.domain.quality import QualityState
+from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollback import Way
+from bot.domain.staged import staged_gate, verified_here_gate
 from bot.ports.ci import Quality
 from bot.ports.people import Shift
 from bot.ports.reader import Reader

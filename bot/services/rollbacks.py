@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from bot.domain import rollback
 from bot.domain.actions import Action
 from bot.domain.called import called
-from bot.domain.card import RollbackOffer, is_shown_bad
 from bot.domain.commands import RollBack
 from bot.domain.declared import Origin
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.live import Live
+from bot.domain.observation import is_shown_bad
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import Step, serving

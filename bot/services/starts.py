@@ -16,11 +16,11 @@ from enum import Enum
 import structlog
 
 from bot.domain.called import name_of
-from bot.domain.card import Kept
 from bot.domain.catalog import Permission
 from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.keeping import Kept
 from bot.domain.people import GONOGO
 from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.rollout import Step, StepState, correlation

@@ -125,8 +125,8 @@ def _looked_at(card: Card) -> int:
 
 def _keeps(card: Card) -> str:
     """Say why a rollout stands still before its next step; empty where it does not."""
-    if card.deployment.is_only_let_go and card.ci_refusal:
-        return f"the CI provider refuses: {card.ci_refusal}"
+    if card.deployment.is_only_let_go and card.under_way.refusal:
+        return f"the CI provider refuses: {card.under_way.refusal}"
     return card.standstill if card.stands_still else ""
 
 

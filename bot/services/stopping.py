@@ -7,10 +7,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.actions import Action
-from bot.domain.card import is_shown_bad
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotAllowed
 from bot.domain.health import figures, worst_seen
+from bot.domain.observation import is_shown_bad
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import KeptOutBy, why_quarantined

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bot.domain.actions import Action
-from bot.domain.card import Card, LetGo
+from bot.domain.card import Card
 from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import NotPossible
 from bot.domain.health import Snapshot
+from bot.domain.keeping import LetGo
 from bot.domain.people import GONOGO
 from bot.domain.places import Obstacle
 from bot.domain.shown import finding_of, token

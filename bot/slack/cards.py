@@ -329,7 +329,7 @@ def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[B
     for action in possible:
         is_harmful = action is Action.ROLL_BACK or (action is Action.CANCEL and card.can_only_stop)
         style = "danger" if is_harmful else "primary" if action is primary else None
-        shown = card.gate if action is Action.OPEN_GATE else token(action, seen_on(card))
+        shown = card.under_way.gate if action is Action.OPEN_GATE else token(action, seen_on(card))
         about = f"{card.deployment.id} {shown}"
         made.append(
             button(
@@ -361,7 +361,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.UNLOCK: f"Unlock {plain(deployment.environment, 40)}",
         Action.ASK_LEAD: "Ask the lead",
         Action.TAKE_OVER: "Take over as on-call…",
-        Action.OPEN_GATE: f"Go on with {plain(card.waits_at, 40)}",
+        Action.OPEN_GATE: f"Go on with {plain(card.under_way.waits_at, 40)}",
         Action.RETEST: "Run the tests again",
         Action.SHOW_CHANGES: "What changes…",
         Action.SHOW_TIMELINE: "Timeline…",
@@ -411,7 +411,7 @@ def _question(action: Action, card: Card, words: Words) -> Question | None:
         )
     if action is Action.OPEN_GATE:
         text = words.plain_line("card/confirm_gate", {"card": card}, CONFIRM)
-        return Question(f"Go on with {plain(card.waits_at, 60)}?", text, "Go on", "Wait")
+        return Question(f"Go on with {plain(card.under_way.waits_at, 60)}?", text, "Go on", "Wait")
     if action is Action.GO_NOW and card.watched is not None:
         text = words.plain_line("card/confirm_go_now", {"card": card}, CONFIRM)
         return Question(

@@ -16,7 +16,8 @@ from math import ceil, floor, isfinite, log10
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bot.domain.health import Finding, Snapshot, Verdict, shown
+from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.judgement import shown
 
 WIDTH = 800
 """In pixels, as Slack shows a picture in a thread."""

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.card import ApprovalNeed, Card, RollbackOffer
+from bot.domain.approvals import ApprovalNeed
+from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.changes import Change, Changes, Taken, taken_by
 from bot.domain.deployment import WAITING, Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
@@ -144,37 +146,41 @@ def test_a_provider_that_is_silent_about_a_start_leaves_it_unknown_whether_anyth
     refusal = "no" if silent else ""
     asked = steps(DONE, RUNNING, run=run, silent_since=silent, refusal=refusal)
     for shown in (card(State.ROLLING_OUT, steps=asked), card(State.ROLLING_BACK, way_back=asked)):
-        assert (shown.ci_silent_since, shown.ci_refusal, shown.is_start_unknown) == told
+        way = shown.under_way
+        assert (way.silent_since, way.refusal, way.is_start_unknown) == told
 
 
 def test_silence_about_what_is_over_or_of_another_way_is_not_shown() -> None:
     over = tuple(replace(step, silent_since=NOW) for step in steps(DONE, HOLDING, FAILED))
-    assert card(State.ROLLING_OUT, steps=over).ci_silent_since is None
+    assert card(State.ROLLING_OUT, steps=over).under_way.silent_since is None
     asked = steps(RUNNING, silent_since=NOW)
-    assert card(State.ROLLING_OUT, way_back=asked).ci_silent_since is None
-    assert card(State.ROLLING_BACK, steps=asked, way_back=steps(RUNNING)).ci_silent_since is None
-    assert card(State.FAILED, steps=asked).ci_silent_since is None
+    assert card(State.ROLLING_OUT, way_back=asked).under_way.silent_since is None
+    assert (
+        card(State.ROLLING_BACK, steps=asked, way_back=steps(RUNNING)).under_way.silent_since
+        is None
+    )
+    assert card(State.FAILED, steps=asked).under_way.silent_since is None
 
 
 def test_until_a_rollback_begins_its_card_depends_on_what_is_stopped_before() -> None:
     stopping = card(
         State.ROLLING_BACK, steps=steps(RUNNING, silent_since=NOW), way_back=steps(PENDING)
     )
-    assert (stopping.ci_silent_since, stopping.stops_first) == (NOW, True)
-    assert not card(State.ROLLING_OUT, steps=steps(RUNNING), way_back=()).stops_first
-    assert not card(State.ROLLING_BACK, way_back=steps(RUNNING)).stops_first
+    assert (stopping.under_way.silent_since, stopping.under_way.stops_first) == (NOW, True)
+    assert not card(State.ROLLING_OUT, steps=steps(RUNNING), way_back=()).under_way.stops_first
+    assert not card(State.ROLLING_BACK, way_back=steps(RUNNING)).under_way.stops_first
 
 
 def test_the_gate_of_the_pipeline_is_that_of_the_step_that_waits_there() -> None:
     stage = Stage("release", RunState.WAITING, passable=True)
     waits = card(State.ROLLING_OUT, steps=steps(DONE, RUNNING, PENDING, stages=(stage,)))
-    assert (waits.waits_at, waits.gate) == ("release", waits.steps[1].gate)
-    assert waits.gate
+    assert (waits.under_way.waits_at, waits.under_way.gate) == ("release", waits.steps[1].gate)
+    assert waits.under_way.gate
     assert Action.OPEN_GATE in waits.actions
     closed = card(
         State.ROLLING_OUT, steps=steps(DONE, RUNNING, stages=(replace(stage, passable=False),))
     )
-    assert (closed.waits_at, closed.gate) == ("", "")
+    assert (closed.under_way.waits_at, closed.under_way.gate) == ("", "")
     assert Action.OPEN_GATE not in closed.actions
 
 

@@ -12,20 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
-from bot.domain.health import (
-    Finding,
-    Observed,
-    Snapshot,
-    Verdict,
-    error_of_a_look,
-    judge,
-    moment,
-    overall,
-    shown,
-    snapshot,
-    times,
-    worst,
-)
+from bot.domain.health import Finding, Observed, Snapshot, Verdict, moment, overall, worst
+from bot.domain.judgement import error_of_a_look, judge, shown, snapshot, times
 
 ERRORS = MetricSpec("errors", "errors", MetricKind.RATIO, unit="%")
 CONVERSION = MetricSpec(

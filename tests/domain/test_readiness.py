@@ -7,29 +7,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.card import RollbackOffer
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
 from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance
-from bot.domain.locks import Lock
-from bot.domain.people import Person
-from bot.domain.quality import QualityState
-from bot.domain.readiness import (
-    Confirmed,
-    Gate,
-    GateState,
-    Review,
+from bot.domain.gates import (
     frozen_by,
     item_gate,
     on_call_gate,
     plan_gate,
     quality_gate,
     rollback_gate,
-    staged_gate,
     unfrozen_gate,
     unknown_gate,
     unlocked_gate,
 )
+from bot.domain.locks import Lock
+from bot.domain.offer import RollbackOffer
+from bot.domain.people import Person
+from bot.domain.quality import QualityState
+from bot.domain.readiness import Confirmed, Gate, GateState, Review
+from bot.domain.staged import staged_gate
 from bot.ports.ci import Quality
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.card import Card, RollbackOffer
+from bot.domain.card import Card
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.locks import Lock
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState

@@ -83,7 +83,7 @@ async def test_whoever_rolls_back_opens_the_gate_of_that_pipeline_too(
         await rolls_back_and_waits(team)
         card = await team.card("shop-1")
         assert Action.OPEN_GATE in card.actions
-        said = await team.says("bo", OpenGate(named, card.gate))
+        said = await team.says("bo", OpenGate(named, card.under_way.gate))
         assert "approve" in said
         await team.passes(SECOND)
         assert team.ci.opened == ["shop-2:rollback"]
@@ -97,7 +97,7 @@ async def test_a_gate_of_the_rollout_is_no_gate_of_its_rollback(team_with: Any) 
         team.ci.stages = (Stage("approve", RunState.WAITING, passable=True),)
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(MINUTE)
-        old = (await team.card("shop-1")).gate
+        old = (await team.card("shop-1")).under_way.gate
         await team.says("bo", RollBack(deployment="shop-1"))
         await team.passes(MINUTE)
         assert "does not wait at this gate" in await team.says("bo", OpenGate("shop-1", old))

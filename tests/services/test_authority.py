@@ -86,7 +86,7 @@ async def clicked(context: Context, deployment: Deployment, *, old: bool = False
             if action in BINDS
             else ""
         )
-        shown = "00000000" if old else card.gate if action is Action.OPEN_GATE else shown
+        shown = "00000000" if old else card.under_way.gate if action is Action.OPEN_GATE else shown
         if action is Action.SAY_LIVE:
             found.append(await said_live(context, deployment, old=old))
         elif action in AT_ONCE:

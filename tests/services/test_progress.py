@@ -192,7 +192,7 @@ async def test_a_gate_that_was_opened_here_by_an_answer_that_was_lost_is_not_sai
 async def test_a_click_on_one_gate_never_opens_the_next(team: Team) -> None:
     team.ci.stages = (BUILD, HELD)
     v2 = await team.rolls_out_v2()
-    before = (await team.card(v2)).gate
+    before = (await team.card(v2)).under_way.gate
     team.ci.stages = (BUILD, replace(HELD, name="drop the old table"))
     assert "goes on with release" in await team.says("bo", OpenGate(v2, before))
     await team.passes()
@@ -204,7 +204,7 @@ async def test_a_click_on_one_gate_never_opens_the_next(team: Team) -> None:
         "bo", OpenGate(v2, before)
     )
     assert "goes on with drop the old table" in await team.says(
-        "bo", OpenGate(v2, (await team.card(v2)).gate)
+        "bo", OpenGate(v2, (await team.card(v2)).under_way.gate)
     )
     await team.passes(MINUTE)
     assert len(team.ci.opened) == 1

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import RollbackOffer
 from bot.domain.commands import Status
 from bot.domain.deployment import State
 from bot.domain.errors import Offer
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble

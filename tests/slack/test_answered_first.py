@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.card import RollbackOffer
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.offer import RollbackOffer
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.ports.talk import Ending, Message, Posting

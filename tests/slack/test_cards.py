@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from slack_sdk.models.blocks import Block
 
-from bot.domain.card import ApprovalNeed, Card, RollbackOffer
+from bot.domain.approvals import ApprovalNeed
+from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.changes import Change, Changes
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
+from bot.domain.offer import RollbackOffer
 from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.card import Card, LetGo
+from bot.domain.card import Card
 from bot.domain.deployment import State
+from bot.domain.keeping import LetGo
 from bot.domain.readiness import Gate, GateState, Review
 from bot.slack.cards import deployment_card
 from tests.slack.test_cards import (

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.card import ApprovalNeed, Card, LetGo
+from bot.domain.approvals import ApprovalNeed
+from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.readiness import Gate, GateState, Review, staged_gate
+from bot.domain.keeping import LetGo
+from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import Step
+from bot.domain.staged import staged_gate
 from bot.domain.trouble import Sort
 from bot.slack.cards import deployment_card, rollback_truth
 from bot.slack.render import Words

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import MetricKind, MetricSpec
-from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge
+from bot.domain.health import Finding, Observed, Snapshot, Verdict
+from bot.domain.judgement import judge
 from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.ports.board import BoardRow

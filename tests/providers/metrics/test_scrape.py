@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from bot.domain.catalog import EnvironmentPolicy, MetricKind, MetricSpec, ProviderChoice, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.domain.health import Verdict, snapshot
+from bot.domain.health import Verdict
+from bot.domain.judgement import snapshot
 from bot.domain.limits import EXPOSITION, Fault, Unreadable
 from bot.ports.metrics import Cohort, MetricsSource, Sample, Window
 from bot.providers.metrics.scrape.kind import check as check_service
