@@ -7,16 +7,16 @@ from __future__ import annotations
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Went
 from bot.ports.engine import Run
-from bot.services import approvals, deployments, health, rollouts
+from bot.services import approvals, health, queueing, rollouts
 from bot.services.context import Context
 
 
 async def deploy_1(run: Run, context: Context, id: DeploymentId) -> Went:
     """Deploy one pinned commit to one environment, step by step, and watch it."""
-    if not await run.step("pin the commit", deployments.pin, context, id):
+    if not await run.step("pin the commit", queueing.pin, context, id):
         return Went.OVER
     if not await run.until(
-        "its turn", deployments.take_turn, context, id, every=context.intervals.review
+        "its turn", queueing.take_turn, context, id, every=context.intervals.review
     ):
         return Went.OVER
     if (

@@ -16,7 +16,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import Context, existing, facts_of, facts_of_snapshot, note
-from bot.services.health import observe, observed
+from bot.services.snapshots import observe, observed
 from bot.services.targets import how_bad, releases_for, undoable
 from bot.services.ways import left_behind, way_back
 

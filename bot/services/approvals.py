@@ -28,8 +28,9 @@ from bot.ports.talk import Answer, Intent, Message
 from bot.services import approvers, readiness, starts
 from bot.services.ahead import redraw_behind
 from bot.services.context import Context, MovedError, act, as_shown, existing, facts_of, note, seen
-from bot.services.deployments import end_needless, is_there, passed_by
+from bot.services.needless import is_there
 from bot.services.people import Held
+from bot.services.queueing import end_needless, passed_by
 from bot.services.shared import afresh
 from bot.services.starts import wait_again
 from bot.services.ways import know_changes, know_way_back

@@ -12,8 +12,8 @@ from bot.domain.places import Obstacle, obstacles
 from bot.domain.rollback import Way
 from bot.ports.reader import Reader
 from bot.services.context import Context
-from bot.services.deployments import under_way
 from bot.services.given import in_question
+from bot.services.needless import under_way
 from bot.services.ways import between, left_behind, with_bringer
 
 

@@ -35,12 +35,13 @@ from bot.ports.time import Json
 from bot.services import approvals, lasttime, readiness, wentback, word
 from bot.services.ahead import ahead_in
 from bot.services.context import Context, existing, facts_of, facts_of_snapshot, is_again, unclear
-from bot.services.deployments import needless_now, resolve, under_way
 from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
 from bot.services.hanging import hanging, late_run
 from bot.services.leaving import share_now
+from bot.services.needless import needless_now, under_way
 from bot.services.offers import has_rollback_lock, rollback_offer
+from bot.services.queueing import resolve
 from bot.services.refs import moved_from, what_was_taken
 from bot.services.serving import newest_numbers
 from bot.services.starts import kept_by, standstill, why_not_on

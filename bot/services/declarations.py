@@ -30,11 +30,11 @@ from bot.services import resuming, unseen
 from bot.services.context import Context, MovedError, act, as_shown, existing, looking, note
 from bot.services.deployments import require_still
 from bot.services.hanging import hanging_in
-from bot.services.health import observe
 from bot.services.leaving import share_now
 from bot.services.passing import Ends, Passing, compared_with, ends, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.serving import facts_of_beside, serves_beside
+from bot.services.snapshots import observe
 from bot.services.strays import cut_off
 from bot.services.targets import ended_before
 

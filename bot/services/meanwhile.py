@@ -10,7 +10,7 @@ from bot.domain.outcomes import Went
 from bot.domain.rollout import Step, StepState, serves
 from bot.services.aftermath import numbers_after
 from bot.services.context import Context, existing
-from bot.services.health import numbers_at
+from bot.services.snapshots import numbers_at
 
 
 async def glance(context: Context, id: DeploymentId, index: int, state: StepState) -> Went | None:

@@ -41,11 +41,11 @@ from bot.ports.time import Json
 from bot.services import before, givers, lasttime, plans, watching
 from bot.services.ahead import redraw_behind
 from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen, unclear
-from bot.services.deployments import under_way
 from bot.services.given import in_question
 from bot.services.givers import Givers
 from bot.services.lasttime import facts_of_last_time
 from bot.services.leaving import share_now
+from bot.services.needless import under_way
 from bot.services.offers import rollback_offer
 from bot.services.passing import may_be_said, stands
 from bot.services.people import readable

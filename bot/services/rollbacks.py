@@ -1,30 +1,25 @@
-"""Rolling back: by the deployment lead, or by rule after a failed smoke test or a
-countdown that nobody stopped.
-"""
+"""Rolling back, at the word of the deployment lead: what was seen is what is decided about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain import rollback
 from bot.domain.actions import Action
 from bot.domain.called import called
 from bot.domain.commands import RollBack
-from bot.domain.declared import Origin
-from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.live import Live
 from bot.domain.observation import is_shown_bad
 from bot.domain.offer import RollbackOffer
-from bot.domain.people import GONOGO, Person
+from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
-from bot.domain.rollout import Step, serving
+from bot.domain.rollout import serving
 from bot.domain.shown import Seen, token
 from bot.ports.reader import Reader
-from bot.ports.store import NewDeployment, Transaction
-from bot.ports.talk import Answer, Intent, Message
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent
 from bot.services import whys
 from bot.services.context import (
     Context,
@@ -34,7 +29,6 @@ from bot.services.context import (
     existing,
     facts_of,
     looking,
-    note,
     unclear,
 )
 from bot.services.giving_up import asked, give_it_up, seen
@@ -44,13 +38,11 @@ from bot.services.offers import (
     has_rollback_lock,
     let_go_over,
     passed_over,
-    rollback_offer,
-    why_not_by_rule,
 )
 from bot.services.passing import is_free
-from bot.services.quarantines import keep_out_undone
-from bot.services.strays import give_up
-from bot.services.targets import brought_by, how_bad, releases_for, target_for, undoable
+from bot.services.rollback_starts import not_now, start_back, target_of
+from bot.services.rollback_subjects import subject_of
+from bot.services.targets import how_bad
 from bot.services.ways import left_behind, stored_way_back, way_back
 
 
@@ -64,7 +56,7 @@ async def roll_back(context: Context, intent: Intent, command: RollBack) -> Answ
 async def _attempt(context: Context, intent: Intent, command: RollBack) -> Answer | None:
     """Look at what would be undone, and decide about exactly that."""
     async with context.store.reading() as reader:
-        deployment = await _what(context, reader, command)
+        deployment = await subject_of(context, reader, command)
         await _authorise(context, reader, intent, deployment)
         is_again = bool(command.deployment) and await _is_theirs(reader, deployment, intent.by)
         hangs = await hanging(context, reader, deployment)
@@ -75,7 +67,7 @@ async def _attempt(context: Context, intent: Intent, command: RollBack) -> Answe
     if is_again:
         return await act(context, intent, lambda tx: _again(context, intent, tx, command))
     async with context.store.reading() as reader:
-        target = await _target(context, reader, deployment, command.ref)
+        target = await target_of(context, reader, deployment, command.ref)
         way = await stored_way_back(context, reader, deployment, target)
         beside = await left_behind(
             reader, deployment.service, deployment.environment, leaving=deployment.commit
@@ -91,7 +83,7 @@ async def _attempt(context: Context, intent: Intent, command: RollBack) -> Answe
 
 async def _give_up(context: Context, intent: Intent, tx: Transaction, command: RollBack) -> Answer:
     """Give a rollback up that hangs, if that is what was shown."""
-    deployment = await _what(context, tx, command)
+    deployment = await subject_of(context, tx, command)
     await _authorise(context, tx, intent, deployment)
     hangs = await hanging(context, tx, deployment)
     if hangs is None:
@@ -133,13 +125,13 @@ async def _is_theirs(reader: Reader, deployment: Deployment, by: Person) -> bool
 async def _decide(
     context: Context, intent: Intent, tx: Transaction, command: RollBack, way: Way
 ) -> Answer | None:
-    deployment = await _what(context, tx, command)
+    deployment = await subject_of(context, tx, command)
     await _authorise(context, tx, intent, deployment)
     if command.deployment and await _is_theirs(tx, deployment, intent.by):
         return await _again(context, intent, tx, command)
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        raise NotPossible(await _not_now(tx, deployment))
-    target = await _target(context, tx, deployment, command.ref)
+        raise NotPossible(await not_now(tx, deployment))
+    target = await target_of(context, tx, deployment, command.ref)
     as_shown(Action.ROLL_BACK, command.shown, _seen(deployment, target))
     beside = await left_behind(
         tx, deployment.service, deployment.environment, leaving=deployment.commit
@@ -151,7 +143,9 @@ async def _decide(
         tx, deployment, target, way, context.now(), although_unknown=command.although_unknown
     )
     await tx.save_way_back(deployment.id, way)
-    kept_out = await _start(context, tx, deployment, target, by=intent.by, reason=command.reason)
+    kept_out = await start_back(
+        context, tx, deployment, target, by=intent.by, reason=command.reason
+    )
     facts = {
         **facts_of(deployment),
         "target": target.version,
@@ -303,169 +297,6 @@ def facts_of_offer(offer: RollbackOffer) -> dict[str, object]:
     }  # fmt: skip
 
 
-async def _what(context: Context, reader: Reader, command: RollBack) -> Deployment:
-    if command.deployment:
-        return await _named(reader, command.deployment)
-    if not command.environment:
-        raise NotPossible(
-            f"Which environment? /rollback {command.service} ENVIRONMENT because TEXT."
-        )
-    context.policy(command.service, command.environment)
-    current = await undoable(reader, command.service, command.environment)
-    undone = await _just_undone(reader, command.service, command.environment)
-    if (
-        undone is not None
-        and (current is None or not command.ref)
-        and not await _has_to_go(reader, undone, current)
-    ):
-        raise NotPossible(await _no_further(context, reader, undone, current))
-    if current is None:
-        coming = await reader.open_deployments(command.service, command.environment)
-        let_go = next((each for each in coming if each.is_only_let_go), None)
-        nothing = (
-            _not_begun(let_go, None)
-            if let_go
-            else await _nothing_to_undo(reader, command.service, command.environment)
-        )
-        raise NotPossible(nothing)
-    return current
-
-
-async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> str:
-    """Say why nothing can be rolled back where no deployment brought what is
-    live, and what to do instead.
-    """
-    sentence = (
-        f"No deployment of ours brought what is live in {service} {environment}, so there "
-        "is nothing to roll back."
-    )
-    live = await reader.live(service, environment)
-    if live is not None and live.declared is None:
-        return await _put_back_already(reader, live) or sentence
-    if live is None or live.declared is None:
-        return sentence
-    by = await brought_by(reader, live)
-    if by is not None:
-        sentence = f"{by.stands}, so there is nothing to roll back."
-    was_said = live.declared.origin is Origin.SAID
-    how = (
-        f"is live there on the word of {live.declared.by.mention}"
-        if was_said
-        else "was live there before Go/No-Go came"
-    )
-    return (
-        f"{sentence} {live.version} {how}. To put another version there: /deploy "
-        f"{service} REF to {environment}."
-    )
-
-
-async def _put_back_already(reader: Reader, live: Live) -> str:
-    """Say that a rollback has brought what is recorded as live, and what to do where it is unclear
-    since; empty where none has.
-    """
-    back = await reader.deployment(live.deployment)
-    if back is None or back.kind is not Kind.ROLLBACK:
-        return ""
-    place = f"{live.service} {live.environment}"
-    undone, doubt = (
-        await existing(reader, back.undoes),
-        await unclear(reader, live.service, live.environment),
-    )
-    sentence = f"{undone.title} is rolled back already: {back.id} has put {live.version} back."
-    if doubt:
-        sentence += (
-            f" It is unclear what runs: {doubt}. Say what is live: /deploy live "
-            f"{place} is REF because TEXT."
-        )
-    return (
-        f"{sentence} To put another version there: /deploy {live.service} "
-        f"REF to {live.environment}."
-    )
-
-
-async def _named(reader: Reader, id: DeploymentId) -> Deployment:
-    """Read the deployment of a card; what is no longer there cannot be rolled back."""
-    deployment = await existing(reader, id)
-    current = await undoable(reader, deployment.service, deployment.environment)
-    if deployment.state in CAN_ROLL_BACK and (current is None or current.id != id):
-        if deployment.is_only_let_go:
-            raise NotPossible(_not_begun(deployment, current))
-        if current is not None and current.state is State.ROLLING_OUT:
-            raise NotPossible(
-                f"{current.title} is on its way there now; roll back {current.id} instead."
-            )
-        live = await reader.live(deployment.service, deployment.environment)
-        if current is None and live is not None and live.declared is not None:
-            raise NotPossible(
-                await _nothing_to_undo(reader, deployment.service, deployment.environment)
-            )
-        instead = (
-            f" {current.title} is there now; roll back {current.id} instead." if current else ""
-        )
-        raise NotPossible(f"{deployment.title} was replaced and is not live any more.{instead}")
-    return deployment
-
-
-def _not_begun(deployment: Deployment, current: Deployment | None) -> str:
-    there = (
-        f" {current.title} is there; to have that away, roll back {current.id} instead."
-        if current
-        else ""
-    )
-    return (
-        f"Nothing of {deployment.title} has been started yet, so it is cancelled: /deploy "
-        f"cancel {deployment.id}.{there}"
-    )
-
-
-async def _just_undone(reader: Reader, service: str, environment: str) -> Deployment | None:
-    """Give the newest deployment that touched an environment, if it has been rolled back."""
-    newest = await reader.newest_started(service, environment)
-    return newest if newest is not None and newest.state is State.ROLLED_BACK else None
-
-
-async def _has_to_go(reader: Reader, undone: Deployment, current: Deployment | None) -> bool:
-    """Tell whether going back further is no second reading of the same command.
-
-    It is none where what is live now is quarantined, where it is unclear what runs, and where
-    somebody has said since what is live.
-    """
-    live = await reader.live(undone.service, undone.environment)
-    if live is not None and live.declared is not None and live.declared.at >= undone.state_since:
-        return True
-    if await unclear(reader, undone.service, undone.environment):
-        return True
-    return current is not None and bool(await reader.quarantine(current.service, current.commit))
-
-
-async def _no_further(
-    context: Context, reader: Reader, undone: Deployment, current: Deployment | None
-) -> str:
-    """Say that the newest deployment is rolled back; a command that comes a second time must not
-    take the next one back too.
-    """
-    live = await reader.live(undone.service, undone.environment)
-    sentence = (
-        f"{undone.title} is rolled back already.{f' {live.version} is live.' if live else ''}"
-    )
-    further = await _further(context, reader, current) if current is not None else ""
-    return (
-        f"{sentence} {further}"
-        if further
-        else (
-            f"{sentence} To put another version there: /deploy {undone.service} REF "
-            f"to {undone.environment}."
-        )
-    )
-
-
-async def _further(context: Context, reader: Reader, current: Deployment) -> str:
-    """Say how what stands there now is rolled back, too; empty where it cannot be."""
-    offer = await rollback_offer(context, reader, current)
-    how = f"/rollback {current.service} {current.environment} to {offer.version} because TEXT"
-    return f"To go back further: {how}, or the card of {current.id}." if offer.is_possible else ""
-
-
 async def _authorise(
     context: Context, reader: Reader, intent: Intent, deployment: Deployment
 ) -> None:
@@ -473,7 +304,7 @@ async def _authorise(
         return
     going, hangs = "", await hanging(context, reader, deployment)
     if deployment.state is State.ROLLING_BACK:
-        going = await _not_now(reader, deployment)
+        going = await not_now(reader, deployment)
     if going and hangs is None:
         raise NotPossible(
             f"{going}{f' {deployment.lead.mention} leads it.' if deployment.lead else ''}"
@@ -495,195 +326,3 @@ async def _authorise(
             carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead))),
         ),
     )
-
-
-async def _target(context: Context, reader: Reader, deployment: Deployment, ref: str) -> Live:
-    if deployment.state not in CAN_ROLL_BACK:
-        raise NotPossible(await _not_now(reader, deployment))
-    releases = await releases_for(reader, deployment, None) if ref else ()
-    if ref and not any(rollback.is_named(each, ref) for each in releases):
-        await _refuse_left(reader, deployment, ref)
-        await _refuse_kept_out(reader, deployment, ref, _others(releases, deployment))
-    found = (
-        rollback.chosen(releases, ref=ref, leaving=deployment.commit)
-        if ref
-        else await target_for(reader, deployment)
-    )
-    if found is None:
-        instead = (
-            f"To put another version there: /deploy {deployment.service} REF to "
-            f"{deployment.environment}."
-        )
-        if deployment.is_in_part_there:
-            instead = (
-                "To put another version there, stop this one where it is first: "
-                f"/deploy cancel {deployment.id}."
-            )
-        raise NotPossible(
-            f"{(await rollback_offer(context, reader, deployment)).refused} {instead}"
-        )
-    return found
-
-
-def _others(releases: Sequence[Live], deployment: Deployment) -> str:
-    """Say what else one could ask for; what lies between is compared only then."""
-    called = "Others that ended their watch here, as far as no migration lies between"
-    return rollback.candidates_of(releases, leaving=deployment.commit, called=called)
-
-
-async def _refuse_left(reader: Reader, deployment: Deployment, ref: str) -> None:
-    """Refuse to put back what somebody has gone back from by hand. Raises NotPossible."""
-    place = (deployment.service, deployment.environment)
-    left = next(
-        (each for each in await reader.left_by_hand(*place) if rollback.is_named(each, ref)), None
-    )
-    if left is not None:
-        how = f"It counts again once it is deployed: /deploy {place[0]} REF to {place[1]}."
-        raise NotPossible(
-            f"{left.by.mention} has gone back from {left.version} by hand, so no "
-            f"rollback puts it back. {how}"
-        )
-
-
-async def _refuse_kept_out(reader: Reader, deployment: Deployment, ref: str, others: str) -> None:
-    """Refuse to go back to what is quarantined, by its version, and say why
-    it is. Raises NotPossible.
-    """
-    kept_out = await reader.releases(
-        deployment.service, deployment.environment, limit=None, kept_out=True
-    )
-    meant = next((each for each in kept_out if rollback.is_named(each, ref)), None)
-    if meant is not None:
-        known = await reader.quarantined(deployment.service, meant.commit)
-        why = f"{known.reason} ({known.by.mention})" if known else ""
-        raise NotPossible(
-            f"{meant.version} is quarantined, so nothing goes back to it: {why}. {others}"
-        )
-
-
-async def _not_now(reader: Reader, deployment: Deployment) -> str:
-    """Say why a deployment cannot be rolled back as it stands; of one that
-    goes back already, what to.
-    """
-    coming = await reader.open_deployments(deployment.service, deployment.environment)
-    back = next((each for each in coming if each.undoes == deployment.id), None)
-    if back is not None:
-        return f"{deployment.title} is rolling back to {back.version} already, as {back.id}."
-    if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        return f"{deployment.is_over_already}."
-    return f"{deployment.stands}; there is nothing to roll back."
-
-
-async def by_rule(context: Context, tx: Transaction, deployment: Deployment, why: str) -> str:
-    """Start the automatic rollback inside the transaction that found the reason; say why not, where
-    it may not go by itself.
-    """
-    held = await why_not_by_rule(context, tx, deployment)
-    if held:
-        return held
-    target = await _target(context, tx, deployment, "")
-    await _start(context, tx, deployment, target, by=GONOGO, reason=why)
-    return ""
-
-
-async def _start(
-    context: Context,
-    tx: Transaction,
-    deployment: Deployment,
-    target: Live,
-    *,
-    by: Person,
-    reason: str,
-) -> bool:
-    """Start a rollback, and keep out what it undoes if that was shown to be
-    bad; tell whether it was.
-    """
-    now = context.now()
-    if not await tx.move(deployment.id, State.ROLLING_BACK, at=now, note=reason):
-        raise NotPossible(await _not_now(tx, deployment))
-    back = await tx.add_deployment(
-        NewDeployment(
-            kind=Kind.ROLLBACK,
-            service=deployment.service,
-            environment=deployment.environment,
-            ref=target.version,
-            version=target.version,
-            commit=target.commit,
-            strategy=deployment.strategy,
-            requested_by=by,
-            at=now,
-            lead=deployment.lead,
-            reason=reason,
-            channel=deployment.channel,
-            undoes=deployment.id,
-            base_commit=deployment.commit,
-            base_version=deployment.version,
-        )
-    )
-    await tx.set_countdown(deployment.id, None)
-    await _end_what_else_is_there(context, tx, deployment)
-    await tx.seize(deployment.service, deployment.environment, back.id)
-    await tx.save_steps(back.id, [await _first_step(tx, deployment, now)])
-    await note(
-        tx,
-        now,
-        "rollback",
-        deployment,
-        by,
-        to=target.commit,
-        version=target.version,
-        reason=reason,
-        rollback=back.id,
-    )
-    facts = {**facts_of(deployment), "by": str(by), "target": target.version, "reason": reason}
-    await tx.say(
-        Message(
-            f"{back.id}:rolling-back",
-            "rolling_back",
-            facts,
-            deployment.id,
-            to="channel" if by != GONOGO else "thread",
-        )
-    )
-    await tx.start("roll_back", back.id, back.id)
-    await tx.wake(deployment.id)
-    return await keep_out_undone(context, tx, deployment, back)
-
-
-async def _first_step(reader: Reader, undone: Deployment, now: datetime) -> Step:
-    """Make the rollback's step; a CI provider that does not answer at this moment is silent about
-    it as well, until it has answered.
-    """
-    silent = next(
-        (step for step in await reader.steps(undone.id) if step.is_under_way and step.silent_since),
-        None,
-    )
-    step = Step(0, "rollback", 100, timedelta(0))
-    return replace(step, silent_since=now, refusal=silent.refusal) if silent is not None else step
-
-
-async def _end_what_else_is_there(context: Context, tx: Transaction, undone: Deployment) -> None:
-    """End what was let go over a deployment that is rolled back, which would bring it back; and the
-    watch of what it was let go over.
-    """
-    for other in await let_go_over(tx, undone):
-        begun = [
-            step for step in await tx.steps(other.id) if step.is_under_way and not step.is_untouched
-        ]
-        for step in begun:
-            await note(tx, context.now(), "given up", other, step=step.key, run=step.run)
-            await give_up(context, tx, other, step)
-        how_far = "its run was seen to begin" if begun else "anything of it was started"
-        why = f"{undone.id}, which it was to replace, was rolled back before {how_far}"
-        await tx.move(other.id, State.CANCELLED, at=context.now(), note=why)
-        await note(tx, context.now(), "cancel", other, why=why)
-        await tx.wake(other.id)
-    watched = await tx.watched(undone.service, undone.environment)
-    if watched is not None:
-        await tx.move(
-            watched.id,
-            State.SUPERSEDED,
-            at=context.now(),
-            note=f"{undone.id} was let go over it, and is rolled back to another version",
-        )
-        await tx.wake(watched.id)

@@ -19,12 +19,12 @@ from bot.ports.engine import Later
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
-from bot.services import approvals, estimates, hanging, health, rollback_gates, starts
+from bot.services import approvals, estimates, hanging, health, rollback_gates, snapshots, starts
 from bot.services.context import Context, existing, facts_of, note
 from bot.services.gates import open_stored_gate
 from bot.services.offers import put_back
+from bot.services.rollback_starts import by_rule
 from bot.services.rollback_steps import clear
-from bot.services.rollbacks import by_rule
 from bot.services.starts import Begun
 from bot.services.strays import give_up
 from bot.services.ways import know_way_back
@@ -56,7 +56,7 @@ async def begin(context: Context, id: DeploymentId) -> list[str]:
         known = await reader.steps(id)
     steps = known or plan(context.catalog.strategies[deployment.strategy])
     await know_way_back(context, id)
-    await health.take_baseline(context, deployment)
+    await snapshots.take_baseline(context, deployment)
     async with context.store.transaction() as tx:
         if not known:
             await tx.save_steps(id, steps)
@@ -114,7 +114,7 @@ async def _take_baseline_again(context: Context, id: DeploymentId) -> None:
         )
     is_old = taken is not None and context.now() - taken > approvals.COUNTS_FOR
     if deployment.kind is Kind.FORWARD and deployment.is_only_let_go and is_old:
-        await health.take_baseline(context, deployment)
+        await snapshots.take_baseline(context, deployment)
 
 
 async def start_smoke(context: Context, id: DeploymentId, index: int) -> Went | None:

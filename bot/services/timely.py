@@ -17,9 +17,9 @@ from bot.ports.time import Json
 from bot.services import endings
 from bot.services.asked import facts_of_going_on
 from bot.services.context import Context, facts_of_snapshot
+from bot.services.findings import under_way_beside
 from bot.services.given import word_given
 from bot.services.hanging import facts_of_late, facts_of_now, late_run
-from bot.services.health import under_way_beside
 from bot.services.leaving import under_way_as
 from bot.services.offers import rollback_offer, still_held
 from bot.services.quarantines import facts_here

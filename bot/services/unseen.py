@@ -20,8 +20,8 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import Context
-from bot.services.health import observe
 from bot.services.passing import There, called, there
+from bot.services.snapshots import observe
 
 LATELY = timedelta(minutes=1)
 """In which time before a word requests of another version speak against it."""

@@ -54,6 +54,7 @@ from bot.ports.talk import Answer, Intent
 from bot.services import (
     approvals,
     board,
+    cancelling,
     declarations,
     deployments,
     gates,
@@ -83,7 +84,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     Deploy: deployments.request,
     DeployFirst: deployments.deploy_first,
     GoNow: watching.go_now,
-    Cancel: deployments.cancel,
+    Cancel: cancelling.cancel,
     Check: board.check,
     Status: overview.status,
     History: board.history,

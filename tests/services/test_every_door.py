@@ -25,7 +25,7 @@ from bot.domain.commands import (
 from bot.domain.deployment import CAN_ROLL_BACK, State
 from bot.domain.errors import Refusal
 from bot.ports.ci import RunHint
-from bot.services import rollbacks, summaries, webhooks
+from bot.services import rollback_starts, summaries, webhooks
 from bot.services.doors import Doors
 from bot.slack import ids
 from tests.services.authority_rules import MAY_DEPLOY, MAY_LOOK, RULES
@@ -66,7 +66,7 @@ NO_COMMANDS: dict[str, frozenset[str]] = {
     ),
     "timer": frozenset({"summaries", "morning", "tidy"}),
     "webhook": frozenset({"/slack/events", "/webhooks/ci/{provider}"}),
-    "rule": frozenset({"health", "rollouts"}),
+    "rule": frozenset({"findings", "rollouts"}),
 }
 """The doors that no member comes through, counted from the code below; of the terminal's, ``adopt``
 alone writes what is live.
@@ -90,7 +90,7 @@ def test_every_door_that_is_no_command_is_known() -> None:
         "rule": frozenset(
             path.stem
             for path in modules
-            if re.search(r"await (?:rollbacks\.)?by_rule\(", path.read_text(encoding="utf-8"))
+            if re.search(r"await (?:rollback_starts\.)?by_rule\(", path.read_text(encoding="utf-8"))
         ),
     } == NO_COMMANDS
 
@@ -169,7 +169,9 @@ async def test_the_bots_own_rule_goes_back_only_where_a_person_could(
     deployment = every.deployments[state]
     async with every.undoing()[1].transaction() as tx:
         try:
-            held = await rollbacks.by_rule(every.context, tx, deployment, "the smoke test failed")
+            held = await rollback_starts.by_rule(
+                every.context, tx, deployment, "the smoke test failed"
+            )
         except Refusal as refusal:
             held = str(refusal)
         after = await tx.deployment(deployment.id)

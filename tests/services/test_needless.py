@@ -20,7 +20,7 @@ from bot.domain.places import Doubt, Unclear
 from bot.domain.readiness import GateState
 from bot.domain.rollout import RunState, Stage
 from bot.ports.engine import Later, RunRecord
-from bot.services import deployments
+from bot.services import needless, queueing
 from bot.services.stuck import stuck
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
@@ -39,7 +39,7 @@ async def live(team: Team, version: str, **more: Any) -> None:
 
 async def is_there(team: Team, version: str) -> bool:
     async with team.database.store.reading() as reader:
-        return bool(await deployments.is_there(reader, "shop", "production", COMMITS[version]))
+        return bool(await needless.is_there(reader, "shop", "production", COMMITS[version]))
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -131,12 +131,12 @@ async def test_previous_is_the_newest_verified_version_that_is_not_live(
     )
     there = {"v2": v2, "v3": v3, None: None}[now_live]
     releases = (v3, replace(v1, verified_at=None, accepted="too little traffic"), v2, v1)
-    found = await deployments.resolve(team.context, "shop", "previous", there, releases)
+    found = await queueing.resolve(team.context, "shop", "previous", there, releases)
     assert (found.commit, found.version) == (COMMITS[means], means)
     with pytest.raises(
         IntegrationError, match="There is no previous version that was verified here"
     ) as refused:
-        await deployments.resolve(
+        await queueing.resolve(
             team.context, "shop", "previous", v3, (v3, replace(v2, verified_at=None))
         )
     assert (refused.value.retry, refused.value.vendor) == (False, "Go/No-Go")
@@ -146,16 +146,14 @@ async def test_a_turn_is_taken_once_and_waited_for_without_a_look_while_somebody
     team: Team,
 ) -> None:
     v2 = await team.asks_for_v2()
-    assert await deployments.take_turn(team.context, v2) is True, "it has its turn already"
+    assert await queueing.take_turn(team.context, v2) is True, "it has its turn already"
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes()
-    assert await deployments.take_turn(team.context, "shop-3") == Later(
-        team.context.intervals.parked
-    )
+    assert await queueing.take_turn(team.context, "shop-3") == Later(team.context.intervals.parked)
     assert (await team.deployment("shop-3")).state is State.QUEUED
     await team.says("ana", Cancel(v2))
-    assert await deployments.take_turn(team.context, v2) is False
-    assert await deployments.take_turn(team.context, "shop-3") is True
+    assert await queueing.take_turn(team.context, v2) is False
+    assert await queueing.take_turn(team.context, "shop-3") is True
     assert (await team.deployment("shop-3")).state is State.GATED
 
 

@@ -14,7 +14,7 @@ from bot.domain.places import Unclear
 from bot.domain.rollout import RunState
 from bot.ports.store import Restored
 from bot.services import restoring
-from bot.services.rollbacks import by_rule
+from bot.services.rollback_starts import by_rule
 from tests.services.conftest import BAD
 
 Team = Any

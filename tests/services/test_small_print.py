@@ -41,10 +41,10 @@ from bot.ports.people import Profile
 from bot.ports.providers import Providers
 from bot.services import (
     approvals,
-    deployments,
     gates,
     leads,
     plans,
+    queueing,
     readiness,
     refs,
     refusals,
@@ -331,12 +331,10 @@ async def test_a_run_that_was_found_takes_the_place_of_none_that_is_known(
 async def test_a_start_is_said_to_be_impossible_or_overtaken_to_its_own_runbook(team: Team) -> None:
     deployment = await team.deployment(await team.asks_for_v2())
     async with team.database.store.transaction() as tx:
-        assert await deployments.pin_to(team.context, tx, deployment, PLAIN) is False, (
+        assert await queueing.pin_to(team.context, tx, deployment, PLAIN) is False, (
             "it is pinned already"
         )
-        assert (
-            await deployments.end(team.context, tx, deployment, "there is nothing to do") is False
-        )
+        assert await queueing.end(team.context, tx, deployment, "there is nothing to do") is False
 
 
 @pytest.mark.parametrize(("after", "told"), [(599, False), (600, True)])

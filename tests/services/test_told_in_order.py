@@ -17,8 +17,12 @@ from bot.ports.talk import Message
 from bot.services import (
     approvals,
     board,
+    deployments,
+    findings,
     health,
+    queueing,
     readiness,
+    rollback_starts,
     rollback_steps,
     rollbacks,
     rollouts,
@@ -29,7 +33,10 @@ from tests.services.conftest import BAD, MINUTE, PEOPLE
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
-TELL = (approvals, health, readiness, rollback_steps, rollbacks, rollouts, starts)
+TELL = (
+    approvals, deployments, findings, health, queueing, readiness, rollback_starts, rollback_steps,
+    rollbacks, rollouts, starts,
+)  # fmt: skip
 """Whose words and entries these are."""
 NAMES = ("step", "percent", "seconds", "where", "finding", "held", "target", "by", "accepted")
 BEGIN = [
