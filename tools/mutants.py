@@ -55,7 +55,19 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "services": ("bot/services/*.py",),
     "storage": tuple(
         f"bot/storage/{name}.py"
-        for name in ("store", "reader", "transaction", "setters", "telling", "journal", "inbox")
+        for name in (
+            "store",
+            "reader",
+            "durations",
+            "pages",
+            "transaction",
+            "setters",
+            "saving",
+            "live",
+            "telling",
+            "journal",
+            "inbox",
+        )
     ),
 }
 KILLED_SHARE = 0.9

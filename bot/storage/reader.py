@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import and_, func, not_, or_, select
 from sqlmodel import col
 
 from bot.domain.audit import Entry
-from bot.domain.changes import Changes
-from bot.domain.decisions import Decision, Mark
 from bot.domain.declared import Declared, Replaced
 from bot.domain.deployment import MOVING, OPEN, WAITING, Deployment, DeploymentId, Kind, State
-from bot.domain.health import MEANWHILE, Snapshot
 from bot.domain.live import Live, stands_on
 from bot.domain.locks import Lock
-from bot.domain.normal import Normal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Ground, Quarantined, Stray, Unclear
 from bot.domain.queue import number
-from bot.domain.readiness import Review
-from bot.domain.rollback import Way
-from bot.domain.rollout import RunState, Step
-from bot.domain.trouble import Trouble
 from bot.ports.reader import Timeline
 from bot.ports.talk import Answer, Message
 from bot.storage import codec
-from bot.storage.releases import Releases
+from bot.storage.pages import Pages
+from bot.storage.releases import AT_REST
 from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person
 from bot.storage.tables.record import (
     AuditRow,
     ClaimRow,
-    DecisionRow,
     DeclaredRow,
     DeploymentRow,
     LiveRow,
     LockRow,
-    MarkRow,
-    PageRow,
     PlaceRow,
     QuarantineRow,
     ReplacedRow,
-    SnapshotRow,
     StepRow,
     StrayRow,
 )
 from bot.storage.tables.work import OutboxRow, TakenRow
 
-REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
-WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "normal"
 _NOT_AT_REST = tuple(str(state) for state in (*MOVING, State.FAILED))
 PAGE = 8
 """How many deployments to a place are read at a time to find the one that it stands on."""
 _FIRST_OF_MANY, _LAST_OF_MANY = 100, 300
 """Of a very long timeline, so many entries of its begin and of its end are read."""
-AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 
 
-class SqlReader(Releases):
+class SqlReader(Pages):
     """``ports.Reader`` on one connection."""
 
     async def deployment(self, id: DeploymentId) -> Deployment | None:
@@ -292,23 +277,6 @@ class SqlReader(Releases):
         row = await self._find(QuarantineRow, service=service, commit=commit)
         return Quarantined(row["reason"], Person.parse(row["by"]), row["at"]) if row else None
 
-    async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
-        """List approvals and rejections, oldest first."""
-        rows = await self._every(DecisionRow, "at", deployment=id)
-        return tuple(
-            Decision(**{**with_person(found), "roles": tuple(found["roles"])}) for found in rows
-        )
-
-    async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
-        """List marks, oldest first."""
-        rows = await self._every(MarkRow, "at", deployment=id)
-        return tuple(Mark(**with_person(found)) for found in rows)
-
-    async def steps(self, id: DeploymentId) -> tuple[Step, ...]:
-        """List the rollout's steps in order."""
-        rows = await self._every(StepRow, "index", deployment=id)
-        return tuple(codec.read(Step, found["body"]) for found in rows)
-
     async def deployments_of_run(self, run: str) -> tuple[Deployment, ...]:
         """List the open deployments with a step that has this CI run."""
         step, row = table(StepRow), table(DeploymentRow)
@@ -329,51 +297,6 @@ class SqlReader(Releases):
             )
         ]
         return tuple(each for each in found if each.state in WAITING)
-
-    async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
-        """List snapshots, oldest first; of many, the baseline and the newest."""
-        row = table(SnapshotRow)
-        judging = row.c.label.not_in((BASELINE, MEANWHILE))
-        newest = (
-            select(row.c.body)
-            .where(row.c.deployment == id, judging)
-            .order_by(row.c.at.desc())
-            .limit(limit)
-        )
-        baseline = await self._all(
-            select(row.c.body).where(row.c.deployment == id, row.c.label == BASELINE)
-        )
-        rows = [*baseline, *reversed(await self._all(newest))]
-        return tuple(codec.read(Snapshot, found["body"]) for found in rows)
-
-    async def meanwhile(self, rollback: DeploymentId) -> Snapshot | None:
-        """Read the newest numbers of what serves, or served last, while a rollback is under way."""
-        found = await self._find(SnapshotRow, deployment=rollback, label=MEANWHILE)
-        return codec.read(Snapshot, found["body"]) if found else None
-
-    async def _page(self, id: DeploymentId, kind: str) -> Any:
-        found = await self._find(PageRow, deployment=id, kind=kind)
-        return found["body"] if found else None
-
-    async def review(self, id: DeploymentId) -> Review | None:
-        """Read the newest readiness review."""
-        body = await self._page(id, REVIEW)
-        return codec.read(Review, body) if body is not None else None
-
-    async def normal(self, id: DeploymentId) -> Normal | None:
-        """Read what was normal in its place when a deployment began."""
-        body = await self._page(id, NORMAL)
-        return codec.read(Normal, body) if body is not None else None
-
-    async def trouble(self, id: DeploymentId) -> Trouble | None:
-        """Read the newest finding about a deployment's numbers."""
-        body = await self._page(id, TROUBLE)
-        return codec.read(Trouble, body) if body is not None else None
-
-    async def way_back(self, id: DeploymentId) -> Way | None:
-        """Read what lies between a deployment and what it would be rolled back to."""
-        body = await self._page(id, WAY_BACK)
-        return codec.read(Way, body) if body is not None else None
 
     async def failed_since(
         self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)
@@ -400,16 +323,6 @@ class SqlReader(Releases):
         commits = dict.fromkeys(found.scalars())
         return tuple(each for each in commits if live is None or each != live.commit)
 
-    async def way_there(self, id: DeploymentId) -> Way | None:
-        """Read what lies between what is live and a deployment that waits."""
-        body = await self._page(id, WAY_THERE)
-        return codec.read(Way, body) if body is not None else None
-
-    async def changes(self, id: DeploymentId) -> Changes | None:
-        """Read what the deployment changes."""
-        body = await self._page(id, CHANGES)
-        return codec.read(Changes, body) if body is not None else None
-
     async def locks(self, service: str = "", environment: str = "") -> tuple[Lock, ...]:
         """List the locks that apply to a service and environment, or all of them."""
         row = table(LockRow)
@@ -421,64 +334,6 @@ class SqlReader(Releases):
         return tuple(
             Lock(**with_person(found)) for found in await self._all(statement.order_by(row.c.at))
         )
-
-    async def rollback_seconds(
-        self, service: str, environment: str, limit: int = 20
-    ) -> tuple[float, ...]:
-        """List how long the newest finished rollbacks took."""
-        row = table(DeploymentRow)
-        statement = select(row.c.requested_at, row.c.finished_at).where(
-            row.c.service == service,
-            row.c.environment == environment,
-            row.c.kind == Kind.ROLLBACK.value,
-            row.c.state.in_(AT_REST),
-        )
-        rows = await self._all(statement.order_by(row.c.number.desc()).limit(limit))
-        return tuple(
-            (found["finished_at"] - found["requested_at"]).total_seconds() for found in rows
-        )
-
-    async def step_seconds(
-        self, service: str, environment: str, key: str, limit: int = 50
-    ) -> tuple[float, ...]:
-        """List how long a step took in the newest deployments."""
-        row = table(StepRow)
-        statement = select(row.c.seconds).where(
-            row.c.service == service,
-            row.c.environment == environment,
-            row.c.key == key,
-            row.c.deployed_at.is_not(None),
-        )
-        rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
-        return tuple(float(found["seconds"]) for found in rows if found["seconds"] is not None)
-
-    async def run_seconds(self, service: str, limit: int = 50) -> tuple[float, ...]:
-        """List how long the newest CI runs of a service took, of whatever step and wherever."""
-        row = table(StepRow)
-        statement = select(row.c.seconds).where(
-            row.c.service == service, row.c.seconds.is_not(None)
-        )
-        rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
-        return tuple(float(found["seconds"]) for found in rows)
-
-    async def stage_seconds(
-        self, service: str, environment: str, key: str, limit: int = 20
-    ) -> Mapping[str, tuple[float, ...]]:
-        """List, by name, how long each stage of a step's runs took in the newest deployments."""
-        row = table(StepRow)
-        statement = select(row.c.body).where(
-            row.c.service == service,
-            row.c.environment == environment,
-            row.c.key == key,
-            row.c.deployed_at.is_not(None),
-        )
-        seconds: dict[str, tuple[float, ...]] = {}
-        for found in await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit)):
-            step = codec.read(Step, found["body"])
-            for stage in (*step.deploying_stages, *step.stages):
-                if stage.took is not None and stage.state is RunState.SUCCEEDED:
-                    seconds[stage.name] = (*seconds.get(stage.name, ()), stage.took.total_seconds())
-        return seconds
 
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""

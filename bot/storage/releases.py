@@ -20,6 +20,7 @@ from bot.storage.tables.record import DeploymentRow, LeftRow, QuarantineRow, Ver
 
 IS_COMMIT = re.compile(r"[0-9a-fA-F]{7,40}")
 """A commit, or its beginning, as people type it."""
+AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 

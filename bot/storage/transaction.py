@@ -4,53 +4,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Keys
-from bot.domain.changes import Changes
-from bot.domain.decisions import Decision, Mark
-from bot.domain.declared import Declared, Left
 from bot.domain.deployment import ACTING, Deployment, DeploymentId, Kind, State, sources, times
-from bot.domain.health import Snapshot
-from bot.domain.live import Live
 from bot.domain.locks import Lock
-from bot.domain.normal import Normal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Permit, Stray, graver
 from bot.domain.queue import is_next
-from bot.domain.readiness import Review
-from bot.domain.rollback import Way
-from bot.domain.rollout import Step
-from bot.domain.trouble import Trouble
 from bot.ports.store import NewDeployment
 from bot.ports.talk import Answer
 from bot.storage import codec
+from bot.storage.live import SqlLive
 from bot.storage.marker import Marker
-from bot.storage.reader import AT_REST, CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE
-from bot.storage.rows import add, deployment_of, plain, put, table
-from bot.storage.setters import SqlSetters
+from bot.storage.rows import add, plain, put, table
 from bot.storage.tables.record import (
     ClaimRow,
-    DecisionRow,
-    DeclaredRow,
     DeploymentRow,
-    LeftRow,
-    LiveRow,
     LockRow,
-    MarkRow,
-    PageRow,
     PlaceRow,
     QuarantineRow,
-    ReplacedRow,
-    SnapshotRow,
-    StepRow,
     StrayRow,
-    VerifiedRow,
 )
 from bot.storage.tables.work import TakenRow
 
@@ -59,7 +38,7 @@ _MOVES_THE_PLACE = frozenset(
 )
 
 
-class SqlTransaction(SqlSetters):
+class SqlTransaction(SqlLive):
     """``ports.Transaction``."""
 
     def __init__(
@@ -297,223 +276,6 @@ class SqlTransaction(SqlSetters):
             if waiting.id != id and waiting.state not in ACTING:
                 await self.wake(waiting.id)
 
-    async def decide(self, decision: Decision) -> bool:
-        """Store an approval or rejection; False when this person has decided
-        about this commit before.
-        """
-        self._changed(decision.deployment)
-        return await add(
-            self._connection,
-            DecisionRow,
-            {**plain(decision), "by": str(decision.by), "roles": list(decision.roles)},
-        )
-
-    async def forget_decisions(self, id: DeploymentId) -> None:
-        """Forget who has approved a deployment: it is asked for anew."""
-        row = table(DecisionRow)
-        await self._connection.execute(delete(row).where(row.c.deployment == id))
-        self._changed(id)
-
-    async def recount(self, decision: Decision) -> None:
-        """Store with which roles a decision counts now, or why it does not."""
-        row = table(DecisionRow)
-        same = (
-            row.c.deployment == decision.deployment,
-            row.c.by == str(decision.by), row.c.commit == decision.commit,
-            row.c.base == decision.base,
-        )  # fmt: skip
-        await self._connection.execute(
-            update(row).where(*same).values(roles=list(decision.roles), why_not=decision.why_not)
-        )
-        self._changed(decision.deployment)
-
-    async def mark(self, mark: Mark) -> bool:
-        """Store a mark; False when the key is marked already."""
-        self._changed(mark.deployment)
-        return await add(self._connection, MarkRow, {**plain(mark), "by": str(mark.by)})
-
-    async def unmark(self, id: DeploymentId, key: str) -> None:
-        """Take a mark back."""
-        row = table(MarkRow)
-        await self._connection.execute(delete(row).where(row.c.deployment == id, row.c.key == key))
-        self._changed(id)
-
-    async def save_steps(self, id: DeploymentId, steps: Sequence[Step]) -> None:
-        """Insert or update steps by index."""
-        deployment = await self.deployment(id)
-        if deployment is None:
-            return
-        for step in steps:
-            seconds = (
-                (step.deployed_at - step.started_at).total_seconds()
-                if step.deployed_at and step.started_at
-                else None
-            )
-            values = {
-                "deployment": id, "index": step.index, "service": deployment.service,
-                "environment": deployment.environment,
-                "key": step.key, "run": step.run, "seconds": seconds,
-                "deployed_at": step.deployed_at, "body": codec.write(step),
-            }  # fmt: skip
-            await put(self._connection, StepRow, values)
-        self._changed(id)
-
-    async def save_review(self, id: DeploymentId, review: Review) -> None:
-        """Store the newest review."""
-        await put(
-            self._connection,
-            PageRow,
-            {"deployment": id, "kind": REVIEW, "body": codec.write(review)},
-        )
-        self._changed(id)
-
-    async def save_normal(self, id: DeploymentId, normal: Normal) -> None:
-        """Store what is normal in the place of a deployment that begins."""
-        await put(
-            self._connection,
-            PageRow,
-            {"deployment": id, "kind": NORMAL, "body": codec.write(normal)},
-        )
-
-    async def save_trouble(self, id: DeploymentId, trouble: Trouble) -> None:
-        """Store the newest finding."""
-        await put(
-            self._connection,
-            PageRow,
-            {"deployment": id, "kind": TROUBLE, "body": codec.write(trouble)},
-        )
-        self._changed(id)
-
-    async def save_way_back(self, id: DeploymentId, way: Way) -> None:
-        """Store what lies between a deployment and what it would be rolled back to."""
-        await put(
-            self._connection,
-            PageRow,
-            {"deployment": id, "kind": WAY_BACK, "body": codec.write(way)},
-        )
-        self._changed(id)
-
-    async def save_way_there(self, id: DeploymentId, way: Way) -> None:
-        """Store what lies between what is live and a deployment that waits."""
-        await put(
-            self._connection,
-            PageRow,
-            {"deployment": id, "kind": WAY_THERE, "body": codec.write(way)},
-        )
-
-    async def save_changes(self, id: DeploymentId, changes: Changes) -> None:
-        """Store what the deployment changes."""
-        await put(
-            self._connection,
-            PageRow,
-            {"deployment": id, "kind": CHANGES, "body": codec.write(changes)},
-        )
-        self._changed(id)
-
-    async def add_snapshot(self, snapshot: Snapshot) -> None:
-        """Store a snapshot; the newer one under a label replaces the older."""
-        values = {
-            "deployment": snapshot.deployment,
-            "label": snapshot.label,
-            "at": snapshot.at,
-            "body": codec.write(snapshot),
-        }
-        await put(self._connection, SnapshotRow, values)
-        self._changed(snapshot.deployment)
-
-    async def set_live(self, live: Live) -> None:
-        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins
-        what can be gone back to.
-        """
-        values = {**plain(live), "by": str(live.by)}
-        values.pop("declared")
-        await put(
-            self._connection, LiveRow, {**values, "declared": await self._declare(live.declared)}
-        )
-        await self._replace(live)
-        if live.verified_at is not None or live.accepted:
-            await put(
-                self._connection,
-                VerifiedRow,
-                {**values, "ended_at": live.verified_at or live.since},
-            )
-        await self._wake_place(live.service)
-
-    async def _replace(self, live: Live) -> None:
-        """Record what this has come right after, once for each; draw again what that changes, and
-        what has not gone before it.
-        """
-        said = _sayer(live)
-        for each in await self._there(live):
-            version = live.deployment if each.commit == live.commit else live.version
-            row = {
-                "deployment": each.id,
-                "version": version,
-                "at": live.since,
-                "by": str(said) if said else None,
-            }
-            await add(self._connection, ReplacedRow, row)
-            self._changed(each.undoes or each.id)
-        again = await self.current(live.service, live.environment)
-        if again is not None and again.commit == live.commit:
-            row = table(ReplacedRow)
-            await self._connection.execute(delete(row).where(row.c.deployment == again.id))
-        same = [
-            each
-            for each in await self.of_commit(live.service, live.commit)
-            if each.environment == live.environment
-        ]
-        coming = await self.open_deployments(live.service, live.environment)
-        for each in (*same, *coming):
-            self._changed(each.undoes or each.id)
-
-    async def _there(self, live: Live) -> list[Deployment]:
-        """List what stood in a place until this became live there: what had ended there, and
-        has not been replaced yet.
-        """
-        row, gone = table(DeploymentRow), table(ReplacedRow)
-        was_left = (row.c.state == str(State.SUPERSEDED)) & row.c.ended_by.is_not(None)
-        statement = select(row).where(
-            row.c.service == live.service,
-            row.c.environment == live.environment, row.c.id != live.deployment,
-            row.c.state.in_([*AT_REST, State.FAILED.value]) | was_left,
-            ~exists().where(gone.c.deployment == row.c.id),
-        )  # fmt: skip
-        brought_by = await self.deployment(live.deployment)
-        is_forward = brought_by is not None and brought_by.kind is Kind.FORWARD
-        return [
-            each
-            for each in map(deployment_of, await self._all(statement))
-            if _has_gone(each, live, is_forward=is_forward)
-        ]
-
-    async def _declare(self, declared: Declared | None) -> int | None:
-        if declared is None:
-            return None
-        values = {**plain(declared), "by": str(declared.by), "origin": str(declared.origin)}
-        row = table(DeclaredRow)
-        known = await self._one(
-            select(row.c.n).where(*(row.c[name] == value for name, value in values.items()))
-        )
-        if known is not None:  # it was declared before, and stays so
-            return int(known["n"])
-        result = await self._connection.execute(insert(table(DeclaredRow)).values(**values))
-        return int(result.lastrowid)
-
-    async def leave_by_hand(self, said: Declared, left: Sequence[Left]) -> None:
-        """Record what somebody has gone back from by hand; what they say is
-        there instead counts again.
-        """
-        row = table(LeftRow)
-        same = (
-            row.c.service == said.service,
-            row.c.environment == said.environment,
-            row.c["commit"] == said.commit,
-        )
-        await self._connection.execute(delete(row).where(*same))
-        for each in left:
-            await put(self._connection, LeftRow, {**plain(each), "by": str(each.by)})
-
     async def put_in_quarantine(
         self, service: str, commit: str, *, reason: str, by: Person, at: datetime
     ) -> None:
@@ -568,20 +330,3 @@ class SqlTransaction(SqlSetters):
         self._changed(lock.deployment)
         await self._redraw_place(lock.service, lock.environment)
         return gone.rowcount == 1
-
-
-def _sayer(live: Live) -> Person | None:
-    """Name who said that it is live, where that is how it is known."""
-    return live.said.by if live.said is not None else None
-
-
-def _has_gone(each: Deployment, live: Live, *, is_forward: bool) -> bool:
-    """Tell whether what had ended in a place is there no more: what is live came after it, and is
-    not the same put back or said.
-    """
-    said = _sayer(live)
-    if each.state is State.FAILED and (
-        each.state_since > live.since or (each.state_since == live.since and said is None)
-    ):
-        return False
-    return each.commit != live.commit or (is_forward and said is None)

@@ -12,7 +12,21 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:  # noqa: PLR0915 - one statement a table
+def upgrade() -> None:
+    _audit()
+    _deployments()
+    _reviews()
+    _rollouts()
+    _places()
+    _live()
+    _declared()
+    _ci_runs()
+    _runbooks()
+    _messages()
+    _samples()
+
+
+def _audit() -> None:
     op.create_table(
         "audit",
         sa.Column("n", sa.Integer(), nullable=False),
@@ -30,7 +44,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_deployment"), ["deployment"], unique=False)
-
     op.create_table(
         "audit_head",
         sa.Column("n", sa.Integer(), nullable=False),
@@ -40,32 +53,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("signature", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("n"),
     )
+    for act in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT "
+            "RAISE(ABORT, 'the audit log is append-only'); END"
+        )
 
-    op.create_table(
-        "claim",
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("service", "environment"),
-    )
-    with op.batch_alter_table("claim", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_claim_deployment"), ["deployment"], unique=False)
 
-    op.create_table(
-        "decision",
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.Column("by", sa.String(), nullable=False),
-        sa.Column("commit", sa.String(), nullable=False),
-        sa.Column("base", sa.String(), nullable=False),
-        sa.Column(
-            "roles", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
-        ),
-        sa.Column("approved", sa.Boolean(), nullable=False),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("why_not", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("deployment", "by", "commit", "base"),
-    )
+def _deployments() -> None:
     op.create_table(
         "deployment",
         sa.Column("id", sa.String(), nullable=False),
@@ -110,55 +105,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         batch_op.create_index("deployment_state", ["state", "service", "environment"], unique=False)
         batch_op.create_index("deployment_undoes", ["undoes"], unique=False)
 
-    op.create_table(
-        "inbox",
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("finished", sa.Boolean(), nullable=False),
-        sa.Column("body", sa.String(), nullable=False),
-        sa.Column("starts", sa.Integer(), nullable=False),
-        sa.Column("begun", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
-    )
-    with op.batch_alter_table("inbox", schema=None) as batch_op:
-        batch_op.create_index("inbox_waiting", ["finished", "at"], unique=False)
 
+def _reviews() -> None:
     op.create_table(
-        "journal",
-        sa.Column("run", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column(
-            "value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("run", "name"),
-    )
-    op.create_table(
-        "live",
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
+        "decision",
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
         sa.Column("commit", sa.String(), nullable=False),
-        sa.Column("version", sa.String(), nullable=False),
-        sa.Column("since", UtcDateTime(), nullable=False),
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.Column("by", sa.String(), nullable=False),
-        sa.Column("verified_at", UtcDateTime(), nullable=True),
-        sa.Column("accepted", sa.String(), nullable=False),
-        sa.Column("declared", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("service", "environment"),
-    )
-    _declared()
-    _ci_runs()
-    op.create_table(
-        "lock",
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("base", sa.String(), nullable=False),
+        sa.Column(
+            "roles", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
+        sa.Column("approved", sa.Boolean(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("until", UtcDateTime(), nullable=True),
-        sa.PrimaryKeyConstraint("service", "environment", "deployment"),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("why_not", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("deployment", "by", "commit", "base"),
     )
     op.create_table(
         "mark",
@@ -170,100 +132,15 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.PrimaryKeyConstraint("deployment", "key"),
     )
     op.create_table(
-        "outbox",
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("lane", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("why", sa.String(), nullable=False),
-        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("n"),
-        sa.UniqueConstraint("key"),
-    )
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.create_index("outbox_waiting", ["state", "lane", "n"], unique=False)
-
-    op.create_table(
         "page",
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("deployment", "kind"),
     )
-    op.create_table(
-        "place",
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
-        sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column("unclear", sa.String(), nullable=False),
-        sa.Column("why", sa.String(), nullable=False),
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.Column("since", UtcDateTime(), nullable=True),
-        sa.Column("seen", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("service", "environment"),
-    )
-    op.create_table(
-        "posting",
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("channel", sa.String(), nullable=False),
-        sa.Column("ts", sa.String(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
-    )
-    op.create_table(
-        "quarantine",
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("commit", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("by", sa.String(), nullable=False),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("service", "commit"),
-    )
-    op.create_table(
-        "runbook",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("args", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("wake_at", UtcDateTime(), nullable=True),
-        sa.Column("wakes", sa.Integer(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("faults", sa.Integer(), nullable=False),
-        sa.Column("error", sa.String(), nullable=False),
-        sa.Column(
-            "result", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
-        ),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    with op.batch_alter_table("runbook", schema=None) as batch_op:
-        batch_op.create_index("runbook_due", ["state", "wake_at"], unique=False)
 
-    op.create_table(
-        "sample",
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("environment", sa.String(), nullable=False),
-        sa.Column("endpoint", sa.String(), nullable=False),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("n"),
-    )
-    with op.batch_alter_table("sample", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sample_at"), ["at"], unique=False)
-        batch_op.create_index("sample_order", ["service", "environment", "at"], unique=False)
 
-    op.create_table(
-        "snapshot",
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.Column("label", sa.String(), nullable=False),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("deployment", "label"),
-    )
-    with op.batch_alter_table("snapshot", schema=None) as batch_op:
-        batch_op.create_index("snapshot_order", ["deployment", "at"], unique=False)
-
+def _rollouts() -> None:
     op.create_table(
         "step",
         sa.Column("deployment", sa.String(), nullable=False),
@@ -282,7 +159,60 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         batch_op.create_index(
             "step_estimate", ["service", "environment", "key", "deployed_at"], unique=False
         )
+    op.create_table(
+        "snapshot",
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("deployment", "label"),
+    )
+    with op.batch_alter_table("snapshot", schema=None) as batch_op:
+        batch_op.create_index("snapshot_order", ["deployment", "at"], unique=False)
 
+
+def _places() -> None:
+    op.create_table(
+        "claim",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "environment"),
+    )
+    with op.batch_alter_table("claim", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_claim_deployment"), ["deployment"], unique=False)
+    op.create_table(
+        "place",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("unclear", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=True),
+        sa.Column("seen", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "environment"),
+    )
+    op.create_table(
+        "lock",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("service", "environment", "deployment"),
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("commit", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "commit"),
+    )
     op.create_table(
         "stray",
         sa.Column("service", sa.String(), nullable=False),
@@ -295,14 +225,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("since", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("service", "run"),
     )
+
+
+def _live() -> None:
     op.create_table(
-        "taken",
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column(
-            "answer", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
-        ),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
+        "live",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("commit", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("verified_at", UtcDateTime(), nullable=True),
+        sa.Column("accepted", sa.String(), nullable=False),
+        sa.Column("declared", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("service", "environment"),
     )
     op.create_table(
         "verified",
@@ -323,11 +261,98 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
             "verified_order", ["service", "environment", "ended_at"], unique=False
         )
 
-    for act in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT "
-            "RAISE(ABORT, 'the audit log is append-only'); END"
-        )
+
+def _runbooks() -> None:
+    op.create_table(
+        "runbook",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("args", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("wake_at", UtcDateTime(), nullable=True),
+        sa.Column("wakes", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("faults", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(), nullable=False),
+        sa.Column(
+            "result", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("runbook", schema=None) as batch_op:
+        batch_op.create_index("runbook_due", ["state", "wake_at"], unique=False)
+    op.create_table(
+        "journal",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column(
+            "value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("run", "name"),
+    )
+
+
+def _messages() -> None:
+    op.create_table(
+        "inbox",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("finished", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("starts", sa.Integer(), nullable=False),
+        sa.Column("begun", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index("inbox_waiting", ["finished", "at"], unique=False)
+    op.create_table(
+        "taken",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column(
+            "answer", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
+        ),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("n"),
+        sa.UniqueConstraint("key"),
+    )
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index("outbox_waiting", ["state", "lane", "n"], unique=False)
+    op.create_table(
+        "posting",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("ts", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+
+
+def _samples() -> None:
+    op.create_table(
+        "sample",
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("endpoint", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("n"),
+    )
+    with op.batch_alter_table("sample", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sample_at"), ["at"], unique=False)
+        batch_op.create_index("sample_order", ["service", "environment", "at"], unique=False)
 
 
 def _declared() -> None:
