@@ -46,7 +46,6 @@ from bot.ports.ci import CIProvider, Quality, Question
 from bot.ports.people import Directory, OnCallSchedule, Profile, Shift
 from bot.ports.providers import Providers
 from bot.ports.store import NewDeployment
-from bot.ports.talk import Announcer
 from bot.providers.ci.github.kind import KIND as OUR_GITHUB
 from bot.providers.oncall.rota.kind import KIND as OUR_ROTA
 from bot.registry import released
@@ -151,10 +150,9 @@ class Bench:
             self.clock,
             providers,
             people,
-            cast("Announcer", self.vendor),
             intervals,
         )
-        registry = released(lambda: self.context)
+        registry = released(self.context)
         self.database.store.newest_version = registry.newest
         self.engine = SimulatedEngine(self.database.journal, registry, self.clock)
 

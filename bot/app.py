@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,16 +23,18 @@ from bot.domain.errors import IntegrationError
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
-from bot.ports.ci import TEST, CIProvider, RunHint
+from bot.ports.ci import CIProvider
+from bot.ports.engine import RunRecord
 from bot.ports.metrics import MetricsSource
 from bot.ports.providers import Providers
-from bot.ports.talk import Message
 from bot.provider_factory import ProviderFactory
 from bot.providers.rate_limits import RateLimits
 from bot.registry import known_kinds, released
 from bot.routes import Condition, application
-from bot.services import board, endings, restoring, summaries, timely, webhooks
+from bot.services import board, endings, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
+from bot.services.background import Background, Wakeups
+from bot.services.chart import chart_of
 from bot.services.command_worker import CommandWorker
 from bot.services.context import Context, PollIntervals
 from bot.services.doors import Doors
@@ -49,6 +51,7 @@ from bot.slack.dialogs import Dialogs
 from bot.slack.directory import SlackDirectory
 from bot.slack.forms import Forms
 from bot.slack.ours import Ours
+from bot.slack.pictures import picture_of
 from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.start import who_am_i, who_is_ours
@@ -130,8 +133,8 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
     async with AsyncExitStack() as stack:
         database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
-        beside = _Beside()
-        stack.push_async_callback(beside.finish)
+        background = Background()
+        stack.push_async_callback(background.finish)
         session = await stack.enter_async_context(outgoing.session(trusted))
         telemetry = Telemetry()
         client = SlackClient(
@@ -144,7 +147,16 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         words.examine()
         factory = ProviderFactory(settings, loaded, kinds, database, session, clock)
         rooms = _Rooms(
-            settings, loaded, database, session, factory, client, words, clock, beside, telemetry
+            settings,
+            loaded,
+            database,
+            session,
+            factory,
+            client,
+            words,
+            clock,
+            background,
+            telemetry,
         )
         yield await rooms.open(stack)
 
@@ -161,7 +173,7 @@ class _Rooms:
     client: SlackClient
     words: Words
     clock: SystemClock
-    beside: _Beside
+    background: Background
     telemetry: Telemetry
     ours: Ours = field(default_factory=lambda: Ours(""))
     built: Mapping[str, Providers] = field(default_factory=dict)
@@ -172,25 +184,20 @@ class _Rooms:
         """
         catalog, store = self.loaded.catalog, self.database.store
         me = await self._introduced()
-        context: Context  # it is there before anybody looks
-        engine = self._engine(lambda: context)
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
-        announcer = self._announcer(people, lambda: context)
-        answers = SharedAnswers(
-            self.clock, lambda commit: self.beside.do(self._tests_changed(context, commit))
-        )
+        wakeups = Wakeups(store, catalog, self.database.runs, self.background)
+        answers = SharedAnswers(self.clock, wakeups.tests_changed)
         stack.push_async_callback(answers.close)
-        providers = await self._providers(
-            stack, answers, wake=lambda run: self.beside.do(self._has_changed(context, run))
-        )
+        providers = await self._providers(stack, answers, wake=wakeups.run_changed)
         context = Context(
-            catalog, store, self.clock, providers, people, announcer, intervals_of(self.settings)
+            catalog, store, self.clock, providers, people, intervals_of(self.settings)
         )
+        engine, announcer = self._engine(context), self._announcer(context)
         store.on_card_changed(announcer.card_changed)
         store.on_outbox(announcer.outbox_changed)
         store.on_runs(engine.nudge)
-        worker = CommandWorker(context, self.database.inbox)
-        intake = self._intake(context, worker, me)
+        worker = CommandWorker(context, self.database.inbox, announcer)
+        intake = self._intake(context, worker, announcer, me)
         await self._tell_of_a_restore(context)
         await self._set_to_work(stack, context, announcer, engine, worker)
         watch = await self._watch(stack, context)
@@ -220,28 +227,28 @@ class _Rooms:
         self.ours = await who_is_ours(self.client, catalog.team, self.settings.slack_app_id, me)
         return me
 
-    def _engine(self, context: Callable[[], Context]) -> JournalEngine:
+    def _engine(self, context: Context) -> JournalEngine:
         registry = released(context)
         self.database.store.newest_version = registry.newest
+
+        def on_stuck(run: RunRecord, why: str) -> None:
+            self.background.do(stuck(context, run, why))
+
         return JournalEngine(
-            self.database.journal,
-            registry,
-            self.clock,
-            on_stuck=lambda run, why: self.beside.do(stuck(context(), run, why)),
-            urgent={"roll_back"},
+            self.database.journal, registry, self.clock, on_stuck=on_stuck, urgent={"roll_back"}
         )
 
-    def _announcer(self, people: People, context: Callable[[], Context]) -> SlackAnnouncer:
+    def _announcer(self, context: Context) -> SlackAnnouncer:
         return SlackAnnouncer(
             self.client,
             self.database.postings,
-            lambda deployment: board.card_of(context(), deployment),
-            lambda deployments: cards_due(context(), deployments),
+            partial(board.card_of, context),
+            partial(cards_due, context),
             self.words,
-            draw=lambda message: draw(context(), message),
-            name=people.name,
-            still_true=lambda message: timely.still_true(context(), message),
-            ended=lambda message: endings.ended(context(), message),
+            draw=partial(picture_of, partial(chart_of, context)),
+            name=context.people.name,
+            still_true=partial(timely.still_true, context),
+            ended=partial(endings.ended, context),
         )
 
     async def _set_to_work(
@@ -259,7 +266,7 @@ class _Rooms:
             context.catalog,
             self.clock,
             engine.start,
-            lambda: summaries.due(context),
+            partial(summaries.due, context),
             context.intervals.hold,
             tidy=self.database.inbox.prune,
         )
@@ -308,24 +315,6 @@ class _Rooms:
             stack.push_async_callback(socket.close)
         return bot
 
-    async def _has_changed(self, context: Context, run: str) -> None:
-        """Wake whoever waits for a run of a provider in this process, or for
-        the tests of its commit.
-        """
-        carried_out = await self.database.runs.get(run)
-        is_test = carried_out is not None and carried_out.request.action == TEST
-        await webhooks.wake(
-            context.store,
-            context.catalog,
-            RunHint(run, commit=carried_out.request.commit if carried_out and is_test else ""),
-        )
-
-    async def _tests_changed(self, context: Context, commit: str) -> None:
-        """Wake whoever waits with a commit of whose tests a vendor says something else than before:
-        no two cards say different things.
-        """
-        await webhooks.wake(context.store, context.catalog, RunHint("", commit=commit))
-
     async def _providers(
         self, stack: AsyncExitStack, answers: SharedAnswers, *, wake: Callable[[str], None]
     ) -> dict[str, Providers]:
@@ -359,9 +348,14 @@ class _Rooms:
         }
 
     def _intake(
-        self, context: Context, worker: CommandWorker, me: Mapping[str, str]
+        self,
+        context: Context,
+        worker: CommandWorker,
+        announcer: SlackAnnouncer,
+        me: Mapping[str, str],
     ) -> SlackIntake:
-        forms = Forms(self.client, Dialogs(self.words), context.catalog, Doors(context))
+        doors = Doors(context, announcer)
+        forms = Forms(self.client, Dialogs(self.words), context.catalog, doors)
         intake = SlackIntake(
             catalog=context.catalog,
             inbox=self.database.inbox,
@@ -399,34 +393,3 @@ def intervals_of(settings: Settings) -> PollIntervals:
     return PollIntervals(
         review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST))
     )
-
-
-class _Beside:
-    """Small things that are done beside a caller who cannot wait."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[object]] = set()
-
-    def do(self, work: Coroutine[object, object, object]) -> None:
-        """Begin it."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def finish(self) -> None:
-        """Let all come to their ends, while the database is still there."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-async def draw(context: Context, message: Message) -> tuple[bytes, str] | None:
-    """Draw the deployment's snapshots, in a thread, and say what the picture shows."""
-    from bot.slack.charts import describe  # noqa: PLC0415 - Pillow is loaded when it is first needed
-    from bot.slack.charts import draw as draw_chart  # noqa: PLC0415
-
-    async with context.store.reading() as reader:
-        shots = await reader.snapshots(message.deployment)
-        deployment = await reader.deployment(message.deployment)
-    if deployment is None or len(shots) < 2:  # noqa: PLR2004 - a line has two ends
-        return None
-    picture = await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
-    return picture, f"{deployment.title}. {describe(shots)}"

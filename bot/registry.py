@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import wraps
 from importlib.metadata import EntryPoint, entry_points
@@ -122,10 +122,8 @@ def _loaded(point: EntryPoint) -> Kind[Any]:
     return kind
 
 
-def released(context: Callable[[], Context]) -> Registry:
-    """Register every released runbook. ``house`` is asked when a run begins, because the house and
-    the engine know each other.
-    """
+def released(context: Context) -> Registry:
+    """Register every released runbook, each with what its use cases are given."""
     registry = Registry()
     registry.add("deploy", 1, _in_context(deploy_1, context))
     registry.add("roll_back", 1, _in_context(roll_back_1, context))
@@ -139,9 +137,9 @@ def released(context: Callable[[], Context]) -> Registry:
     return registry
 
 
-def _in_context(runbook: Runbook, context: Callable[[], Context]) -> Runbook:
+def _in_context(runbook: Runbook, context: Context) -> Runbook:
     @wraps(runbook)
     async def carried_out(run: Run, *args: Json) -> object:
-        return await runbook(run, context(), *args)
+        return await runbook(run, context, *args)
 
     return carried_out

@@ -13,6 +13,7 @@ from bot.domain.card import Card
 from bot.domain.commands import Command
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import Offer
+from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.urgency import Urgency
 from bot.ports.time import Json
@@ -194,6 +195,14 @@ class Postings(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a picture of metrics shows."""
+
+    title: str
+    snapshots: tuple[Snapshot, ...]
+
+
 CardOf = Callable[[DeploymentId], Awaitable[Card | None]]
 """Fill a deployment's card from the store (given to the announcer by the composition root)."""
 
@@ -231,6 +240,8 @@ class Ending:
 
 Ended = Callable[[Message], Awaitable[Ending | None]]
 """Say how what a message asks for has ended, in one sentence; None while it still asks."""
+ChartOf = Callable[[Message], Awaitable[Chart | None]]
+"""Read what the picture of a message shows; None where there is nothing to draw."""
 StillTrue = Callable[[Message], Awaitable[Message | None]]
 """Give a message as it may be said at this moment: as it is, in other words, or None
 when it has been overtaken.

@@ -15,7 +15,7 @@ import structlog
 
 from bot.domain.commands import Command, RollBack
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.ports.talk import LATE_ANSWER, Answer, Intent, Message
+from bot.ports.talk import LATE_ANSWER, Announcer, Answer, Intent, Message
 from bot.ports.time import URGENT
 from bot.ports.work import Inbox
 from bot.services import (
@@ -46,8 +46,9 @@ ASKED_AT_ONCE = 4
 class CommandWorker:
     """The worker behind the inbox."""
 
-    def __init__(self, context: Context, inbox: Inbox) -> None:
+    def __init__(self, context: Context, inbox: Inbox, announcer: Announcer) -> None:
         self._context = context
+        self._announcer = announcer
         self._inbox = inbox
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -248,15 +249,13 @@ class CommandWorker:
             "vendor": vendor,
             "minutes": int(meant_for(intent.command).total_seconds() // 60),
         }
-        await self._context.announcer.answer(intent, Answer("waiting", facts))
+        await self._announcer.answer(intent, Answer("waiting", facts))
 
     async def _give(self, intent: Intent, answer: Answer) -> None:
         """Answer the person; when Slack does not take it, what was decided is kept for them, and
         what was only asked is not.
         """
-        if await self._context.announcer.answer(intent, answer) or isinstance(
-            intent.command, QUESTIONS
-        ):
+        if await self._announcer.answer(intent, answer) or isinstance(intent.command, QUESTIONS):
             return
         offers = [
             [str(offer.action), offer.label, offer.deployment, offer.carries]

@@ -24,7 +24,7 @@ from bot.domain.whys import why_of
 from bot.ports.providers import Providers
 from bot.ports.reader import Reader, Timeline
 from bot.ports.store import Store, Transaction
-from bot.ports.talk import Announcer, Answer, Intent
+from bot.ports.talk import Answer, Intent
 from bot.ports.time import Clock, Json
 from bot.services.people import People
 
@@ -65,7 +65,6 @@ class Context:
     clock: Clock
     providers: Mapping[str, Providers]
     people: People
-    announcer: Announcer
     intervals: PollIntervals = field(default_factory=PollIntervals)
 
     def now(self) -> datetime:

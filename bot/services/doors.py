@@ -15,7 +15,7 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
 from bot.ports.board import BoardRow
-from bot.ports.talk import Asked, Intent, Place
+from bot.ports.talk import Announcer, Asked, Intent, Place
 from bot.ports.time import Json
 from bot.services import overview, readiness, refusals, use_cases
 from bot.services.asked import asked
@@ -29,6 +29,7 @@ class Doors:
     """
 
     context: Context
+    announcer: Announcer
 
     async def may_deploy(self, by: Person) -> None:
         """Ask before the form that asks for a deployment is shown, and before it is filled
@@ -102,7 +103,7 @@ class Doors:
     async def refuse(self, by: Person, channel: str, refusal: Refusal) -> None:
         """Tell somebody why a dialog is not shown."""
         intent = Intent("", Help(), by, Place(channel=channel), self.context.now())
-        await self.context.announcer.answer(intent, await refusals.told(self.context, by, refusal))
+        await self.announcer.answer(intent, await refusals.told(self.context, by, refusal))
 
     async def _deployment(self, id: DeploymentId) -> Deployment:
         async with self.context.store.reading() as reader:

@@ -43,7 +43,7 @@ from bot.services.context import Context
 from bot.services.people import TERMINAL, People
 from bot.slack.directory import profile_of
 from bot.storage.database import Database, open_database
-from tests.services.conftest import CATALOG, COMMITS, Quiet, ToldCI, ToldNumbers, ToldRota
+from tests.services.conftest import CATALOG, COMMITS, ToldCI, ToldNumbers, ToldRota
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -247,9 +247,8 @@ async def world(path: Path) -> AsyncIterator[World]:
         clock,
         dict.fromkeys(catalog.services, providers),
         People(catalog, Members()),
-        Quiet(),
     )
-    database.store.newest_version = released(lambda: context).newest
+    database.store.newest_version = released(context).newest
     try:
         yield World(
             context,

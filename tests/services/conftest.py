@@ -603,10 +603,9 @@ async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
         clock,
         providers,
         People(catalog, workspace),
-        Quiet(),
         PollIntervals(MINUTE, MINUTE, MINUTE),
     )
-    registry = released(lambda: context)
+    registry = released(context)
     database.store.newest_version = registry.newest
     async with database.store.transaction() as tx:
         for environment in SHOP.environments:

@@ -20,7 +20,7 @@ from bot.services import endings, timely, use_cases
 from bot.services.doors import Doors
 from bot.slack import speech
 from handlers.slack.buttons import AT_ONCE
-from tests.services.conftest import PEOPLE, readable, text_of
+from tests.services.conftest import PEOPLE, Quiet, readable, text_of
 from tests.services.promised import missing
 
 Team = Any
@@ -89,7 +89,7 @@ class Story:
         """Note what the dialogs hold that are opened from a card: what
         changes, and what has happened.
         """
-        doors = Doors(self.team.context)
+        doors = Doors(self.team.context, Quiet())
         self.lines.append(f"\nwhat changes by {id}, and what has happened to it:")
         for facts in (
             await doors.changes(id, PEOPLE["ana"]),

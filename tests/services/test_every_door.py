@@ -30,7 +30,7 @@ from bot.services.doors import Doors
 from bot.slack import ids
 from tests.services.authority_rules import MAY_DEPLOY, MAY_LOOK, RULES
 from tests.services.authority_world import LOG, PEOPLE, Who, World
-from tests.services.conftest import BAD, COMMITS, MINUTE
+from tests.services.conftest import BAD, COMMITS, MINUTE, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -130,7 +130,7 @@ async def _opens(door: Awaitable[object]) -> bool:
 @pytest.mark.parametrize("name", DOORS)
 async def test_a_form_opens_for_those_who_may_and_for_nobody_else(every: World, name: str) -> None:
     may, opens = DOORS[name]
-    doors, waiting = Doors(every.context), every.deployments[State.GATED].id
+    doors, waiting = Doors(every.context, Quiet()), every.deployments[State.GATED].id
     assert {who for who in Who if await _opens(opens(doors, waiting, PEOPLE[who]))} == may
 
 
@@ -143,7 +143,7 @@ async def test_a_dialog_asks_why_only_those_who_may_give_a_reason(
         (Action.REJECT, Action.CONFIRM_PLAN), State.AWAITING_APPROVAL
     )
     state = states.get(action, State.ROLLING_OUT)
-    doors, about = Doors(every.context), every.deployments[state].id
+    doors, about = Doors(every.context, Quiet()), every.deployments[state].id
     opened = {who for who in Who if await _opens(doors.may_ask(action, about, PEOPLE[who]))}
     may = {who for who in Who if RULES[VERB[action]].allows(who, state)}
     assert opened == (may | {Who.LEAD} if action is Action.TAKE_OVER else may), (

@@ -30,7 +30,7 @@ from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import RunState, Stage
 from bot.services.doors import Doors
-from tests.services.conftest import BAD, PEOPLE
+from tests.services.conftest import BAD, PEOPLE, Quiet
 
 Team = Any
 """The fixture ``team``."""
@@ -152,7 +152,7 @@ async def test_no_dialog_asks_them_why(team: Team, action: Action) -> None:
     without_a_role(team, PEOPLE["bo"])
     team.rota.person = PEOPLE["cy"]
     with pytest.raises(Refusal, match="but no role of yours may deploy any more"):
-        await Doors(team.context).may_ask(action, v2, PEOPLE["bo"])
+        await Doors(team.context, Quiet()).may_ask(action, v2, PEOPLE["bo"])
 
 
 @pytest.mark.case("reliability-1", "trust-2")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -91,7 +91,7 @@ class Room:
 @asynccontextmanager
 async def at_work(team: Team) -> AsyncIterator[Room]:
     heard = Heard()
-    worker = CommandWorker(replace(team.context, announcer=heard), team.database.inbox)
+    worker = CommandWorker(team.context, team.database.inbox, heard)
     await worker.open()
     yield Room(team, worker, heard)
     await worker.close()

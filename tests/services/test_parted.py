@@ -12,7 +12,7 @@ from bot.domain.changes import Change, Changes
 from bot.domain.commands import Check, Deploy, RollBack
 from bot.services import summaries
 from bot.services.doors import Doors
-from tests.services.conftest import MINUTE, PEOPLE, Team
+from tests.services.conftest import MINUTE, PEOPLE, Quiet, Team
 
 HOTFIX = Changes(
     (Change("c" * 40, "fix the basket", "dora"),), 1, ("dora",), files=("migrations/7.sql",)
@@ -48,7 +48,7 @@ async def test_of_versions_that_have_parted_check_card_and_dialog_say_what_is_ta
             "1 new commit by 1 person in 1 file, and 6 commits by 2 people in 1 file are taken away"
             in await team.shown("shop-2")
         )
-        facts = await Doors(team.context).changes("shop-2", PEOPLE["ana"])
+        facts = await Doors(team.context, Quiet()).changes("shop-2", PEOPLE["ana"])
         read = team.words.text("dialogs/changes", facts)
         assert says in read
         assert (

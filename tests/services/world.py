@@ -37,7 +37,7 @@ from bot.services import board, use_cases
 from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.storage.database import open_database
-from tests.services.conftest import CATALOG, PEOPLE, SHOP, Quiet
+from tests.services.conftest import CATALOG, PEOPLE, SHOP
 from tests.services.held import (
     COMMITS,
     KINDS,
@@ -146,10 +146,9 @@ class World:
             self.clock,
             providers,
             people,
-            Quiet(),
             PollIntervals(MINUTE, MINUTE, MINUTE),
         )
-        process.registry = released(lambda: self.context)
+        process.registry = released(self.context)
         process.database.store.newest_version = process.registry.newest
         process.carry_out_command = lambda intent: use_cases.carry_out(self.context, intent)
 
