@@ -43,7 +43,7 @@ from bot.services.people import People
 from bot.services.shared import SharedAnswers, shared
 from bot.services.status_line import cards_due
 from bot.services.stuck import stuck
-from bot.settings import SETTINGS_DOCS, Settings
+from bot.settings import Settings
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.authentication import Authentication
 from bot.slack.client import SlackClient
@@ -56,6 +56,7 @@ from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.start import who_am_i, who_is_ours
 from bot.storage.database import Database, open_database
+from bot.variables import SETTINGS_DOCS
 from handlers.schedule.clock import Clockwork
 from handlers.slack import buttons, deploy, home, mention, rollback
 from handlers.slack.intake import SlackIntake, bolt_app

@@ -65,28 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     _verb(verbs, "run", _run, "run the bot")
-    demo = _verb(verbs, "demo", _demo, "run the whole product in your browser, without any account")
-    demo.add_argument(
-        "--play", action="store_true", help="play the story without a person and exit"
-    )
-    demo.add_argument(
-        "--port",
-        type=int,
-        default=3100,
-        help="where the workspace's page is served on 127.0.0.1 (0 for any free port)",
-    )
-    demo.add_argument("--no-browser", action="store_true", help="do not open the page")
-    check = _verb(
-        verbs,
-        "check-config",
-        _check_config,
-        "check gonogo.yaml and the settings, and say what was understood",
-    )
-    check.add_argument("file", nargs="?", type=Path, help="the file (default: GONOGO_CONFIG)")
-    manifest = _verb(verbs, "manifest", _manifest, "print the Slack app's manifest")
-    way = manifest.add_mutually_exclusive_group()
-    way.add_argument("--socket", action="store_true", help="for Socket Mode (default)")
-    way.add_argument("--http", metavar="URL", help="for HTTP, with the bot's public address")
+    _try_out(verbs)
+    _configure(verbs)
     _verb(verbs, "schema", _schema, "print the JSON Schema of gonogo.yaml, for editors")
     adopt = _verb(
         verbs,
@@ -106,6 +86,39 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     _audit(verbs)
+    _keep_copy(verbs)
+    return parser
+
+
+def _try_out(verbs: Verbs) -> None:
+    demo = _verb(verbs, "demo", _demo, "run the whole product in your browser, without any account")
+    demo.add_argument(
+        "--play", action="store_true", help="play the story without a person and exit"
+    )
+    demo.add_argument(
+        "--port",
+        type=int,
+        default=3100,
+        help="where the workspace's page is served on 127.0.0.1 (0 for any free port)",
+    )
+    demo.add_argument("--no-browser", action="store_true", help="do not open the page")
+
+
+def _configure(verbs: Verbs) -> None:
+    check = _verb(
+        verbs,
+        "check-config",
+        _check_config,
+        "check gonogo.yaml and the settings, and say what was understood",
+    )
+    check.add_argument("file", nargs="?", type=Path, help="the file (default: GONOGO_CONFIG)")
+    manifest = _verb(verbs, "manifest", _manifest, "print the Slack app's manifest")
+    way = manifest.add_mutually_exclusive_group()
+    way.add_argument("--socket", action="store_true", help="for Socket Mode (default)")
+    way.add_argument("--http", metavar="URL", help="for HTTP, with the bot's public address")
+
+
+def _keep_copy(verbs: Verbs) -> None:
     backup = _verb(
         verbs,
         "backup",
@@ -117,7 +130,6 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="where to put it; an older one there is replaced once the new one is good",
     )
-    return parser
 
 
 def _audit(verbs: Verbs) -> None:

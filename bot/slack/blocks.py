@@ -22,7 +22,7 @@ from slack_sdk.models.blocks import (
 )
 
 from bot.slack import ids
-from bot.slack.render import plain
+from bot.slack.filters import plain
 
 SECTION = 2900
 """Characters of text in one section, safely below Slack's 3,000."""

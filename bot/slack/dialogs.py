@@ -26,7 +26,8 @@ from bot.domain.actions import Action
 from bot.ports.board import BoardRow
 from bot.slack import ids
 from bot.slack.blocks import SECTION, VIEW_TOTAL, context, label, paged, section
-from bot.slack.render import Words, plain
+from bot.slack.filters import plain
+from bot.slack.render import Words
 
 MOST_OPTIONS = 100
 AT_ONCE = 10
@@ -93,40 +94,9 @@ class Dialogs:
         environments = list(
             dict.fromkeys(environment for each in narrowed for environment in each.environments)
         )
-        blocks: list[Block] = [
+        blocks = [
             context(self._words.text("dialogs/deploy", {})),
-            _select(
-                ids.SERVICE,
-                "Service",
-                [each.name for each in services],
-                chosen=chosen,
-                action_id=ids.SERVICE_PICKED,
-            ),
-            _select(
-                ids.ENVIRONMENT,
-                "Environment",
-                environments,
-                chosen=environments[0] if len(environments) == 1 else "",
-            ),
-            _line(
-                ids.REF,
-                "Version",
-                hint="A tag, a branch, a commit, latest or previous",
-                initial="latest",
-            ),
-            _select(
-                ids.STRATEGY,
-                "Strategy",
-                strategies,
-                is_optional=True,
-                hint="Empty for what the environment usually does",
-            ),
-            _person(
-                ids.LEAD,
-                "Deployment lead",
-                hint="Alone may roll back. Empty for the person on call",
-            ),
-            _line(ids.REASON, "Reason", is_optional=True, is_long=True),
+            *_asked(services, environments, strategies, chosen),
         ]
         return _modal(
             ids.DEPLOY_FORM,
@@ -204,6 +174,49 @@ class Dialogs:
         ]  # fmt: skip
         view: dict[str, Any] = View(type="home", blocks=blocks).to_dict()
         return view
+
+
+def _asked(
+    services: Sequence[ServiceChoice],
+    environments: Sequence[str],
+    strategies: Sequence[str],
+    chosen: str,
+) -> list[Block]:
+    """Draw what is asked for a deployment of the chosen service."""
+    return [
+        _select(
+            ids.SERVICE,
+            "Service",
+            [each.name for each in services],
+            chosen=chosen,
+            action_id=ids.SERVICE_PICKED,
+        ),
+        _select(
+            ids.ENVIRONMENT,
+            "Environment",
+            environments,
+            chosen=environments[0] if len(environments) == 1 else "",
+        ),
+        _line(
+            ids.REF,
+            "Version",
+            hint="A tag, a branch, a commit, latest or previous",
+            initial="latest",
+        ),
+        _select(
+            ids.STRATEGY,
+            "Strategy",
+            strategies,
+            is_optional=True,
+            hint="Empty for what the environment usually does",
+        ),
+        _person(
+            ids.LEAD,
+            "Deployment lead",
+            hint="Alone may roll back. Empty for the person on call",
+        ),
+        _line(ids.REASON, "Reason", is_optional=True, is_long=True),
+    ]
 
 
 def _modal(

@@ -15,7 +15,8 @@ from bot.domain.errors import Offer
 from bot.ports.talk import LATE_ANSWER, Answer, Message
 from bot.slack import ids
 from bot.slack.blocks import Drawn, button, buttons, drawn, paged
-from bot.slack.cards import card_buttons, in_brief
+from bot.slack.card_buttons import card_buttons
+from bot.slack.cards import in_brief
 from bot.slack.render import Words
 
 MOST_OFFERS = 5

@@ -31,7 +31,12 @@ class Telemetry:
     """Counters and histograms of the doors, and of the calls that go out through them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry = registry or CollectorRegistry()
+        self.registry = registry or CollectorRegistry()
+        self._measure_vendors(self.registry)
+        self._measure_doors(self.registry)
+        self._measure_work(self.registry)
+
+    def _measure_vendors(self, registry: CollectorRegistry) -> None:
         self._calls = Counter(
             "gonogo_vendor_calls", "Requests to vendors", ["vendor", "outcome"], registry=registry
         )
@@ -48,6 +53,8 @@ class Telemetry:
             ["vendor"],
             registry=registry,
         )
+
+    def _measure_doors(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "gonogo_slack_requests", "Requests of Slack's", ["kind", "outcome"], registry=registry
         )
@@ -71,6 +78,8 @@ class Telemetry:
             "How late the event loop was when this was asked",
             registry=registry,
         )
+
+    def _measure_work(self, registry: CollectorRegistry) -> None:
         self._open = Gauge(
             "gonogo_open_deployments", "Deployments that are not over", ["state"], registry=registry
         )

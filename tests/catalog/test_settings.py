@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ConfigurationError
-from bot.settings import SETTINGS_DOCS, Settings
+from bot.settings import Settings
+from bot.variables import SETTINGS_DOCS
 
 CANARY = "s3cr3t-canary-0123456789"
 

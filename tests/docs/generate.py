@@ -17,7 +17,7 @@ from bot.domain.actions import Action
 from bot.domain.usage import NOT_YET, USAGE
 from bot.providers.context import Kind
 from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
-from bot.settings import SETTINGS_DOCS
+from bot.variables import SETTINGS_DOCS
 from tests.docs import abilities, cases
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from bot.domain.deployment import State
 from bot.domain.usage import NOT_YET, USAGE
 from bot.providers.context import Kind
 from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
-from bot.settings import SETTINGS_DOCS
 from bot.slack.manifest import SCOPES
+from bot.variables import SETTINGS_DOCS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -17,9 +17,9 @@ import pytest
 
 from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, GonogoError
-from bot.settings import SETTINGS_DOCS
 from bot.storage.backup import back_up
 from bot.storage.database import open_database
+from bot.variables import SETTINGS_DOCS
 from tests.storage.conftest import ANA, NOW, deploy
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from bot.domain.commands import Check, Deploy, RollBack, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.live import Live
-from bot.slack.cards import rollback_truth
+from bot.slack.card_buttons import rollback_truth
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE, Team
 
 ALONE: dict[str, Any] = {

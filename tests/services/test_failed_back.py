@@ -15,7 +15,7 @@ from bot.domain.health import Observed
 from bot.domain.rollout import RunState, StepState
 from bot.services import starts
 from bot.services.endings import ended
-from bot.slack.cards import rollback_truth
+from bot.slack.card_buttons import rollback_truth
 from tests.services.conftest import GOOD, MINUTE, Team
 from tests.services.test_hanging import ALONE, gives_up, hangs, rolls_back
 from tests.services.test_serves_while_it_goes_back import rolls_back as rolls_back_in_its_watch

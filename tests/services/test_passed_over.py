@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.catalog import AutomaticGate, AutomaticRollback, GateKind
 from bot.domain.commands import Check, Deploy, Quarantine, RollBack
-from bot.slack.cards import rollback_truth
+from bot.slack.card_buttons import rollback_truth
 from tests.services.conftest import BAD, GOOD, MINUTE, Team
 from tests.services.test_targets import QUICK, lives, v2_ends_worse
 

@@ -15,7 +15,7 @@ from bot.domain.commands import Acknowledge, Cancel, Deploy, RollBack, SayWhy, T
 from bot.domain.deployment import State
 from bot.services.asked import asked
 from bot.slack import speech
-from bot.slack.cards import card_buttons
+from bot.slack.card_buttons import card_buttons
 from tests.services.conftest import BAD, readable, text_of
 
 Team = Any

@@ -25,7 +25,7 @@ from bot.domain.commands import (
 )
 from bot.domain.deployment import State
 from bot.slack import speech
-from bot.slack.cards import button_label, rollback_truth
+from bot.slack.card_buttons import button_label, rollback_truth
 from tests.services import conftest
 from tests.services.conftest import BAD, COMMITS, MINUTE, Team, pressed, readable, text_of
 from tests.services.test_parted import HOTFIX, LIVE, parted

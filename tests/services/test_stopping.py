@@ -26,7 +26,7 @@ from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
 from bot.services.endings import ended
 from bot.services.timely import still_true
-from bot.slack.cards import CONFIRM
+from bot.slack.card_buttons import CONFIRM
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
 

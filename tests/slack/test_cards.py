@@ -27,7 +27,8 @@ from bot.domain.trouble import Sort, Trouble
 from bot.domain.wentback import WentBack
 from bot.domain.whys import Deed, Why
 from bot.slack.blocks import Drawn
-from bot.slack.cards import deployment_card, rollback_truth
+from bot.slack.card_buttons import rollback_truth
+from bot.slack.cards import deployment_card
 from bot.slack.render import Words
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)

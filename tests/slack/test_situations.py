@@ -22,7 +22,8 @@ from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import Step
 from bot.domain.staged import staged_gate
 from bot.domain.trouble import Sort
-from bot.slack.cards import deployment_card, rollback_truth
+from bot.slack.card_buttons import rollback_truth
+from bot.slack.cards import deployment_card
 from bot.slack.render import Words
 from tests.slack.test_cards import (
     BACK,

@@ -19,8 +19,9 @@ from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
 from bot.ports.board import BoardRow, StatusLine
 from bot.ports.talk import Answer, Message
-from bot.slack import render, speech
-from bot.slack.render import Words, cut_before_help
+from bot.slack import filters, speech
+from bot.slack.filters import cut_before_help
+from bot.slack.render import Words
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 AT = NOW.isoformat()
@@ -1783,7 +1784,7 @@ def test_a_template_of_the_teams_own_that_cannot_be_filled_keeps_no_message_back
     ],
 )  # fmt: skip
 def test_people_are_mentioned_by_id_only(who: Any, shown: str) -> None:
-    assert render.mention(who) == shown
+    assert filters.mention(who) == shown
 
 
 @pytest.mark.parametrize(
@@ -1801,8 +1802,8 @@ def test_people_are_mentioned_by_id_only(who: Any, shown: str) -> None:
     ],
 )
 def test_durations_have_two_units_at_most(seconds: float, shown: str) -> None:
-    assert render.duration(seconds) == shown
-    assert render.duration(timedelta(seconds=seconds)) == shown
+    assert filters.duration(seconds) == shown
+    assert filters.duration(timedelta(seconds=seconds)) == shown
 
 
 @pytest.mark.parametrize(
@@ -1819,7 +1820,7 @@ def test_durations_have_two_units_at_most(seconds: float, shown: str) -> None:
     ],
 )
 def test_metrics_are_shown_in_their_unit(value: float | None, unit: str, shown: str) -> None:
-    assert render.metric(value, unit) == shown
+    assert filters.metric(value, unit) == shown
 
 
 @pytest.mark.parametrize(
@@ -1842,7 +1843,7 @@ def test_metrics_are_shown_in_their_unit(value: float | None, unit: str, shown: 
 def test_a_bar_is_as_high_as_its_value_is_far_from_the_baseline(
     values: Any, baseline: float | None, shown: str
 ) -> None:
-    assert render.spark(values, baseline) == shown
+    assert filters.spark(values, baseline) == shown
 
 
 @pytest.mark.parametrize(
@@ -1853,12 +1854,12 @@ def test_a_bar_is_as_high_as_its_value_is_far_from_the_baseline(
     ],
 )  # fmt: skip
 def test_only_web_addresses_become_links(url: str, shown: str) -> None:
-    assert render.link("di|ff", url) == shown
+    assert filters.link("di|ff", url) == shown
 
 
 def test_times_are_local_to_the_reader() -> None:
-    assert render.when(NOW) == "<!date^1795255320^{date_short_pretty} {time}|2026-11-21 10:02 UTC>"
-    assert render.clock("2026-11-21T11:02:00+01:00") == "<!date^1795255320^{time}|10:02 UTC>"
+    assert filters.when(NOW) == "<!date^1795255320^{date_short_pretty} {time}|2026-11-21 10:02 UTC>"
+    assert filters.clock("2026-11-21T11:02:00+01:00") == "<!date^1795255320^{time}|10:02 UTC>"
 
 
 @pytest.mark.parametrize(
@@ -1871,18 +1872,18 @@ def test_how_long_ago(gone: int, shown: str) -> None:
 
 
 def test_lists_read_as_sentences() -> None:
-    assert render.listed(["ana"]) == "ana"
-    assert render.listed(["ana", "b<o", "cy"]) == "ana, b&lt;o and cy"
-    assert render.listed(range(9)) == "0, 1, 2, 3, 4 and 4 more"
-    assert render.listed([]) == ""
+    assert filters.listed(["ana"]) == "ana"
+    assert filters.listed(["ana", "b<o", "cy"]) == "ana, b&lt;o and cy"
+    assert filters.listed(range(9)) == "0, 1, 2, 3, 4 and 4 more"
+    assert filters.listed([]) == ""
 
 
 def test_a_refusal_may_name_people_but_never_a_channel() -> None:
     assert (
-        render.sentence("Only <@U1> can. <!channel> <@U2|x>")
+        filters.sentence("Only <@U1> can. <!channel> <@U2|x>")
         == "Only <@U1> can. &lt;!channel&gt; &lt;@U2|x&gt;"
     )
-    long = render.note("ask <@U2>" + " why" * 100)
+    long = filters.note("ask <@U2>" + " why" * 100)
     assert long == "ask &lt;@U2&gt;" + " why" * 100, "it is longer than a value, and calls nobody"
 
 
