@@ -25,7 +25,7 @@ from bot.ports.people import Shift
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
-from bot.services import approvers, readiness, starts
+from bot.services import approvers, provider_facts, readiness, starts, ticks
 from bot.services.ahead import redraw_behind
 from bot.services.context import Context, MovedError, act, as_shown, existing, facts_of, note, seen
 from bot.services.needless import is_there
@@ -222,7 +222,7 @@ class Looked:
     roles the approvers hold now.
     """
 
-    facts: readiness.Facts
+    facts: provider_facts.Facts
     approvers: Mapping[Person, Held]
     is_fresh: bool = False
     """Whether it was asked past what is shared; nothing goes on anything else."""
@@ -310,7 +310,7 @@ async def _afresh(context: Context, id: DeploymentId) -> Looked:
 async def _look(
     context: Context, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool = False
 ) -> Looked:
-    facts = await readiness.ask_providers(context, deployment, fresh=fresh)
+    facts = await provider_facts.ask_providers(context, deployment, fresh=fresh)
     return Looked(
         facts, await _roles_now(context, deployment, decisions, fresh=fresh), is_fresh=fresh
     )
@@ -421,7 +421,7 @@ async def _settle(
     review = await readiness.review(context, tx, deployment, looked.facts)
     await _recount(context, tx, deployment, looked)
     if not review.is_ready or deployment.lead is None:
-        deployment = await readiness.ask_on_call(context, tx, deployment, looked.facts)
+        deployment = await ticks.ask_on_call(context, tx, deployment, looked.facts)
     before = await tx.review(id)
     if before is None or before.gates != review.gates:
         await tx.save_review(id, review)

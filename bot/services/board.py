@@ -32,7 +32,7 @@ from bot.ports.people import Shift
 from bot.ports.reader import Reader
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
-from bot.services import approvals, lasttime, readiness, wentback, word
+from bot.services import approvals, lasttime, provider_facts, readiness, wentback, word
 from bot.services.ahead import ahead_in
 from bot.services.context import Context, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.estimates import about_left, stages_take
@@ -44,7 +44,7 @@ from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.queueing import resolve
 from bot.services.refs import moved_from, what_was_taken
 from bot.services.serving import newest_numbers
-from bot.services.starts import kept_by, standstill, why_not_on
+from bot.services.standstills import kept_by, standstill, why_not_on
 from bot.services.targets import brought_by, last_resort, target_for, undoable
 from bot.services.watching import watched_in
 from bot.services.ways import compared, way_back
@@ -64,7 +64,9 @@ async def card_of(context: Context, id: DeploymentId) -> Card | None:
         return None
     if deployment.kind is Kind.ROLLBACK:
         return await card_of(context, deployment.undoes)
-    shift = await readiness.shift_now(context, deployment) if deployment.state in OPEN else None
+    shift = (
+        await provider_facts.shift_now(context, deployment) if deployment.state in OPEN else None
+    )
     async with context.store.reading() as reader:
         card = await _card(context, reader, await existing(reader, id))
     if not isinstance(shift, Shift):
@@ -488,7 +490,7 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
         intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
         base_version=live.version if live else "",
     )  # fmt: skip
-    facts = await readiness.ask_providers(context, imagined)
+    facts = await provider_facts.ask_providers(context, imagined)
     changes, way = await compared(
         context, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed
     )

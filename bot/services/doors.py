@@ -17,7 +17,7 @@ from bot.domain.people import Person
 from bot.ports.board import BoardRow
 from bot.ports.talk import Announcer, Asked, Intent, Place
 from bot.ports.time import Json
-from bot.services import overview, readiness, refusals, use_cases
+from bot.services import overview, refusals, ticks, use_cases
 from bot.services.asked import asked
 from bot.services.context import Context, existing, facts_of, facts_of_timeline
 
@@ -48,7 +48,7 @@ class Doors:
         """Give the items that somebody may tick."""
         await self.context.people.admit(by)
         try:
-            return await self._deployment(id), await readiness.tickable(self.context, id, by)
+            return await self._deployment(id), await ticks.tickable(self.context, id, by)
         except Refusal as refusal:
             raise await refusals.to_whom(self.context, by, refusal, id) from refusal
 

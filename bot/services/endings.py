@@ -18,7 +18,7 @@ from bot.ports.time import Json
 from bot.services.context import Context, facts_of_snapshot, facts_of_timeline
 from bot.services.given import WORD, word_given
 from bot.services.rollback_gates import waits_still
-from bot.services.starts import standstill
+from bot.services.standstills import standstill
 from bot.services.targets import undoable
 from bot.services.word import besides, ended_word
 

@@ -16,7 +16,7 @@ from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
 from bot.ports.time import Json
-from bot.services import freezes, starts
+from bot.services import freezes, standstills, starts
 from bot.services.context import Context, act, existing, facts_of, note
 from bot.services.deployments import require_still
 from bot.services.given import GATE, gate_pressed, in_question
@@ -119,7 +119,7 @@ async def _refuse_kept(
     """
     if step.state is not StepState.RUNNING:
         return
-    kept = list(await starts.why_not_on(context, tx, deployment, theirs))
+    kept = list(await standstills.why_not_on(context, tx, deployment, theirs))
     trouble = await in_question(tx, deployment)
     if trouble is not None:
         alone = await ends_by_itself(context, tx, deployment, trouble)

@@ -16,7 +16,7 @@ from bot.ports.reader import Reader
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import Context, existing, facts_of, facts_of_kept, facts_of_snapshot, note
-from bot.services.starts import kept_by, standstill, why_not_on
+from bot.services.standstills import kept_by, standstill, why_not_on
 
 HANGS = "hangs"
 """What is noted once, in the audit log too, of a rollback that takes longer than it should."""

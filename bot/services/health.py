@@ -16,7 +16,7 @@ from bot.domain.outcomes import Went
 from bot.domain.rollout import Step, StepState, serves
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
-from bot.services import freezes, starts
+from bot.services import freezes, standstills
 from bot.services.context import Context, existing, facts_of, facts_of_snapshot, note
 from bot.services.findings import keeps
 from bot.services.snapshots import numbers_at, snapshot
@@ -49,7 +49,7 @@ async def hold(context: Context, id: DeploymentId, index: int) -> Went | None:
         to = following.percent if following else None
         if await keeps(context, tx, now, shot, is_over=is_over, following=to) or not is_over:
             return None
-        if following and await starts.stands_still(context, tx, now, following, theirs):
+        if following and await standstills.stands_still(context, tx, now, following, theirs):
             return None
         return await _step_done(context, tx, now, step, shot)
 

@@ -18,7 +18,7 @@ from bot.domain.trouble import Trouble
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
-from bot.services import readiness
+from bot.services import provider_facts
 from bot.services.ahead import redraw_behind
 from bot.services.asked import facts_of_going_on
 from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen
@@ -111,7 +111,7 @@ async def may_take_over(context: Context, by: Person, id: DeploymentId) -> Deplo
     """
     async with context.store.reading() as reader:
         deployment = await still_open(reader, id)
-    shift = await readiness.on_call_now(context, deployment)
+    shift = await provider_facts.on_call_now(context, deployment)
     if by == deployment.lead or (shift is not None and shift.person == by):
         return deployment
     who = f"{shift.person.mention} is on call now." if shift else "Nobody is on call now."

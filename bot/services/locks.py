@@ -17,7 +17,7 @@ from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
-from bot.services import starts
+from bot.services import standstills
 from bot.services.context import Context, act, existing
 from bot.services.obstacles import say_locked, say_unlocked
 from bot.services.word import end_words
@@ -86,12 +86,12 @@ async def _unlock(context: Context, intent: Intent, tx: Transaction, command: Un
     if len(own) > 1:
         raise NotPossible(_which(own), *[_offer(lock) for lock in own])
     gone = own[0]
-    stood = await starts.kept(
+    stood = await standstills.kept(
         context, tx, await tx.open_deployments(gone.service, gone.environment)
     )
     await tx.remove_lock(gone)
     await _written(tx, intent, "unlock", gone)
-    going = await starts.freed(context, tx, stood)
+    going = await standstills.freed(context, tx, stood)
     await end_words(context, tx, going)
     await say_unlocked(
         tx,
@@ -106,7 +106,11 @@ async def _unlock(context: Context, intent: Intent, tx: Transaction, command: Un
     still = [facts_of_lock(lock) for lock in holding if lock != gone]
     return Answer(
         "unlocked",
-        {**facts_of_lock(gone), "still": still, "goes_on": starts.facts_of_freed(stood, going)},
+        {
+            **facts_of_lock(gone),
+            "still": still,
+            "goes_on": standstills.facts_of_freed(stood, going),
+        },
     )
 
 

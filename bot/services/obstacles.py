@@ -14,7 +14,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import facts_of
-from bot.services.starts import NO_LONGER, Freed
+from bot.services.standstills import NO_LONGER, Freed
 
 NOTHING: Mapping[DeploymentId, Freed] = {}
 

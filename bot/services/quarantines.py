@@ -25,7 +25,7 @@ from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
 from bot.ports.time import Json
-from bot.services import starts
+from bot.services import standstills
 from bot.services.context import Context, act, existing, facts_of, note
 from bot.services.countdown import KeptOut, call_off_held, was_held
 from bot.services.leaving import going_back_to, has_requests, put_back_now, under_way_with, way_out
@@ -267,7 +267,7 @@ async def tell_where_live(
                 **facts_of(deployment), "by": str(by), "reason": why,
                 "lifted": False, "kept_out_by": str(how), "because_of": undone.id,
                 "returns": returns, "live_in": [place], "under_way_in": [],
-                "at": context.now().isoformat(), **starts.NO_LONGER,
+                "at": context.now().isoformat(), **standstills.NO_LONGER,
             }  # fmt: skip
             await tx.say(
                 Message(
@@ -288,7 +288,7 @@ async def _tell(
     command: Quarantine | Unquarantine,
     *,
     lifted: bool,
-    going: Mapping[DeploymentId, starts.Freed] = NOTHING,
+    going: Mapping[DeploymentId, standstills.Freed] = NOTHING,
 ) -> None:
     """Say it in the thread of every deployment of the commit, and have its card drawn again; what
     stands or waits looks again.
@@ -305,7 +305,7 @@ async def _tell(
             "kept_out_by": str(KeptOutBy.WORD),
             "because_of": "",
             "returns": returns,
-            **(going[deployment.id].facts if deployment.id in going else starts.NO_LONGER),
+            **(going[deployment.id].facts if deployment.id in going else standstills.NO_LONGER),
         }
         facts = {**facts_of(deployment), **about, **here}
         await tx.say(
@@ -338,13 +338,15 @@ async def unquarantine(context: Context, intent: Intent, command: Unquarantine) 
 async def _unquarantine(
     context: Context, intent: Intent, tx: Transaction, command: Unquarantine, resolved: Resolved
 ) -> Answer:
-    stood = await starts.kept(context, tx, await tx.of_commit(command.service, resolved.commit))
+    stood = await standstills.kept(
+        context, tx, await tx.of_commit(command.service, resolved.commit)
+    )
     if not await tx.lift_quarantine(command.service, resolved.commit):
         raise NotPossible(
             f"{resolved.version} of {command.service} is not quarantined; nothing was changed."
         )
     await _written(tx, intent, "unquarantine", command.service, resolved, command.reason)
-    going = await starts.freed(context, tx, stood)
+    going = await standstills.freed(context, tx, stood)
     await end_words(context, tx, going)
     await _tell(context, tx, intent, resolved, command, lifted=True, going=going)
     ways_again = await _tell_ways_again(context, tx, intent, command.service, resolved)
@@ -354,7 +356,7 @@ async def _unquarantine(
         "reason": command.reason,
         "ways_again": ways_again,
     }
-    return Answer("unquarantined", {**facts, "goes_on": starts.facts_of_freed(stood, going)})
+    return Answer("unquarantined", {**facts, "goes_on": standstills.facts_of_freed(stood, going)})
 
 
 async def resolved_ref(context: Context, service: str, ref: str) -> Resolved:

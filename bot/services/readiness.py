@@ -1,19 +1,16 @@
-"""The readiness review: ask the providers, then judge with what the store holds at that moment; let
-people tick and acknowledge.
+"""The readiness review: every gate is judged by what the providers said and what the store holds
+at that moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
 
-from bot.domain.actions import Action
-from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
-from bot.domain.commands import Acknowledge, Tick
-from bot.domain.decisions import Mark
-from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
-from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
+from bot.domain.catalog import AutomaticGate, GateKind, Need, Permission
+from bot.domain.deployment import Deployment, State
+from bot.domain.errors import IntegrationError
 from bot.domain.gates import (
     frozen_by,
     item_gate,
@@ -28,110 +25,27 @@ from bot.domain.gates import (
 )
 from bot.domain.people import Person
 from bot.domain.places import Hindrance, Obstacle, obstacles
-from bot.domain.quality import QualityState
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollback import Way
 from bot.domain.staged import staged_gate, verified_here_gate
-from bot.ports.ci import Quality
 from bot.ports.people import Shift
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
-from bot.ports.talk import Answer, Intent, Message
+from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services import before, givers, lasttime, plans, watching
-from bot.services.ahead import redraw_behind
-from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen, unclear
+from bot.services.context import Context, facts_of, unclear
 from bot.services.given import in_question
-from bot.services.givers import Givers
 from bot.services.lasttime import facts_of_last_time
 from bot.services.leaving import share_now
 from bot.services.needless import under_way
 from bot.services.offers import rollback_offer
 from bot.services.passing import may_be_said, stands
 from bot.services.people import readable
-from bot.services.starts import wait_again
+from bot.services.provider_facts import Facts
 from bot.services.ways import is_mended, way_there, with_bringer
 
 ON_CALL = "on-call"
-BLOCKING = frozenset({GateState.OPEN, GateState.UNKNOWN})
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the providers said about a deployment when they were asked; an error
-    is what one said instead.
-    """
-
-    commit: str
-    quality: Quality | IntegrationError | None
-    freezes: tuple[Freeze, ...] | IntegrationError
-    shift: Shift | IntegrationError | None
-    way_back: Way | None = None
-    """What lies between an imagined deployment and what it would be rolled back to."""
-    way_first: Way | None = None
-    """What lies between what is live in the environment before and its version,
-    where a gate asks for that.
-    """
-    givers: Givers = field(default_factory=Givers)
-    """Which of the people whose word it goes by could give it now."""
-
-    def again(self, now: datetime, unsettled: timedelta) -> list[timedelta]:
-        """Say when something else may be answered: at a turn, at the end of a shift, and soon where
-        an answer will not stay.
-        """
-        given = (self.quality, self.freezes, self.shift)
-        moments = [each.until for each in given if isinstance(each, NotAskedYet)]
-        if isinstance(self.shift, Shift) and self.shift.until:
-            moments.append(self.shift.until)
-        is_unsettled = any(
-            isinstance(each, IntegrationError) and not isinstance(each, NotAskedYet)
-            for each in given
-        )
-        if isinstance(self.quality, Quality):
-            is_unsettled = (
-                is_unsettled
-                or self.quality.state is QualityState.RUNNING
-                or bool(self.quality.startable)
-            )
-        return [moment - now for moment in moments if moment > now] + [unsettled] * is_unsettled
-
-
-async def ask_providers(context: Context, deployment: Deployment, *, fresh: bool = False) -> Facts:
-    """Ask everything about a deployment that the store does not know; ``fresh``: people as they are
-    now, not as they were a minute ago.
-
-    This waits, so it happens outside of any view.
-    """
-    kinds = {gate.kind for gate in context.of(deployment)[1].gates}
-    ci = context.providers[deployment.service].ci
-    quality: Quality | IntegrationError | None = None
-    freezes: tuple[Freeze, ...] | IntegrationError = ()
-    try:
-        quality = await ci.quality(deployment.commit) if GateKind.TESTS in kinds else None
-    except IntegrationError as error:
-        quality = error
-    try:
-        freezes = await ci.freezes(deployment.environment) if GateKind.UNFROZEN in kinds else ()
-    except IntegrationError as error:
-        freezes = error
-    shift = await shift_now(context, deployment)
-    asked = await givers.look_up(context, deployment, fresh=fresh)
-    return Facts(
-        deployment.commit,
-        quality,
-        freezes,
-        shift,
-        way_first=await before.way_to(context, deployment),
-        givers=asked,
-    )
-
-
-async def shift_now(context: Context, deployment: Deployment) -> Shift | IntegrationError | None:
-    """Ask who is on call, and give an error as the answer that it is."""
-    try:
-        return await on_call_now(context, deployment)
-    except IntegrationError as error:
-        return error
 
 
 async def review(
@@ -187,6 +101,7 @@ async def hindrances(
 
 
 _OWN_GATE = {Obstacle.LOCKED: GateKind.UNLOCKED}
+
 TITLES = {
     Obstacle.UNCLEAR: "known what runs",
     Obstacle.LOCKED: "not locked",
@@ -369,12 +284,13 @@ async def _acknowledged(
     if deployment.requested_by == shift.person:  # who asked for it knows about it
         return shift.person, deployment.requested_at
     for mark in await reader.marks(deployment.id):
-        if mark.key == _on_call_key(shift.person):
+        if mark.key == on_call_key(shift.person):
             return mark.by, mark.at
     return None, None
 
 
-def _on_call_key(person: Person) -> str:
+def on_call_key(person: Person) -> str:
+    """Name the tick by which a person on call acknowledges."""
     return f"{ON_CALL}:{person}"
 
 
@@ -386,152 +302,6 @@ _GATES: dict[GateKind, _Gate] = {
     GateKind.UNFROZEN: _unfrozen,
     GateKind.ON_CALL: _on_call,
 }
-
-
-async def on_call_now(context: Context, deployment: Deployment) -> Shift | None:
-    """Ask the schedule who is on call for a deployment's service."""
-    service, _, providers = context.of(deployment)
-    return await providers.on_call.who(service, context.now())
-
-
-async def ask_on_call(
-    context: Context, tx: Transaction, deployment: Deployment, facts: Facts
-) -> Deployment:
-    """Ask the person on call to acknowledge, once per person, and make them the
-    lead where none is named.
-    """
-    shift = facts.shift
-    if shift is None or isinstance(shift, IntegrationError):
-        return deployment
-    asks = (
-        any(gate.kind is GateKind.ON_CALL for gate in context.of(deployment)[1].gates)
-        and shift.person != deployment.requested_by
-    )
-    if deployment.lead is None:
-        await tx.set_lead(deployment.id, shift.person)
-        await redraw_behind(tx, deployment)
-        await note(
-            tx, context.now(), "lead", deployment, to=str(shift.person), because=shift.source
-        )
-        deployment = await existing(tx, deployment.id)
-    if asks:
-        about = {**facts_of(deployment), "until": shift.until.isoformat() if shift.until else ""}
-        key = f"{deployment.id}:acknowledge:{shift.person}"
-        await tx.say(
-            Message(key, "acknowledge_request", about, deployment.id, to=str(shift.person))
-        )
-    return deployment
-
-
-async def acknowledge(context: Context, intent: Intent, command: Acknowledge) -> Answer | None:
-    """Store that the person on call knows about the deployment."""
-    async with context.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-    shift = await on_call_now(context, deployment)
-    if shift is None:
-        raise NotPossible(
-            f"Nobody is on call for {deployment.service} now, so nobody can acknowledge."
-        )
-    if intent.by != shift.person:
-        raise NotAllowed(
-            f"Only {shift.person.mention}, who is on call for "
-            f"{deployment.service}, can acknowledge."
-        )
-    return await act(context, intent, lambda tx: _acknowledge(context, intent, tx, command))
-
-
-async def _acknowledge(
-    context: Context, intent: Intent, tx: Transaction, command: Acknowledge
-) -> Answer:
-    deployment = await _with_open_checklist(tx, command.deployment)
-    as_shown(Action.ACKNOWLEDGE, command.shown, await seen(tx, deployment))
-    key = _on_call_key(intent.by)
-    await tx.mark(Mark(deployment.id, key, intent.by, context.now()))
-    await note(tx, context.now(), "acknowledge", deployment, intent.by, keys=[key], taken_back=[])
-    await tx.wake(deployment.id)
-    return Answer("acknowledged", facts_of(deployment))
-
-
-async def tickable(
-    context: Context, id: DeploymentId, person: Person
-) -> tuple[tuple[str, str, bool], ...]:
-    """List the checklist items that a person may tick: key, title, ticked. Raises
-    NotAllowed when there are none.
-    """
-    async with context.store.reading() as reader:
-        deployment = await existing(reader, id)
-        marks = {mark.key for mark in await _counting(reader, id)}
-    policy = context.policy(deployment.service, deployment.environment)
-    items = [item for item in policy.checklist if await context.people.holds(person, item.role)]
-    if not items:
-        roles = [item.role for item in policy.checklist]
-        raise NotAllowed(
-            f"None of the open items is yours. They can be ticked by: {_roles(policy)}.",
-            roles=roles,
-        )
-    return tuple((item.key, item.title, f"item:{item.key}" in marks) for item in items)
-
-
-def _roles(policy: EnvironmentPolicy) -> str:
-    return ", ".join(sorted({readable(item.role) for item in policy.checklist})) or "nobody"
-
-
-async def tick(context: Context, intent: Intent, command: Tick) -> Answer | None:
-    """Tick and untick what the person changed in the dialog. Only items of their own roles count,
-    and nobody else's tick is touched.
-    """
-    mine = [key for key, _, _ in await tickable(context, command.deployment, intent.by)]
-    changed = set(command.items) ^ set(command.before)
-    foreign = sorted(changed - set(mine))
-    if foreign:
-        raise NotAllowed(f"You cannot tick {', '.join(foreign)}: that belongs to another role.")
-    return await act(context, intent, lambda tx: _tick(context, intent, tx, command, mine))
-
-
-async def _counting(reader: Reader, id: DeploymentId) -> list[Mark]:
-    """List the ticks that count, as they were judged last; one that does not can be given
-    anew, by somebody who may.
-    """
-    review = await reader.review(id)
-    not_counted = (
-        {(gate.key, gate.by) for gate in review.gates if gate.state in BLOCKING}
-        if review
-        else set()
-    )
-    return [mark for mark in await reader.marks(id) if (mark.key, mark.by) not in not_counted]
-
-
-async def _tick(
-    context: Context, intent: Intent, tx: Transaction, command: Tick, mine: Sequence[str]
-) -> Answer:
-    deployment = await existing(tx, command.deployment)
-    if set(command.before) - set(command.items):
-        await wait_again(context, tx, deployment)
-    deployment = await _with_open_checklist(tx, command.deployment)
-    as_shown(Action.TICK, command.shown, await seen(tx, deployment))
-    added = [f"item:{key}" for key in command.items if key not in command.before]
-    gone = [f"item:{key}" for key in command.before if key not in command.items]
-    counting = {mark.key for mark in await _counting(tx, deployment.id)}
-    for key in [*gone, *(key for key in added if key not in counting)]:
-        await tx.unmark(deployment.id, key)
-    new = [
-        key for key in added if await tx.mark(Mark(deployment.id, key, intent.by, context.now()))
-    ]
-    if new or gone:  # a look through the checklist is no event
-        await note(tx, context.now(), "tick", deployment, intent.by, keys=new, taken_back=gone)
-        await tx.wake(deployment.id)
-    ticked = counting.union(added).difference(gone)
-    return Answer(
-        "ticked",
-        {**facts_of(deployment), "items": [key for key in mine if f"item:{key}" in ticked]},
-    )
-
-
-async def _with_open_checklist(reader: Reader, id: DeploymentId) -> Deployment:
-    deployment = await existing(reader, id)
-    if deployment.state not in WAITING:
-        raise NotPossible(f"{deployment.is_over_already}; its checklist is closed.")
-    return deployment
 
 
 def facts_of_gate(gate: Gate) -> dict[str, Json]:

@@ -15,7 +15,7 @@ from bot.domain.people import Person
 from bot.ports.people import Shift
 from bot.ports.talk import Answer
 from bot.services.context import Context, existing
-from bot.services.readiness import on_call_now
+from bot.services.provider_facts import on_call_now
 
 NAMED = 3
 """So many people are named; the others are counted."""

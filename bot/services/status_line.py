@@ -20,7 +20,7 @@ from bot.ports.talk import CardDue
 from bot.services.context import Context
 from bot.services.given import has_word
 from bot.services.hanging import KeptOn, kept_on, late_run
-from bot.services.starts import why_not_on
+from bot.services.standstills import why_not_on
 from bot.services.word import besides, let_go
 
 _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})

@@ -38,7 +38,7 @@ from bot.ports.store import Transaction
 from bot.services import freezes
 from bot.services.context import Context, seen
 from bot.services.given import WORD, place_of, word_for, word_given
-from bot.services.starts import standstill
+from bot.services.standstills import standstill
 
 ENDED = "word ended:"
 """How the mark begins that such a word was outlasted by something that

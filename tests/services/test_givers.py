@@ -25,7 +25,7 @@ from bot.domain.commands import (
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.readiness import REQUESTER
-from bot.services import readiness
+from bot.services import ticks
 from tests.services.conftest import PEOPLE
 
 Team = Any
@@ -97,7 +97,7 @@ async def test_a_tick_of_somebody_who_could_not_give_it_now_does_not_count_and_a
     why = f"this account {LEFT}" if how == "leaves" else "who gave it is not support any more"
     assert f"○ support briefed: ticked, and it does not count: {why}" in await team.shown(v2)
     team.context.catalog.roles["support"] = Role("support", frozenset({PEOPLE["di"]}))
-    ((key, _title, is_ticked),) = await readiness.tickable(team.context, v2, PEOPLE["di"])
+    ((key, _title, is_ticked),) = await ticks.tickable(team.context, v2, PEOPLE["di"])
     assert (key, is_ticked) == ("support", False)
     await team.says("di", Tick(v2, ("support",)))
     await team.passes(2 * MINUTE)

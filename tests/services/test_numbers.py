@@ -14,7 +14,7 @@ from bot.ports.ci import Quality
 from bot.ports.people import Shift
 from bot.services.board import words_of
 from bot.services.context import PollIntervals
-from bot.services.readiness import Facts
+from bot.services.provider_facts import Facts
 from tests.services.conftest import CATALOG, PEOPLE
 
 SECOND = timedelta(seconds=1)

@@ -45,17 +45,17 @@ from bot.services import (
     leads,
     plans,
     queueing,
-    readiness,
     refs,
     refusals,
     rollback_steps,
     starts,
     strays,
+    ticks,
 )
 from bot.services.approvals import Looked
 from bot.services.endings import ended
 from bot.services.people import UNKNOWN, Held
-from bot.services.readiness import Facts
+from bot.services.provider_facts import Facts
 from bot.services.rollouts import odd
 from bot.services.shared import SharedAnswers, shared
 from tests.services.conftest import BAD, COMMITS, MINUTE, PEOPLE, SHOP, ToldCI, Workspace
@@ -373,11 +373,11 @@ async def test_a_checklist_item_is_shown_to_those_who_may_tick_it_and_to_nobody_
     team: Team,
 ) -> None:
     v2 = await team.asks_for_v2()
-    assert await readiness.tickable(team.context, v2, PEOPLE["cy"]) == (
+    assert await ticks.tickable(team.context, v2, PEOPLE["cy"]) == (
         ("support", "support briefed", False),
     )
     with pytest.raises(NotAllowed, match="None of the open items is yours"):
-        await readiness.tickable(team.context, v2, PEOPLE["ana"])
+        await ticks.tickable(team.context, v2, PEOPLE["ana"])
 
 
 def test_a_step_that_was_not_asked_for_has_waited_for_nothing() -> None:

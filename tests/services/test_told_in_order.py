@@ -26,7 +26,9 @@ from bot.services import (
     rollback_steps,
     rollbacks,
     rollouts,
+    standstills,
     starts,
+    ticks,
 )
 from bot.services.context import facts_of
 from tests.services.conftest import BAD, MINUTE, PEOPLE
@@ -35,7 +37,7 @@ Team = Any
 """The fixtures ``team`` and ``swift``."""
 TELL = (
     approvals, deployments, findings, health, queueing, readiness, rollback_starts, rollback_steps,
-    rollbacks, rollouts, starts,
+    rollbacks, rollouts, standstills, starts, ticks,
 )  # fmt: skip
 """Whose words and entries these are."""
 NAMES = ("step", "percent", "seconds", "where", "finding", "held", "target", "by", "accepted")
@@ -158,7 +160,7 @@ async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_
     assert [step.state for step in card.steps] == [StepState.HOLDING, StepState.PENDING]
     assert card.stands_still
     deployment = await team.deployment(v2)
-    (freed,) = starts.facts_of_freed([deployment], {v2: starts.Freed(100)})
+    (freed,) = standstills.facts_of_freed([deployment], {v2: standstills.Freed(100)})
     assert freed == {
         "title": "shop v2 → production",
         "percent": 100,
@@ -166,7 +168,7 @@ async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_
         "is_let": False,
         "lead": str(PEOPLE["bo"]),
     }
-    assert starts.facts_of_freed([deployment], {}) == []
+    assert standstills.facts_of_freed([deployment], {}) == []
 
 
 async def test_what_too_few_saw_to_judge_is_accepted_and_says_so(swift: Team) -> None:
