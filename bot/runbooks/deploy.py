@@ -7,7 +7,7 @@ from __future__ import annotations
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Went
 from bot.ports.engine import Run
-from bot.services import approvals, health, queueing, rollouts
+from bot.services import clearance, health, queueing, rollout_ends, rollout_starts, rollouts
 from bot.services.context import Context
 
 
@@ -21,16 +21,16 @@ async def deploy_1(run: Run, context: Context, id: DeploymentId) -> Went:
         return Went.OVER
     if (
         await run.until(
-            "ready and approved", approvals.cleared, context, id, every=context.intervals.review
+            "ready and approved", clearance.cleared, context, id, every=context.intervals.review
         )
         is not Went.GO
     ):
         return Went.OVER
-    steps = await run.step("take the baseline", rollouts.begin, context, id)
+    steps = await run.step("take the baseline", rollout_starts.begin, context, id)
     for index, key in enumerate(steps):
         if await one_step_1(run, context, id, index, key) is not Went.GO:
             return Went.OVER
-    if await run.step("land", rollouts.land, context, id) is not Went.GO:
+    if await run.step("land", rollout_ends.land, context, id) is not Went.GO:
         return Went.OVER
     return await run.until("watched", health.watch, context, id, every=context.intervals.hold)
 
@@ -39,7 +39,7 @@ async def one_step_1(run: Run, context: Context, id: DeploymentId, index: int, k
     """Start a step, follow it, smoke-test it, hold it under observation."""
     if (
         await run.until(
-            f"start {key}", rollouts.start, context, id, index, every=context.intervals.review
+            f"start {key}", rollout_starts.start, context, id, index, every=context.intervals.review
         )
         is not Went.GO
     ):
@@ -53,7 +53,12 @@ async def one_step_1(run: Run, context: Context, id: DeploymentId, index: int, k
         return Went.OVER
     if (
         await run.until(
-            f"smoke {key}", rollouts.start_smoke, context, id, index, every=context.intervals.review
+            f"smoke {key}",
+            rollout_starts.start_smoke,
+            context,
+            id,
+            index,
+            every=context.intervals.review,
         )
         is not Went.GO
     ):

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Closed, Went
 from bot.ports.engine import Run
-from bot.services import aftermath, rollback_steps, rollouts
+from bot.services import aftermath, rollback_steps, rollout_starts, rollouts
 from bot.services.context import Context
 
 SOON = timedelta(seconds=0.5)
@@ -20,14 +20,14 @@ async def roll_back_1(run: Run, context: Context, id: DeploymentId) -> Closed:
     whether it was the cure.
     """
     await run.until("stood down", rollback_steps.stand_down, context, id, every=SOON)
-    if await run.until("start", rollouts.start, context, id, 0, every=SOON) is not Went.GO:
+    if await run.until("start", rollout_starts.start, context, id, 0, every=SOON) is not Went.GO:
         return await run.step("could not", rollback_steps.could_not, context, id)
     if (
         await run.until("finished", rollouts.look, context, id, 0, every=context.intervals.run)
         is not Went.GO
     ):
         return await run.step("could not", rollback_steps.could_not, context, id)
-    await run.until("smoke", rollouts.start_smoke, context, id, 0, every=SOON)
+    await run.until("smoke", rollout_starts.start_smoke, context, id, 0, every=SOON)
     if (
         await run.until("smoked", rollouts.look, context, id, 0, every=context.intervals.run)
         is not Went.GO

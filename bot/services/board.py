@@ -1,15 +1,12 @@
-"""What people see: the card of a deployment, the status board, the history, and
-the check before asking.
-"""
+"""The card of a deployment, filled from the stored state alone."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from bot.domain.card import Card
-from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
+from bot.domain.catalog import EnvironmentPolicy, Strategy
 from bot.domain.changes import Changes
-from bot.domain.commands import Check, History
 from bot.domain.declared import Declared, Replaced
 from bot.domain.deployment import (
     CAN_ROLL_BACK,
@@ -20,37 +17,24 @@ from bot.domain.deployment import (
     Kind,
     State,
 )
-from bot.domain.errors import IntegrationError, NotPossible
-from bot.domain.health import Snapshot
 from bot.domain.live import Live
-from bot.domain.people import Person
 from bot.domain.places import Obstacle
 from bot.domain.rollout import StepState, serves
 from bot.domain.watching import CAN_GO
 from bot.domain.whys import why_of
 from bot.ports.people import Shift
 from bot.ports.reader import Reader
-from bot.ports.talk import Answer, Intent
-from bot.ports.time import Json
-from bot.services import approvals, lasttime, provider_facts, readiness, wentback, word
+from bot.services import approvals, lasttime, provider_facts, wentback, word
 from bot.services.ahead import ahead_in
-from bot.services.context import Context, existing, facts_of, facts_of_snapshot, is_again, unclear
+from bot.services.context import Context, existing, is_again
 from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
 from bot.services.hanging import hanging, late_run
-from bot.services.leaving import share_now
-from bot.services.needless import needless_now, under_way
 from bot.services.offers import has_rollback_lock, rollback_offer
-from bot.services.queueing import resolve
-from bot.services.refs import moved_from, what_was_taken
-from bot.services.serving import newest_numbers
 from bot.services.standstills import kept_by, standstill, why_not_on
-from bot.services.targets import brought_by, last_resort, target_for, undoable
+from bot.services.targets import brought_by, undoable
 from bot.services.watching import watched_in
-from bot.services.ways import compared, way_back
 
-SHOWN = 10
-"""How many deployments a history lists."""
 GONE = "Nothing is known to stand on it any more."
 
 
@@ -374,160 +358,3 @@ def _replaced_by(card: Card, after: Replaced | None) -> Card:
 def words_of(strategy: Strategy) -> str:
     """Write a strategy for people: ``canary 5 → 25 → 100 %``."""
     return f"{strategy.name} {' → '.join(str(step.percent) for step in strategy.steps)} %"
-
-
-# Answers to questions ---------------------------------------------------------------------------
-
-
-def _key(person: Person | None) -> str:
-    return str(person) if person else ""
-
-
-async def history(context: Context, intent: Intent, command: History) -> Answer:
-    """Answer ``/deploy history``."""
-    await context.people.require(intent.by, Permission.VIEW, "see the history")
-    context.service(command.service)
-    if command.environment:
-        context.policy(command.service, command.environment)
-    async with context.store.reading() as reader:
-        found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
-        shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
-        declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
-        named = (
-            [command.environment]
-            if command.environment
-            else context.service(command.service).environments
-        )
-        doubts = {name: await unclear(reader, command.service, name) for name in named}
-        lives = [
-            live
-            for name in named
-            if not doubts[name] and (live := await reader.live(command.service, name))
-        ]
-        shares = [(live, share) for live in lives if (share := await share_now(reader, live))]
-    # newer than what it undoes; the newest of several counts
-    backs = {back.undoes: back for back in reversed(found) if back.undoes}
-    past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
-    past += [_facts_of_word(each) for each in declared]
-    past.sort(key=lambda each: str(each["at"]), reverse=True)
-    older = len(found) > SHOWN or len(past) > SHOWN
-    return Answer(
-        "history",
-        {
-            "service": command.service,
-            "environment": command.environment,
-            "deployments": past[:SHOWN],
-            "older": older,
-            "doubts": [{"environment": name, "why": why} for name, why in doubts.items() if why],
-            "shares": [
-                {"environment": live.environment, "recorded": live.version, **asdict(share)}
-                for live, share in shares
-            ],
-        },
-    )
-
-
-def _facts_of_word(declared: Declared) -> dict[str, Json]:
-    """Give the facts of a line of the history that is no deployment:
-    somebody declared what is live.
-    """
-    return {
-        "kind": str(declared.origin), "version": declared.version,
-        "environment": declared.environment, "by": str(declared.by),
-        "at": declared.at.isoformat(), "note": declared.reason,
-    }  # fmt: skip
-
-
-_GOING_BACK = frozenset({State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
-"""States that a rollback brings about; any other has come after one that failed."""
-
-
-def _facts_of_past(
-    d: Deployment, back: Deployment | None, shot: Snapshot | None
-) -> dict[str, Json]:
-    """Give the facts of one line of the history; ``back`` is the rollback that undid it."""
-    return {
-        "id": d.id,
-        "kind": str(d.kind),
-        "version": d.version,
-        "environment": d.environment,
-        "state": str(d.state),
-        "by": str(d.requested_by),
-        "lead": _key(d.lead),
-        "at": d.requested_at.isoformat(),
-        "note": d.note,
-        "reason": d.reason,
-        "undoes": d.undoes,
-        "undone_by": str(back.requested_by) if back and d.state in _GOING_BACK else "",
-        "ended_by": _key(d.ended_by),
-        "given_up_by": _key(back.ended_by)
-        if back and back.was_given_up and d.state is State.FAILED
-        else "",
-        "snapshot": facts_of_snapshot(shot) if shot else None,
-    }
-
-
-async def check(context: Context, intent: Intent, command: Check) -> Answer:
-    """Answer ``/deploy check``: every gate, as it is for the deployment that waits, else as it
-    would be for one asked for now.
-
-    Nothing is stored.
-    """
-    await context.people.require(intent.by, Permission.VIEW, "check a release")
-    policy = context.policy(command.service, command.environment)
-    async with context.store.reading() as reader:
-        live = await reader.live(command.service, command.environment)
-        releases = await reader.releases(command.service, command.environment)
-        failed = await reader.failed_since(command.service, command.environment)
-    try:
-        resolved = await resolve(context, command.service, command.ref, live, releases)
-    except IntegrationError as error:
-        raise NotPossible(error.answered) from error
-    now = context.now()
-    imagined = Deployment(
-        "", Kind.FORWARD, command.service, command.environment,
-        command.ref, resolved.version, resolved.commit, policy.strategy,
-        intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
-        base_version=live.version if live else "",
-    )  # fmt: skip
-    facts = await provider_facts.ask_providers(context, imagined)
-    changes, way = await compared(
-        context, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed
-    )
-    async with context.store.reading() as reader:
-        target = await target_for(reader, imagined) or await last_resort(reader, imagined)
-    back = (
-        await way_back(
-            context, command.service, leaving=resolved.commit, to=target.commit, beside=failed
-        )
-        if target
-        else None
-    )
-    async with context.store.reading() as reader:
-        asked = await under_way(reader, command.service, command.environment, resolved.commit)
-        looked_at = asked if asked and asked.state in WAITING else imagined
-        review = await readiness.review(context, reader, looked_at, facts, way=way, way_back=back)
-        quarantined = await reader.quarantine(command.service, resolved.commit)
-        doubt = await unclear(reader, command.service, command.environment)
-        took = what_was_taken(
-            resolved, await moved_from(reader, imagined, resolved.version, resolved.commit)
-        )
-        again = await lasttime.of(reader, looked_at)
-        needless = (
-            await needless_now(context, reader, command.service, command.environment, resolved)
-            if looked_at is imagined
-            else ""
-        )
-    return Answer(
-        "check",
-        {
-            **facts_of(imagined), "title": imagined.title,
-            "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
-            "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
-            "commit": resolved.commit, "took": took,
-            "ready": review.is_ready and not quarantined and not needless, "needless": needless,
-            "quarantined": quarantined, "unclear": doubt, "changes": asdict(changes),
-            "again": lasttime.facts_of_last_time(again),
-            "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
-        },
-    )  # fmt: skip

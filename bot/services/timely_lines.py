@@ -12,7 +12,7 @@ from bot.ports.time import Json
 from bot.services import endings
 from bot.services.asked import facts_of_going_on
 from bot.services.context import Context
-from bot.services.quarantines import facts_here
+from bot.services.quarantine_news import facts_here
 from bot.services.standstills import NO_LONGER, freed
 from bot.services.summaries import facts_of_summary
 from bot.services.timely_calls import UNDER_TRIAL, counts_until, is_open, with_lead

@@ -11,7 +11,7 @@ from bot.domain.commands import History, Status
 from bot.domain.deployment import Deployment
 from bot.ports.talk import Answer, Intent, Message, Place
 from bot.ports.time import Json
-from bot.services import board, endings, overview, summaries, timely
+from bot.services import board, endings, history, overview, summaries, timely
 from bot.services.status_line import cards_due
 from bot.slack import speech
 from bot.slack.cards import deployment_card
@@ -42,7 +42,7 @@ async def _shown(world: World, deployment: Deployment) -> list[str]:
     due = (await cards_due(context, [deployment.id]))[deployment.id]
     intent = Intent("asked", Status(), PEOPLE[Who.DEVELOPER], Place("C2"), context.now())
     status = await overview.status(context, intent, Status(deployment.service))
-    history = await board.history(context, intent, History(deployment.service, "production"))
+    past = await history.history(context, intent, History(deployment.service, "production"))
     return [
         *_indented("card", text_of(deployment_card(card, words).blocks)),
         (
@@ -50,7 +50,7 @@ async def _shown(world: World, deployment: Deployment) -> list[str]:
             f"{due.urgency.name.lower()} of {due.card}"
         ),
         *_indented("board", _said(status, words)),
-        *_indented("history", _said(history, words)),
+        *_indented("history", _said(past, words)),
     ]
 
 

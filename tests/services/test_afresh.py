@@ -14,7 +14,7 @@ from bot.domain.catalog import AutomaticGate, ChecklistItem, GateKind
 from bot.domain.commands import Deploy, Tick
 from bot.domain.deployment import State
 from bot.domain.quality import QualityState
-from bot.services import approvals
+from bot.services import clearance
 from bot.services.shared import SharedAnswers, shared
 
 Team = Any
@@ -66,7 +66,7 @@ async def test_what_goes_when_the_last_tick_comes_late_goes_by_answers_of_this_m
         async def ticks() -> None:
             await team.says("cy", Tick("shop-1", ("support",)))
 
-        await approvals.cleared(
+        await clearance.cleared(
             replace(team.context, store=Meanwhile(team.database.store, ticks)), "shop-1"
         )
         assert (await team.deployment("shop-1")).state is (

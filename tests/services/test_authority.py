@@ -23,7 +23,7 @@ from bot.domain.usage import USAGE
 from bot.ports.ci import Resolved
 from bot.ports.talk import Answer, Intent, Place
 from bot.services import board, use_cases
-from bot.services.declarations import Claim
+from bot.services.claims import Claim
 from bot.slack import ids
 from handlers.slack.buttons import AT_ONCE, SHOWS, WITH_REASON
 from tests.services.authority_rules import EVER, MEMBERS, RULES

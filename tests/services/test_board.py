@@ -15,7 +15,7 @@ from bot.domain.live import Live
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports.store import NewDeployment
 from bot.ports.talk import Intent, Place
-from bot.services import board, overview, use_cases
+from bot.services import history, overview, use_cases
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -80,7 +80,7 @@ async def test_a_history_lists_the_newest_ten_and_says_whether_there_are_older_o
     team: Team, deployments: int, words: int, shown: int, *, older: bool
 ) -> None:
     await happened(team, deployments=deployments, words=words)
-    answer = await board.history(
+    answer = await history.history(
         team.context,
         Intent("k", History("shop"), PEOPLE["ana"], Place("C2"), team.context.now()),
         History("shop", "production"),
@@ -350,7 +350,7 @@ async def test_a_line_of_the_history_tells_who_asked_who_leads_and_who_undid_it(
     await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
     await team.passes(MINUTE)
     intent = Intent("k", History("shop"), PEOPLE["ana"], Place("C2"), team.context.now())
-    answer = await board.history(team.context, intent, History("shop", "production"))
+    answer = await history.history(team.context, intent, History("shop", "production"))
     back, undone = answer.facts["deployments"]
     shown = (
         "id",

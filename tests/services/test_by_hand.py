@@ -19,7 +19,7 @@ from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear, is_left
 from bot.domain.readiness import GateState
 from bot.domain.rollout import RunState, Stage, StepState
 from bot.domain.trouble import Sort, Trouble, over
-from bot.services import declarations, quarantines, readiness
+from bot.services import claims, quarantine_news, readiness
 from bot.services.passing import compared_with, there
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
@@ -33,7 +33,7 @@ async def by_hand(team: Team) -> Doubt | None:
         present = await there(reader, "shop", "production", but=COMMITS["v1"])
     passing = await compared_with(team.context, "shop", COMMITS["v1"], present)
     async with team.database.store.reading() as reader:
-        found: Doubt | None = await declarations.gone_by_hand(
+        found: Doubt | None = await claims.gone_by_hand(
             team.context, reader, SayLive("shop", "production", "v1", "by hand"), passing
         )
     return found
@@ -237,9 +237,9 @@ async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_i
 ) -> None:
     await team.asks_for_v2()
     async with team.database.store.reading() as reader:
-        found = await quarantines.where_live(team.context, reader, "shop", COMMITS["v2"])
-        adopted = await quarantines.where_live(team.context, reader, "shop", COMMITS["v1"])
-        nowhere = await quarantines.where_live(team.context, reader, "shop", COMMITS["v3"])
+        found = await quarantine_news.where_live(team.context, reader, "shop", COMMITS["v2"])
+        adopted = await quarantine_news.where_live(team.context, reader, "shop", COMMITS["v1"])
+        nowhere = await quarantine_news.where_live(team.context, reader, "shop", COMMITS["v3"])
     assert [(each["environment"], each["deployment"], each["lead"]) for each in found] == [
         ("staging", "shop-1", str(PEOPLE["bo"]))
     ]

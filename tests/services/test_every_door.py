@@ -66,7 +66,7 @@ NO_COMMANDS: dict[str, frozenset[str]] = {
     ),
     "timer": frozenset({"summaries", "morning", "tidy"}),
     "webhook": frozenset({"/slack/events", "/webhooks/ci/{provider}"}),
-    "rule": frozenset({"findings", "rollouts"}),
+    "rule": frozenset({"findings", "rollout_ends"}),
 }
 """The doors that no member comes through, counted from the code below; of the terminal's, ``adopt``
 alone writes what is live.

@@ -27,7 +27,7 @@ from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState
 from bot.services import summaries
-from bot.services.rollouts import start
+from bot.services.rollout_starts import start
 from tests.services.conftest import PEOPLE
 
 Team = Any

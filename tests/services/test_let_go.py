@@ -19,7 +19,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
-from bot.services import approvals, health
+from bot.services import approvals, clearance, health
 from tests.services.conftest import BAD, GOOD, MINUTE, Team
 from tests.services.test_still import alarm
 
@@ -269,5 +269,5 @@ async def test_what_was_let_go_and_has_begun_nothing_expires_at_its_time_and_no_
         await team.says("bo", Unlock("shop", "production"))
         v3 = await team.deployment("shop-2")
         team.engine.clock.at = approvals.expires_at(v3, team.context.of(v3)[1]) - early
-        await approvals.cleared_still(team.context, "shop-2")
+        await clearance.cleared_still(team.context, "shop-2")
         assert (await team.deployment("shop-2")).state is state

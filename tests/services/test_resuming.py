@@ -16,7 +16,7 @@ from bot.domain.health import Observed
 from bot.domain.outcomes import Went
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import RunState
-from bot.services import health, rollouts
+from bot.services import health, rollout_ends
 from bot.services.endings import ended
 from tests.services.conftest import COMMITS, GOOD, MINUTE
 
@@ -272,7 +272,7 @@ async def test_what_has_failed_a_moment_before_it_lands_is_not_landed(team_with:
         team.ci.ends["deploy"] = RunState.FAILED
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
-        assert await rollouts.land(team.context, "shop-1") is Went.OVER
+        assert await rollout_ends.land(team.context, "shop-1") is Went.OVER
         assert await state(team) is State.FAILED
 
 

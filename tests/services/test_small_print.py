@@ -41,6 +41,7 @@ from bot.ports.people import Profile
 from bot.ports.providers import Providers
 from bot.services import (
     approvals,
+    clearance,
     gates,
     leads,
     plans,
@@ -52,7 +53,7 @@ from bot.services import (
     strays,
     ticks,
 )
-from bot.services.approvals import Looked
+from bot.services.clearance import Looked
 from bot.services.endings import ended
 from bot.services.people import UNKNOWN, Held
 from bot.services.provider_facts import Facts
@@ -123,7 +124,7 @@ async def test_what_waits_is_looked_at_at_every_moment_that_is_known_and_soon_wh
         since = max((await reader.review(v2)).at, (await reader.deployment(v2)).state_since)
         assert now - since == 5 * MINUTE
         looked = Looked(Facts("b", None, (), None), {PEOPLE["bo"]: held})
-        assert await approvals.look_again_in(context, reader, v2, looked) == Later(pause * SECOND)
+        assert await clearance.look_again_in(context, reader, v2, looked) == Later(pause * SECOND)
 
 
 async def test_it_expires_at_the_very_moment_that_was_said(team: Team) -> None:
@@ -413,7 +414,7 @@ async def test_what_waits_is_compared_with_what_is_live_now(team: Team) -> None:
         await tx.set_live(
             Live("shop", "production", COMMITS["v3"], "v3", now, "", PEOPLE["ana"], now)
         )
-    await approvals.cleared(team.context, v2)
+    await clearance.cleared(team.context, v2)
     after = await team.deployment(v2)
     assert (after.base_commit, after.base_version) == (COMMITS["v3"], "v3")
 

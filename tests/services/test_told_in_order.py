@@ -17,14 +17,19 @@ from bot.ports.talk import Message
 from bot.services import (
     approvals,
     board,
+    clearance,
     deployments,
     findings,
     health,
+    quarantine_news,
+    quarantines,
     queueing,
     readiness,
     rollback_starts,
     rollback_steps,
     rollbacks,
+    rollout_ends,
+    rollout_starts,
     rollouts,
     standstills,
     starts,
@@ -36,8 +41,9 @@ from tests.services.conftest import BAD, MINUTE, PEOPLE
 Team = Any
 """The fixtures ``team`` and ``swift``."""
 TELL = (
-    approvals, deployments, findings, health, queueing, readiness, rollback_starts, rollback_steps,
-    rollbacks, rollouts, standstills, starts, ticks,
+    approvals, clearance, deployments, findings, health, quarantine_news, quarantines, queueing,
+    readiness, rollback_starts, rollback_steps, rollbacks, rollout_ends, rollout_starts,
+    rollouts, standstills, starts, ticks,
 )  # fmt: skip
 """Whose words and entries these are."""
 NAMES = ("step", "percent", "seconds", "where", "finding", "held", "target", "by", "accepted")
