@@ -190,37 +190,7 @@ async def _with_standstill(context: Context, reader: Reader, card: Card) -> Card
 async def _with_way_back(context: Context, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     if deployment.state in CAN_ROLL_BACK | WAITING:
-        offer = await rollback_offer(context, reader, deployment)
-        if deployment.is_only_let_go:
-            live = await reader.live(deployment.service, deployment.environment)
-            there = f"; {live.version} is there" if live else ""
-            offer = replace(
-                offer,
-                refused=f"Nothing of it has been started yet{there}. It can be cancelled.",
-                plan="",
-                confirmed=None,
-            )
-        card = await _with_failed_back(reader, card)
-        if deployment.state is State.WATCHING:
-            card = replace(card, declared=await _word_for(reader, deployment))
-        if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
-            place = (deployment.service, deployment.environment)
-            stands, current = await reader.current(*place), await undoable(reader, *place)
-            live = await reader.live(*place)
-            is_there = stands is not None and stands.id == deployment.id
-            card = await (_put_back(card, live) if is_there else _replaced(reader, card, live))
-            if current is None or current.id != deployment.id:
-                by = await brought_by(reader, live) if live is not None else None
-                offer = replace(
-                    offer, refused=_why_gone(card, live, current, by), plan="", confirmed=None
-                )
-            else:
-                card = replace(card, is_to_undo=True)
-        return replace(
-            card,
-            rollback=offer,
-            quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
-        )
+        return await _with_offer(context, reader, card)
     if deployment.state is State.SUPERSEDED:
         return _replaced_by(
             replace(card, declared=await _word_for(reader, deployment)),
@@ -228,6 +198,48 @@ async def _with_way_back(context: Context, reader: Reader, card: Card) -> Card:
         )
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
+    return await _with_rollback(context, reader, card)
+
+
+async def _with_offer(context: Context, reader: Reader, card: Card) -> Card:
+    """Say what its rollback would do, or why there is none."""
+    deployment = card.deployment
+    offer = await rollback_offer(context, reader, deployment)
+    if deployment.is_only_let_go:
+        live = await reader.live(deployment.service, deployment.environment)
+        there = f"; {live.version} is there" if live else ""
+        offer = replace(
+            offer,
+            refused=f"Nothing of it has been started yet{there}. It can be cancelled.",
+            plan="",
+            confirmed=None,
+        )
+    card = await _with_failed_back(reader, card)
+    if deployment.state is State.WATCHING:
+        card = replace(card, declared=await _word_for(reader, deployment))
+    if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
+        place = (deployment.service, deployment.environment)
+        stands, current = await reader.current(*place), await undoable(reader, *place)
+        live = await reader.live(*place)
+        is_there = stands is not None and stands.id == deployment.id
+        card = await (_put_back(card, live) if is_there else _replaced(reader, card, live))
+        if current is None or current.id != deployment.id:
+            by = await brought_by(reader, live) if live is not None else None
+            offer = replace(
+                offer, refused=_why_gone(card, live, current, by), plan="", confirmed=None
+            )
+        else:
+            card = replace(card, is_to_undo=True)
+    return replace(
+        card,
+        rollback=offer,
+        quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
+    )
+
+
+async def _with_rollback(context: Context, reader: Reader, card: Card) -> Card:
+    """Say how its rollback goes, or what that has put back."""
+    deployment = card.deployment
     back = await reader.rollback_of(deployment.id)
     locks = [
         lock

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
-from bot.domain.catalog import Permission
+from bot.domain.catalog import EnvironmentPolicy, Permission
 from bot.domain.commands import Check
 from bot.domain.deployment import (
     WAITING,
@@ -13,6 +15,10 @@ from bot.domain.deployment import (
     State,
 )
 from bot.domain.errors import IntegrationError, NotPossible
+from bot.domain.live import Live
+from bot.domain.people import Person
+from bot.domain.rollback import Way
+from bot.ports.ci import Resolved
 from bot.ports.talk import Answer, Intent
 from bot.services import lasttime, provider_facts, readiness
 from bot.services.context import Context, facts_of, unclear
@@ -39,26 +45,12 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
         resolved = await resolve(context, command.service, command.ref, live, releases)
     except IntegrationError as error:
         raise NotPossible(error.answered) from error
-    now = context.now()
-    imagined = Deployment(
-        "", Kind.FORWARD, command.service, command.environment,
-        command.ref, resolved.version, resolved.commit, policy.strategy,
-        intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
-        base_version=live.version if live else "",
-    )  # fmt: skip
+    imagined = _imagined(command, policy, resolved, live, intent.by, context.now())
     facts = await provider_facts.ask_providers(context, imagined)
     changes, way = await compared(
         context, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed
     )
-    async with context.store.reading() as reader:
-        target = await target_for(reader, imagined) or await last_resort(reader, imagined)
-    back = (
-        await way_back(
-            context, command.service, leaving=resolved.commit, to=target.commit, beside=failed
-        )
-        if target
-        else None
-    )
+    back = await _way_back(context, imagined, failed)
     async with context.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
         looked_at = asked if asked and asked.state in WAITING else imagined
@@ -87,3 +79,33 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
     )  # fmt: skip
+
+
+def _imagined(
+    command: Check,
+    policy: EnvironmentPolicy,
+    resolved: Resolved,
+    live: Live | None,
+    by: Person,
+    now: datetime,
+) -> Deployment:
+    """Describe the deployment that would be asked for now."""
+    return Deployment(
+        "", Kind.FORWARD, command.service, command.environment,
+        command.ref, resolved.version, resolved.commit, policy.strategy,
+        by, None, State.GATED, now, now, base_commit=live.commit if live else "",
+        base_version=live.version if live else "",
+    )  # fmt: skip
+
+
+async def _way_back(context: Context, imagined: Deployment, failed: Sequence[str]) -> Way | None:
+    """Judge going back from it to what it would be rolled back to; None where nothing is that."""
+    async with context.store.reading() as reader:
+        target = await target_for(reader, imagined) or await last_resort(reader, imagined)
+    return (
+        await way_back(
+            context, imagined.service, leaving=imagined.commit, to=target.commit, beside=failed
+        )
+        if target
+        else None
+    )

@@ -73,6 +73,22 @@ async def keeps(
     trouble = kept(known) if has_vanished and known else found(known, sort, shot)
     if before is not None and not (before == known and await has_word(tx, deployment, before)):
         trouble = carried(before, trouble, shot)
+    trouble = await _continued(context, tx, deployment, known, trouble)
+    if has_vanished:
+        shot = (await tx.snapshots(deployment.id))[-1]
+        await tx.redraw(deployment.id)
+    return await _follow(context, tx, deployment, shot, known, trouble)
+
+
+async def _continued(
+    context: Context,
+    tx: Transaction,
+    deployment: Deployment,
+    known: Trouble | None,
+    trouble: Trouble,
+) -> Trouble:
+    """Give a finding with what goes on of the one before it: its number, its countdown."""
+    policy = context.of(deployment)[1]
     counts_down, is_held = (
         policy.automatic_rollback is AutomaticRollback.COUNTDOWN,
         await is_stopped(tx, deployment, known),
@@ -80,7 +96,7 @@ async def keeps(
     began = max(
         (step.started_at for step in await tx.steps(deployment.id) if step.started_at), default=None
     )
-    trouble = continued(
+    return continued(
         known,
         trouble,
         context.now(),
@@ -89,9 +105,17 @@ async def keeps(
         lead=deployment.lead,
         went_on_at=began,
     )
-    if has_vanished:
-        shot = (await tx.snapshots(deployment.id))[-1]
-        await tx.redraw(deployment.id)
+
+
+async def _follow(
+    context: Context,
+    tx: Transaction,
+    deployment: Deployment,
+    shot: Snapshot,
+    known: Trouble | None,
+    trouble: Trouble,
+) -> bool:
+    """Do what follows from a finding, and tell whether it keeps what is under way."""
     if trouble != known:
         await _is_worse(context, tx, deployment, shot, trouble)
         deployment = await counts_for(tx, deployment, known, trouble)

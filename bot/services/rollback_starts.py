@@ -135,25 +135,7 @@ async def start_back(
     now = context.now()
     if not await tx.move(deployment.id, State.ROLLING_BACK, at=now, note=reason):
         raise NotPossible(await not_now(tx, deployment))
-    back = await tx.add_deployment(
-        NewDeployment(
-            kind=Kind.ROLLBACK,
-            service=deployment.service,
-            environment=deployment.environment,
-            ref=target.version,
-            version=target.version,
-            commit=target.commit,
-            strategy=deployment.strategy,
-            requested_by=by,
-            at=now,
-            lead=deployment.lead,
-            reason=reason,
-            channel=deployment.channel,
-            undoes=deployment.id,
-            base_commit=deployment.commit,
-            base_version=deployment.version,
-        )
-    )
+    back = await tx.add_deployment(_way_back(deployment, target, by, reason, now))
     await tx.set_countdown(deployment.id, None)
     await _end_what_else_is_there(context, tx, deployment)
     await tx.seize(deployment.service, deployment.environment, back.id)
@@ -182,6 +164,29 @@ async def start_back(
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
     return await keep_out_undone(context, tx, deployment, back)
+
+
+def _way_back(
+    deployment: Deployment, target: Live, by: Person, reason: str, at: datetime
+) -> NewDeployment:
+    """Describe the rollback that undoes a deployment."""
+    return NewDeployment(
+        kind=Kind.ROLLBACK,
+        service=deployment.service,
+        environment=deployment.environment,
+        ref=target.version,
+        version=target.version,
+        commit=target.commit,
+        strategy=deployment.strategy,
+        requested_by=by,
+        at=at,
+        lead=deployment.lead,
+        reason=reason,
+        channel=deployment.channel,
+        undoes=deployment.id,
+        base_commit=deployment.commit,
+        base_version=deployment.version,
+    )
 
 
 async def _first_step(reader: Reader, undone: Deployment, now: datetime) -> Step:

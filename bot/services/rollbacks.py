@@ -225,26 +225,7 @@ async def _dialog(
             although_unknown=command.although_unknown,
         )
         seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
-        locks = context.of(deployment)[1].lock_after_rollback and not await has_rollback_lock(
-            reader, deployment
-        )
-        doubt = await unclear(reader, deployment.service, deployment.environment)
-        live = await reader.live(deployment.service, deployment.environment)
-        trouble, steps, is_verified = (
-            await reader.trouble(deployment.id), await reader.steps(deployment.id),
-            await reader.was_verified(deployment),
-        )  # fmt: skip
-        coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
-        passed = await passed_over(reader, deployment, target)
-        back, kept_out = (
-            await reader.rollback_of(deployment.id),
-            await reader.quarantine(deployment.service, deployment.commit),
-        )
-    failed = (
-        back
-        if back is not None and back.state is State.FAILED and back.commit == target.commit
-        else None
-    )
+        would = await _would_do(context, reader, deployment, target)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = (
         f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}"
@@ -258,6 +239,39 @@ async def _dialog(
         **facts_of(deployment),
         **facts_of_offer(offer),
         **names,
+        **would,
+        "reason": command.reason,
+    }
+    return await act(
+        context, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,)))
+    )
+
+
+async def _would_do(
+    context: Context, reader: Reader, deployment: Deployment, target: Live
+) -> dict[str, object]:
+    """Give what else a rollback would do, and what speaks against it, as JSON values."""
+    locks = context.of(deployment)[1].lock_after_rollback and not await has_rollback_lock(
+        reader, deployment
+    )
+    doubt = await unclear(reader, deployment.service, deployment.environment)
+    live = await reader.live(deployment.service, deployment.environment)
+    trouble, steps, is_verified = (
+        await reader.trouble(deployment.id), await reader.steps(deployment.id),
+        await reader.was_verified(deployment),
+    )  # fmt: skip
+    coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
+    passed = await passed_over(reader, deployment, target)
+    back, kept_out = (
+        await reader.rollback_of(deployment.id),
+        await reader.quarantine(deployment.service, deployment.commit),
+    )
+    failed = (
+        back
+        if back is not None and back.state is State.FAILED and back.commit == target.commit
+        else None
+    )
+    return {
         "locks": locks,
         "quarantines": is_shown_bad(trouble, steps, is_verified=is_verified) and not kept_out,
         "percent": serving(steps)
@@ -269,15 +283,11 @@ async def _dialog(
         if passed
         else None,
         "counts_down": deployment.countdown_until.isoformat() if deployment.countdown_until else "",
-        "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",
         "failed_before": failed.state_since.isoformat() if failed else "",
         "was_given_up": failed is not None and failed.was_given_up,
     }
-    return await act(
-        context, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,)))
-    )
 
 
 async def _said(answer: Answer) -> Answer:

@@ -36,30 +36,8 @@ async def status_line(
     """Look where a deployment stands: its gates while it waits, its numbers while it runs.
     ``beside`` are the names around it.
     """
-    snapshots = await reader.snapshots(deployment.id)
-    review = await reader.review(deployment.id) if deployment.state is State.GATED else None
-    steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
-    shot = snapshots[-1] if len(snapshots) > 1 else None
-    keeping = (
-        await why_not_on(context, reader, deployment)
-        if deployment.state is State.ROLLING_OUT
-        else ()
-    )
-    card = Card(
-        deployment,
-        context.now(),
-        review=review,
-        snapshot=shot,
-        steps=steps,
-        trouble=trouble,
-        is_settled=trouble is not None and await has_word(reader, deployment, trouble),
-        standstill=keeping[0]
-        if keeping and any(step.state is StepState.PENDING for step in steps)
-        else "",
-    )
-    card = replace(card, let_go=await let_go(reader, card))
-    if card.waits_for_word:
-        card = replace(card, besides=await besides(context, reader, deployment))
+    card = await _card(context, reader, deployment)
+    review = card.review
     is_coming = card.waits_for_watch or deployment.state is State.QUEUED
     watched = (
         await reader.watched(deployment.service, deployment.environment) if is_coming else None
@@ -103,6 +81,35 @@ async def status_line(
         if deployment.countdown_until
         else "",
     )
+
+
+async def _card(context: Context, reader: Reader, deployment: Deployment) -> Card:
+    """Fill as much of a deployment's card as its line tells."""
+    snapshots = await reader.snapshots(deployment.id)
+    review = await reader.review(deployment.id) if deployment.state is State.GATED else None
+    steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
+    shot = snapshots[-1] if len(snapshots) > 1 else None
+    keeping = (
+        await why_not_on(context, reader, deployment)
+        if deployment.state is State.ROLLING_OUT
+        else ()
+    )
+    card = Card(
+        deployment,
+        context.now(),
+        review=review,
+        snapshot=shot,
+        steps=steps,
+        trouble=trouble,
+        is_settled=trouble is not None and await has_word(reader, deployment, trouble),
+        standstill=keeping[0]
+        if keeping and any(step.state is StepState.PENDING for step in steps)
+        else "",
+    )
+    card = replace(card, let_go=await let_go(reader, card))
+    if card.waits_for_word:
+        card = replace(card, besides=await besides(context, reader, deployment))
+    return card
 
 
 async def _in_trouble(reader: Reader, watched: Deployment | None) -> str:
