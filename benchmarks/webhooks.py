@@ -48,7 +48,7 @@ from bot.ports.ci import RunHint
 from bot.ports.store import NewDeployment
 from bot.providers.ci.github import KIND, webhook
 from bot.providers.context import ProviderContext
-from bot.providers.rest import RateLimits
+from bot.providers.rate_limits import RateLimits
 from bot.services import webhooks
 from bot.storage.database import open_database
 from handlers.web.telemetry import Telemetry

@@ -12,25 +12,25 @@ import asyncio
 import random
 import re
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
 from aiohttp.http_exceptions import LineTooLong
 
-from bot.domain.errors import IntegrationError
 from bot.domain.limits import ANSWER, Fault, Unreadable
 from bot.foreign import json_beside
 from bot.providers.error_text import words_of
-from bot.providers.rate_limits import LONGEST_PAUSE as LONGEST_PAUSE  # noqa: PLC0414 - the client's callers read it here
-from bot.providers.rate_limits import RateLimits as RateLimits  # noqa: PLC0414
+from bot.providers.exchange import Budget, Call, Identity, Reply, RestError, Seen
+from bot.providers.rate_limits import (
+    LONGEST_PAUSE,
+    RateLimits,
+)
 from bot.providers.retry import (
     USUAL_PAUSE,
     date,
@@ -44,122 +44,11 @@ from bot.providers.retry import (
 
 log = structlog.get_logger(__name__)
 
-REMEMBERED = 256
-"""How many answers are kept for conditional requests, and"""
-REMEMBERED_SIZE = 512 * 1024
-"""how large one of them may be."""
 _CHUNK = 64 * 1024
 _TOKENS = re.compile(
     r"(?i)\b(gh[a-z]_[\w.-]+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|"
     r"token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
 )
-
-
-class RestError(IntegrationError):
-    """A vendor said no, or nothing.
-
-    ``perhaps_done`` is True when a write may have been carried out although no good answer came:
-    look before doing it again. ``wait`` is how many seconds the vendor asks to be left alone.
-    """
-
-    def __init__(
-        self,
-        sentence: str,
-        *,
-        vendor: str,
-        status: int | None = None,
-        retry: bool = True,
-        perhaps_done: bool = False,
-        wait: float = 0.0,
-    ) -> None:
-        super().__init__(sentence, vendor=vendor, status=status, retry=retry)
-        self.perhaps_done = perhaps_done
-        self.wait = wait
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A good answer. ``data`` is its JSON, or its text where text was asked for; None when it is
-    empty. Header names are lower case.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    data: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What one call may cost: seconds per try, tries, seconds of waiting between
-    them, bytes of an answer.
-    """
-
-    timeout: float = 10.0
-    tries: int = 4
-    longest_wait: float = 20.0
-    body_cap: int = ANSWER.size
-    first_pause: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    method: str
-    path: str
-    params: Mapping[str, str]
-    body: Any
-    headers: Mapping[str, str]
-    text: bool
-    repeatable: bool
-    moves: bool = False
-
-    @property
-    def is_read(self) -> bool:
-        return self.method == "GET"
-
-    @property
-    def name(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-@dataclass(slots=True)
-class _Seen:
-    """Answers that have an ETag, newest last."""
-
-    replies: OrderedDict[tuple[str, ...], Reply] = field(default_factory=OrderedDict)
-
-    def of(self, call: _Call) -> Reply | None:
-        return self.replies.get(_key(call)) if call.is_read else None
-
-    def keep(self, call: _Call, reply: Reply, size: int) -> None:
-        if call.is_read and reply.headers.get("etag") and size <= REMEMBERED_SIZE:
-            self.replies[_key(call)] = reply
-            self.replies.move_to_end(_key(call))
-            while len(self.replies) > REMEMBERED:
-                self.replies.popitem(last=False)
-
-
-def _key(call: _Call) -> tuple[str, ...]:
-    return (
-        call.path,
-        str(call.text),
-        *(f"{name}={value}" for name, value in sorted(call.params.items())),
-    )
-
-
-class Identity(Protocol):
-    """What a client shows to the vendor, where that changes with time."""
-
-    async def headers(self) -> Mapping[str, str]:
-        """Give the headers that say who asks. Raises RestError when they cannot be
-        had; then nothing was sent.
-        """
-        ...
-
-    def was_refused(self) -> None:
-        """Hear that the vendor took these headers for nobody's (401):
-        the next call needs others.
-        """
-        ...
 
 
 class RestClient:
@@ -195,7 +84,7 @@ class RestClient:
         self._budget = budget or Budget()
         self._sleep = sleep
         self._jitter = jitter or (lambda longest: random.uniform(0, longest))  # noqa: S311 - nothing secret depends on it
-        self._seen = _Seen()
+        self._seen = Seen()
 
     async def get(
         self,
@@ -212,9 +101,7 @@ class RestClient:
         ``moves`` says that a redirect is a good answer, as after a login; it is not followed.
         """
         return await self._go(
-            _Call(
-                "GET", path, params or {}, None, headers or {}, text, repeatable=True, moves=moves
-            )
+            Call("GET", path, params or {}, None, headers or {}, text, repeatable=True, moves=moves)
         )
 
     async def send(
@@ -231,9 +118,7 @@ class RestClient:
         once, as with a cancellation.
         """
         return await self._go(
-            _Call(
-                method, path, params or {}, body, headers or {}, text=False, repeatable=repeatable
-            )
+            Call(method, path, params or {}, body, headers or {}, text=False, repeatable=repeatable)
         )
 
     async def listen(
@@ -242,7 +127,7 @@ class RestClient:
         """Give the lines of an endless answer (server-sent events) until it ends, or nothing has
         come for ``silence`` seconds.
         """
-        call = _Call("GET", path, {}, None, headers or {}, text=True, repeatable=False)
+        call = Call("GET", path, {}, None, headers or {}, text=True, repeatable=False)
         await self._wait_for_turn(call, self._budget.longest_wait)
         shown = {
             **self._headers,
@@ -274,7 +159,7 @@ class RestClient:
             text = text.replace(secret, "***")
         return _TOKENS.sub("***", text)
 
-    async def _go(self, call: _Call) -> Reply:
+    async def _go(self, call: Call) -> Reply:
         waited, renewed = 0.0, False
         for attempt in range(1, self._budget.tries + 1):
             waited += await self._wait_for_turn(call, self._budget.longest_wait - waited)
@@ -314,7 +199,7 @@ class RestClient:
     def _pause(self, attempt: int) -> float:
         return self._jitter(self._budget.first_pause * 2.0**attempt)
 
-    async def _wait_for_turn(self, call: _Call, longest_wait: float) -> float:
+    async def _wait_for_turn(self, call: Call, longest_wait: float) -> float:
         waited = 0.0
         while (wait := self._rate_limits.wait(self._host)) > 0:
             if waited + wait > longest_wait:
@@ -329,7 +214,7 @@ class RestClient:
             waited += wait
         return waited
 
-    async def _once(self, call: _Call) -> Reply:
+    async def _once(self, call: Call) -> Reply:
         began = time.perf_counter()
         outcome = "failed"
         try:
@@ -343,7 +228,7 @@ class RestClient:
         finally:
             self._rate_limits.observer.called(self._vendor, outcome, time.perf_counter() - began)
 
-    async def _answered(self, call: _Call) -> Reply:
+    async def _answered(self, call: Call) -> Reply:
         try:
             return await self._exchange(call)
         except aiohttp.ClientConnectorError as error:
@@ -359,7 +244,7 @@ class RestClient:
                 call, f"{self._vendor} broke the connection ({type(error).__name__})", unclear=True
             ) from error
 
-    async def _exchange(self, call: _Call) -> Reply:
+    async def _exchange(self, call: Call) -> Reply:
         shown = await self._identity.headers() if self._identity else {}
         headers = {**self._headers, **shown, **call.headers}
         known = self._seen.of(call)
@@ -394,7 +279,7 @@ class RestClient:
         if theirs:
             self.ahead = timedelta(seconds=round(theirs.timestamp() - time.time()))
 
-    async def _read(self, call: _Call, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, call: Call, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
         async for chunk in response.content.iter_chunked(_CHUNK):
             body += chunk
@@ -413,7 +298,7 @@ class RestClient:
                 )
         return bytes(body)
 
-    async def _understood(self, call: _Call, body: bytes) -> Any:
+    async def _understood(self, call: Call, body: bytes) -> Any:
         if not body.strip():
             return None
         try:
@@ -441,7 +326,7 @@ class RestClient:
         self._rate_limits.observer.paused(self._vendor, min(seconds, LONGEST_PAUSE))
 
     def _refused(
-        self, call: _Call, status: int, headers: Mapping[str, str], body: bytes
+        self, call: Call, status: int, headers: Mapping[str, str], body: bytes
     ) -> RestError:
         said = self.redact(words_of(body))
         wait = min(limit(status, headers, said), LONGEST_PAUSE)
@@ -460,7 +345,7 @@ class RestClient:
             wait=wait or rest_of_call(status, headers),
         )
 
-    def _failed(self, call: _Call, what: str, *, unclear: bool = False) -> RestError:
+    def _failed(self, call: Call, what: str, *, unclear: bool = False) -> RestError:
         sentence = self.redact(f"{what} ({call.name}).")
         return RestError(sentence, vendor=self._vendor, perhaps_done=unclear and not call.is_read)
 

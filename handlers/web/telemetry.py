@@ -137,7 +137,7 @@ class Telemetry:
         self._webhooks.labels(provider, outcome).inc()
 
     def called(self, vendor: str, outcome: str, seconds: float) -> None:
-        """Count a request to a vendor, and time it; see ``bot.providers.rest.Observer``."""
+        """Count a request to a vendor, and time it; see ``bot.providers.rate_limits.Observer``."""
         self._calls.labels(vendor, outcome).inc()
         self._call_seconds.labels(vendor).observe(seconds)
 

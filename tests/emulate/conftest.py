@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestServer
 from bot.providers.ci.github import KIND
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.context import ProviderContext
-from bot.providers.rest import RateLimits
+from bot.providers.rate_limits import RateLimits
 from tests.emulate.door import Door
 from tests.emulator.alone import is_alone
 from tests.emulator.process import free_port, start

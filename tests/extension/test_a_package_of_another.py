@@ -22,7 +22,7 @@ from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.ports.metrics import Cohort, Window
 from bot.providers.context import ProviderContext
-from bot.providers.rest import RateLimits
+from bot.providers.rate_limits import RateLimits
 from bot.registry import Kinds, known_kinds
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from bot.providers.rest import LONGEST_PAUSE, Budget, RateLimits, Reply, RestClient, RestError
+from bot.providers.exchange import Budget, Reply, RestError
+from bot.providers.rate_limits import LONGEST_PAUSE, RateLimits
+from bot.providers.rest import RestClient
 from bot.providers.retry import USUAL_PAUSE
 
 TOKEN = "github_pat_11AAAA_secret"

@@ -13,7 +13,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.providers.rest import Budget, RateLimits, RestClient, RestError
+from bot.providers.exchange import Budget, RestError
+from bot.providers.rate_limits import RateLimits
+from bot.providers.rest import RestClient
 
 SECRET = "a-secret-word"
 

@@ -12,7 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from bot.providers.rest import Budget, RateLimits, RestClient, RestError
+from bot.providers.exchange import Budget, RestError
+from bot.providers.rate_limits import RateLimits
+from bot.providers.rest import RestClient
 from handlers.web.telemetry import Telemetry, metrics_route
 
 Ask = Callable[..., Awaitable[str]]

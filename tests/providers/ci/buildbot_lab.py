@@ -24,7 +24,8 @@ from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.kind import PASSWORD, USER, WEBHOOK_SECRET, build
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.context import ProviderContext
-from bot.providers.rest import Budget, RateLimits
+from bot.providers.exchange import Budget
+from bot.providers.rate_limits import RateLimits
 from tests.providers.ci import buildbot_server
 from tests.providers.ci.buildbot_fake import FakeMaster
 from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts

@@ -19,7 +19,8 @@ from bot.ports.ci import StartStore
 from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.context import ProviderContext
-from bot.providers.rest import Budget, RateLimits
+from bot.providers.exchange import Budget
+from bot.providers.rate_limits import RateLimits
 from tests.providers.ci import github_shape as shape
 from tests.providers.ci.github_app import APP, private_key
 from tests.providers.ci.github_door import TOKEN, Fault

@@ -20,7 +20,9 @@ from bot.providers.ci.gitlab.client import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.webhook import signature, signing_key
 from bot.providers.ci.starts import Starts
-from bot.providers.rest import Budget, RateLimits, RestClient
+from bot.providers.exchange import Budget
+from bot.providers.rate_limits import RateLimits
+from bot.providers.rest import RestClient
 from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID, TOKEN, FakeGitLab
 from tests.providers.ci.memory_runs import MemoryStarts
 

@@ -20,7 +20,8 @@ from bot.providers.ci.jenkins.reading import PARAMETERS
 from bot.providers.ci.jenkins.webhook import HEADER, sign
 from bot.providers.ci.starts import Starts
 from bot.providers.context import ProviderContext
-from bot.providers.rest import Budget, RateLimits
+from bot.providers.exchange import Budget
+from bot.providers.rate_limits import RateLimits
 from tests.patience import PATIENCE
 from tests.providers.ci import jenkins_fake
 from tests.providers.ci.jenkins_fake import FakeJenkins, Fault

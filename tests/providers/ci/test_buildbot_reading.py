@@ -19,10 +19,11 @@ from bot.ports.time import Clock
 from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.events import request_in, requests_in
 from bot.providers.ci.buildbot.kind import GIT_TOKEN, KIND, PASSWORD, USER, build
-from bot.providers.ci.buildbot.provider import BuildbotCI, is_of
+from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.ci.buildbot.reading import NEEDED, Scheduler, quality_of, run_of, when
+from bot.providers.ci.buildbot.tests import is_of
 from bot.providers.context import ProviderContext
-from bot.providers.rest import RateLimits
+from bot.providers.rate_limits import RateLimits
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 BEGAN, ENDED = 1795248854, 1795248880

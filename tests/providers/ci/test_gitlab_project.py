@@ -18,7 +18,7 @@ from bot.domain.quality import QualityState
 from bot.ports.ci import Latest, RefKind, Resolved, StartRequest
 from bot.providers.ci.gitlab.kind import KIND, build
 from bot.providers.context import ProviderContext
-from bot.providers.rest import RateLimits
+from bot.providers.rate_limits import RateLimits
 from tests.patience import PATIENCE
 from tests.providers.ci.gitlab_fake import TOKEN
 

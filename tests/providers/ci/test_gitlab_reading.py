@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.rollout import RunState
 from bot.ports.ci import StartRequest
-from bot.providers.ci.gitlab import reading
+from bot.providers.ci.gitlab import facts, reading
 
 PIPELINE: dict[str, Any] = {
     "id": 47, "status": "running",
@@ -306,14 +306,14 @@ class TestChildren:
 def test_a_report_that_cannot_be_read_gives_no_figures(junk: Any) -> None:
     summary = junk if isinstance(junk, dict) else {}
     assert (
-        reading.quality({**PIPELINE, "status": "success"}, summary).sentence
+        facts.quality({**PIPELINE, "status": "success"}, summary).sentence
         == "pipeline 47 passed; it reports no test results"
     )
 
 
 def test_figures_stand_in_the_sentence() -> None:
     total = {"count": 3363, "success": 3341, "failed": 9, "skipped": 12, "error": 1}
-    quality = reading.quality({**PIPELINE, "status": "failed"}, {"total": total})
+    quality = facts.quality({**PIPELINE, "status": "failed"}, {"total": total})
     assert quality.sentence == "pipeline 47 failed: 3,363 tests, 10 failed, 12 skipped"
 
 
@@ -322,10 +322,10 @@ def test_many_commits_are_counted_and_some_listed() -> None:
         {"id": str(number), "title": f"change {number}", "author_name": "ana"}
         for number in range(400)
     ]
-    changes = reading.changes({"commits": commits, "diffs": None}, commits)
+    changes = facts.changes({"commits": commits, "diffs": None}, commits)
     assert (changes.total, len(changes.commits), changes.commits[0].subject) == (
         400,
-        reading.SHOWN,
+        facts.SHOWN,
         "change 0",
     )
 

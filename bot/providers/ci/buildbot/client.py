@@ -15,7 +15,8 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.buildbot.reading import VENDOR
-from bot.providers.rest import Reply, RestClient, RestError
+from bot.providers.exchange import Reply, RestError
+from bot.providers.rest import RestClient
 
 API = "/api/v2"
 

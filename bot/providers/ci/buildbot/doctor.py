@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from bot.domain.errors import IntegrationError
@@ -16,12 +15,10 @@ from bot.ports.time import Clock
 from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.client import BuildbotClient
 from bot.providers.ci.buildbot.reading import PLAN, Scheduler
+from bot.providers.ci.buildbot.setup import Setup
 from bot.providers.ci.mirror import Mirror
 from bot.providers.context import Finding, unanswered
-from bot.providers.rest import RestError
-
-if TYPE_CHECKING:
-    from bot.providers.ci.buildbot.provider import Setup
+from bot.providers.exchange import RestError
 
 SKEW = timedelta(minutes=1)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -14,8 +14,9 @@ from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.ports.ci import Question
 from bot.providers.ci.buildbot.client import BuildbotClient
 from bot.providers.ci.buildbot.events import PAUSE
-from bot.providers.ci.buildbot.provider import BuildbotCI, Setup
+from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.ci.buildbot.reading import VENDOR
+from bot.providers.ci.buildbot.setup import Setup
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.context import (
@@ -28,7 +29,8 @@ from bot.providers.context import (
     one_line,
     one_word,
 )
-from bot.providers.rest import Budget, RestClient
+from bot.providers.exchange import Budget
+from bot.providers.rest import RestClient
 
 USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
 WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"

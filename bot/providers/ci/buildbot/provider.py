@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -20,41 +20,26 @@ from weakref import WeakValueDictionary
 from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
-from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState
 from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.ports.time import Clock
 from bot.providers.ci.buildbot import doctor, reading, webhook
+from bot.providers.ci.buildbot.builders import Builders, refusal
 from bot.providers.ci.buildbot.client import BuildbotClient
 from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
+from bot.providers.ci.buildbot.setup import Setup
+from bot.providers.ci.buildbot.tests import Tests
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import Starts
-from bot.providers.ci.verdicts import to_repeat, weigh
 from bot.providers.context import Finding
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 STOPS = 4
 """How often a stop is asked for until Buildbot shows that it has begun."""
 STOP_PATIENCE = 1.0
 PAGE = 50
-PAGES = 10
-WAITING_TESTS = 20
 _NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What a team has named: where Buildbot is, and which scheduler, builder and
-    tests belong to the service.
-    """
-
-    url: str
-    builder: str
-    scheduler: str
-    tests: str = ""
-    account: str = ""
-    webhook_secret: str = field(default="", repr=False)
 
 
 class BuildbotCI:
@@ -77,7 +62,8 @@ class BuildbotCI:
         self._clock = clock
         self._starts = starts
         self._events = Events(client, lambda request: wake(self._name(request)), pause=pause)
-        self._builders: dict[str, int] = {}
+        self._builders = Builders(client, setup.url)
+        self._tests = Tests(setup, client, self._builders)
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
@@ -113,99 +99,19 @@ class BuildbotCI:
         """Verify and read a notice of the reporter in our master.cfg."""
         return webhook.read(headers, body, secret=self._setup.webhook_secret, now=self._clock.now())
 
-    # Tests --------------------------------------------------------------------------------------
+    async def quality(self, commit: str) -> Quality:
+        """Tell what the newest build of the tests builder says about the commit."""
+        return await self._tests.quality(commit)
 
     async def test_again(self, commit: str) -> CIRun:
         """Rebuild the builds of the commit's tests that failed; what is open is left to go on."""
-        tests = self._setup.tests
-        builder = await self._builder(tests) if tests else 0
-        url = f"{self._setup.url}/#/builders/{builder}"
-        if tests and await self._is_awaited(builder, commit):
-            return CIRun(tests, RunState.RUNNING, url)
-        found = await self._tested(builder, commit) if tests else {}
-        if not found:
-            raise _no(
-                f"Buildbot has no build of the tests of {commit[:10]} that could be "
-                "repeated. Force one in Buildbot."
-            )
-        for each in to_repeat(map(reading.outcome, found.values())):
-            if (
-                await self._client.call(f"/builds/{found[each.name]['buildid']}", "rebuild", {})
-                is None
-            ):
-                raise _no(f"Buildbot did not rebuild {tests} {each.name}. Rebuild it in Buildbot.")
-        return CIRun(tests, RunState.QUEUED, url)
-
-    async def quality(self, commit: str) -> Quality:
-        """Tell what the newest build of the tests builder says about the commit;
-        what is open is newer still.
-        """
-        tests = self._setup.tests
-        if not tests:
-            return Quality(
-                QualityState.NONE, "no builder is named that tests commits; set the option tests"
-            )
-        builder = await self._builder(tests)
-        if await self._is_awaited(builder, commit):
-            return Quality(
-                QualityState.RUNNING,
-                f"{tests} tests it, or will",
-                f"{self._setup.url}/#/builders/{builder}",
-            )
-        found = await self._tested(builder, commit)
-        if not found:
-            return Quality(
-                QualityState.NONE,
-                f"{tests} has not tested it, or not among its newest {PAGE * PAGES} builds",
-            )
-        weighed = weigh(map(reading.outcome, found.values()))
-        decides = found[max(weighed.deciding, key=lambda each: each.at).name]
-        return reading.quality_of(tests, decides, self._link(builder, decides))
-
-    async def _tested(self, builder: int, commit: str) -> dict[str, Mapping[str, Any]]:
-        """Give the builds of a commit by their numbers: of the newest page that has
-        some, and the one before it.
-        """
-        found: dict[str, Mapping[str, Any]] = {}
-        for page in range(PAGES):
-            builds = await self._client.read(
-                f"/builders/{builder}/builds",
-                order="-number",
-                limit=str(PAGE),
-                offset=str(page * PAGE),
-                property="*",
-            )
-            is_enough = bool(found)
-            found |= {str(build["number"]): build for build in builds if is_of(build, commit)}
-            if is_enough or len(builds) < PAGE:
-                break
-        return found
-
-    async def _is_awaited(self, builder: int, commit: str) -> bool:
-        """Tell whether an open request is for the commit: a build has no
-        properties yet when it begins.
-        """
-        path = f"/builders/{builder}/buildrequests"
-        for request in await self._client.read(
-            path, complete="false", order="-buildrequestid", limit=str(WAITING_TESTS)
-        ):
-            if commit in await self._revisions(request["buildsetid"]):
-                return True
-        return False
-
-    async def _revisions(self, buildset: int) -> list[str]:
-        found = await self._client.read(f"/buildsets/{buildset}")
-        return [
-            str(stamp.get("revision")) for each in found for stamp in each.get("sourcestamps", ())
-        ]
-
-    # Runs ---------------------------------------------------------------------------------------
+        return await self._tests.test_again(commit)
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id: its mark stands in the reason, which Buildbot
         can search over all of history.
         """
-        builder = await self._builder(self._setup.builder)
+        builder = await self._builders.number(self._setup.builder)
         requests = [
             request
             for each in await self._client.read(
@@ -236,7 +142,7 @@ class BuildbotCI:
             "cannot be told. Look at them in Buildbot, "
             "stop what should not run, then roll back or deploy again."
         )
-        return _no(sentence, HTTPStatus.CONFLICT)
+        return refusal(sentence, HTTPStatus.CONFLICT)
 
     async def start(self, request: StartRequest) -> CIRun:
         """Start a run, once: look first, and when the answer is lost look
@@ -260,7 +166,7 @@ class BuildbotCI:
         if not wrong and scheduler.plan(request.action) == ():
             wrong = f"its field {reading.PLAN} names no steps for {request.action}"
         if wrong:
-            raise _no(
+            raise refusal(
                 f"The force scheduler {self._setup.scheduler} cannot start this: {wrong}. "
                 "Compare it with our master.cfg."
             )
@@ -277,7 +183,7 @@ class BuildbotCI:
             scheduler.revision: request.commit,
         }
         taken = {name: value for name, value in ours.items() if scheduler.takes(name)}
-        return {**taken, "builderid": await self._builder(self._setup.builder)}
+        return {**taken, "builderid": await self._builders.number(self._setup.builder)}
 
     async def _scheduler(self) -> Scheduler:
         try:
@@ -286,7 +192,7 @@ class BuildbotCI:
             )
         except RestError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                raise _no(
+                raise refusal(
                     f"Buildbot has no force scheduler {self._setup.scheduler}.",
                     HTTPStatus.NOT_FOUND,
                 ) from error
@@ -308,7 +214,7 @@ class BuildbotCI:
         begun = _begun(result)
         if begun is None:
             await self._starts.refused(request.correlation)
-            raise _no(
+            raise refusal(
                 f"The force scheduler {self._setup.scheduler} started nothing; is its name right?"
             )
         buildset, number = begun
@@ -337,7 +243,9 @@ class BuildbotCI:
             wrong = "does not keep our reason; its reasonString must contain %(reason)s"
         if wrong:
             await self.cancel(self._name(number))
-            raise _no(f"The force scheduler {self._setup.scheduler} {wrong}. The run was stopped.")
+            raise refusal(
+                f"The force scheduler {self._setup.scheduler} {wrong}. The run was stopped."
+            )
 
     async def look(self, run: str) -> CIRun:
         """See where a run stands."""
@@ -350,12 +258,12 @@ class BuildbotCI:
             if error.status == HTTPStatus.NOT_FOUND:
                 raise self._unknown(run) from error
             raise
-        if request["builderid"] != await self._builder(builder):
+        if request["builderid"] != await self._builders.number(builder):
             raise self._unknown(run)
         return await self._seen(request)
 
     def _unknown(self, run: str) -> IntegrationError:
-        return _no(f'Buildbot has no run "{run}".', HTTPStatus.NOT_FOUND)
+        return refusal(f'Buildbot has no run "{run}".', HTTPStatus.NOT_FOUND)
 
     async def _seen(self, request: Mapping[str, Any]) -> CIRun:
         """Look at the newest build of a request. The request was read first, so a
@@ -380,7 +288,7 @@ class BuildbotCI:
             self._events.expect(number)
         return replace(
             run,
-            url=self._link(request["builderid"], build)
+            url=self._builders.link(request["builderid"], build)
             if build
             else f"{self._setup.url}/#/buildrequests/{number}",
         )
@@ -394,9 +302,6 @@ class BuildbotCI:
             if workers
             else f"{self._setup.builder} has no worker"
         )
-
-    def _link(self, builder: int, build: Mapping[str, Any]) -> str:
-        return f"{self._setup.url}/#/builders/{builder}/builds/{build['number']}"
 
     async def cancel(self, run: str) -> None:
         """Stop a run: the build that works on it, or out of the queue. Asked again when
@@ -442,15 +347,6 @@ class BuildbotCI:
                 return True
         return False
 
-    async def _builder(self, name: str) -> int:
-        """Give a builder's number, which stays the same for as long as its name does."""
-        if name not in self._builders:
-            found = await self._client.read("/builders", name=name)
-            if not found:
-                raise _no(f"Buildbot has no builder {name}.")
-            self._builders[name] = int(found[0]["builderid"])
-        return self._builders[name]
-
     def _name(self, number: int) -> str:
         return f"{self._setup.builder}/{number}"
 
@@ -465,18 +361,5 @@ def _begun(result: Any) -> tuple[int, int] | None:
     return None
 
 
-def _no(sentence: str, status: int | None = None) -> IntegrationError:
-    """Make a refusal that waiting does not cure."""
-    return IntegrationError(sentence, vendor=VENDOR, status=status, retry=False)
-
-
 def _mark(correlation: str) -> str:
     return f"[gonogo {correlation}]"
-
-
-def is_of(build: Mapping[str, Any], commit: str) -> bool:
-    """Tell whether a build worked on a commit: what it got counts, and what it was asked for
-    until it has got something.
-    """
-    got = told(build.get("properties"), "got_revision") or told(build.get("properties"), "revision")
-    return commit in got.values() if isinstance(got, dict) else got == commit

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from bot.domain.errors import IntegrationError
-from bot.providers.rest import Reply, RestClient
+from bot.providers.exchange import Reply
+from bot.providers.rest import RestClient
 
 PAGE = 100
 """The most that GitHub puts on one page."""

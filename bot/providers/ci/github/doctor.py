@@ -13,7 +13,7 @@ from bot.providers.ci.github.protection import ProtectionCheck
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.context import Finding, unanswered
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 TOLERABLE = timedelta(seconds=60)
 _CHECKS_NOTE = (

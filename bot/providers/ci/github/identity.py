@@ -18,7 +18,8 @@ import jwt
 from bot.domain.errors import ConfigurationError
 from bot.ports.time import Clock
 from bot.providers.ci.github.client import escaped
-from bot.providers.rest import Reply, RestClient, RestError
+from bot.providers.exchange import Reply, RestError
+from bot.providers.rest import RestClient
 
 BACKDATED = timedelta(seconds=60)
 """GitHub advises to allow for clocks that differ by so much, and"""

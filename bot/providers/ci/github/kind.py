@@ -26,7 +26,8 @@ from bot.providers.ci.github.surroundings import Policy, Surroundings
 from bot.providers.ci.github.tests import Tests
 from bot.providers.ci.starts import Starts
 from bot.providers.context import CIKind, Option, ProviderContext, Secret, hard_to_guess, one_word
-from bot.providers.rest import Budget, RestClient
+from bot.providers.exchange import Budget
+from bot.providers.rest import RestClient
 
 API = "https://api.github.com"
 WORKFLOW = "deploy.yml"

@@ -14,7 +14,7 @@ from bot.providers.ci.github import facts
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.client import Repository, entries, escaped
 from bot.providers.ci.refs import Spelling, checked, is_commit, spellings, unknown
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 TAGS = 50
 """How many pages of 100 tags are read to find the highest version, and"""

@@ -22,7 +22,7 @@ from bot.providers.ci.github import reading
 from bot.providers.ci.github.client import Repository, entries, escaped
 from bot.providers.ci.github.identity import App
 from bot.providers.ci.starts import Starts
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 REMEMBERED = 256
 _WORDS = 12

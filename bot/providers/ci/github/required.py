@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.github.client import Repository, escaped
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 BY_RULES = "required"
 """The word of the option that stands for what the rules of the default branch require."""

@@ -20,7 +20,7 @@ from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.protection import Gate, Protection
 from bot.providers.ci.starts import Attempt, Starts
-from bot.providers.rest import Reply, RestError
+from bot.providers.exchange import Reply, RestError
 
 VENDOR = "GitHub"
 RUNS = 20

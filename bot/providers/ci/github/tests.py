@@ -25,7 +25,7 @@ from bot.providers.ci.verdicts import (
     to_repeat,
     weigh,
 )
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 CHECKS = 10
 """How many pages of 100 checks, runs or statuses are read."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from bot.domain.catalog import PathPatterns
-from bot.providers.ci.gitlab import reading
+from bot.providers.ci.gitlab import facts
 from bot.providers.ci.gitlab.client import Object, Project
 
 WALK = 50
@@ -30,7 +30,7 @@ class Changed:
         """Tell whether a commit changes one of the service's files."""
         if commit not in self._known:
             diffs = await self._project.pages("repository", "commits", commit, "diff")
-            self._known[commit] = any(map(self._paths.matches, reading.paths(diffs)))
+            self._known[commit] = any(map(self._paths.matches, facts.paths(diffs)))
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return self._known[commit]

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.gitlab.reading import VENDOR, moment
-from bot.providers.rest import Reply, RestClient, RestError
+from bot.providers.exchange import Reply, RestError
+from bot.providers.rest import RestClient
 
 PAGE = 100
 """The largest page that GitLab gives (doc/api/rest/_index.md, offset-based pagination)."""

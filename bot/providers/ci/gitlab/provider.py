@@ -7,16 +7,11 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 from weakref import WeakValueDictionary
-
-import structlog
 
 from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
-from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState
 from bot.domain.versions import Tags
 from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
@@ -24,21 +19,16 @@ from bot.ports.time import Clock
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.gitlab import doctor, freezes, reading, webhook
 from bot.providers.ci.gitlab.client import Object, Project
-from bot.providers.ci.gitlab.reading import NAME, VENDOR
+from bot.providers.ci.gitlab.pipelines import FORBIDDEN, Pipelines, remember
+from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.gitlab.repository import Repository
+from bot.providers.ci.gitlab.tests import Tests
 from bot.providers.ci.refs import checked
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
-from bot.providers.ci.verdicts import Said, dated, has_failed, newest_first, to_repeat, weigh
 from bot.providers.context import Finding
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
-log = structlog.get_logger(__name__)
-
-REMEMBERED = 512
 NO_PATHS = PathPatterns()
-_FORBIDDEN = (403, 404)
-_BY_HAND = frozenset({"api", "trigger", "web"})
-"""Sources of pipelines that can carry variables (doc/ci/jobs/job_rules.md, CI_PIPELINE_SOURCE)."""
 
 
 class GitLabCI:
@@ -68,7 +58,8 @@ class GitLabCI:
         self._webhook_token = webhook_token
         self._pauses = tuple(pauses)
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._carried: OrderedDict[str, str] = OrderedDict()
+        self._pipelines = Pipelines(project)
+        self._tests = Tests(project, self._repository, self._pipelines)
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
         self._gates = Gates()
 
@@ -91,69 +82,12 @@ class GitLabCI:
         return await self._repository.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the pipelines say of the commit that are not ours; the worst decides, and a
-        rerun of the same thing replaces it.
-
-        Where none has tested it, the newest commit before it that changes the
-        service's files has the word.
-        """
-        said = await self._said(checked(commit, VENDOR))
-        if (
-            said.state is QualityState.NONE
-            and (own := await self._repository.changed.newest(commit)) != commit
-        ):
-            earlier = await self._said(own)
-            if earlier.state is not QualityState.NONE:
-                return replace(
-                    earlier,
-                    sentence=(
-                        f"{earlier.sentence}; at {own[:10]}, the newest commit that "
-                        "changes the service's files"
-                    ),
-                )
-        return said
-
-    async def _said(self, commit: str) -> Quality:
-        pipelines = await self._tests(commit)
-        weighed = weigh(map(reading.outcome, pipelines.values()))
-        if not weighed.deciding:
-            return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
-        said = [
-            reading.quality(pipelines[each.name], await self._summary(each.name))
-            for each in newest_first(weighed.deciding)
-        ]
-        return next((each for each in said if each.state is QualityState.UNKNOWN), said[0])
-
-    async def _tests(self, commit: str) -> dict[str, Object]:
-        """Give the pipelines of a commit that are not ours, by their ids."""
-        found = await self._project.pages("pipelines", sha=commit, order_by="id", sort="desc")
-        return {str(each.get("id")): each for each in found if not await self._is_ours(each)}
+        """Tell what the pipelines say of the commit that are not ours."""
+        return await self._tests.quality(commit)
 
     async def test_again(self, commit: str) -> CIRun:
-        """Retry the pipelines of the commit that failed or were cancelled (doc/api/pipelines.md,
-        "Retry jobs in a pipeline").
-        """
-        pipelines = await self._tests(checked(commit, VENDOR))
-        outcomes = [reading.outcome(each) for each in pipelines.values()]
-        if (
-            not has_failed(outcomes)
-            and (own := await self._repository.changed.newest(commit)) != commit
-        ):
-            earlier = await self._tests(own)
-            outcomes += [dated(reading.outcome(each), own) for each in earlier.values()]
-            pipelines |= earlier
-        repeated = to_repeat(outcomes)
-        if repeated and repeated[0].said is Said.RUNNING:
-            return reading.run(pipelines[repeated[0].name], ())
-        if not repeated or repeated[0].said not in {Said.FAILED, Said.STOPPED}:
-            sentence = (
-                f"GitLab has no failed pipeline of {commit[:10]} that could be retried. Run a new "
-                "pipeline for it at GitLab."
-            )
-            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
-        for each in repeated[1:]:
-            await self._project.retry(each.name)
-        return reading.run(await self._project.retry(repeated[0].name), ())
+        """Retry the pipelines of the commit that failed or were cancelled."""
+        return await self._tests.test_again(commit)
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
         """List the project's freeze periods that are in force; GitLab keeps them for the project,
@@ -162,23 +96,6 @@ class GitLabCI:
         return freezes.in_force(
             await self._project.pages("freeze_periods"), environment, self._clock.now()
         )
-
-    async def _is_ours(self, pipeline: Object) -> bool:
-        if reading.named(pipeline):
-            return True
-        return pipeline.get("source") in _BY_HAND and bool(await self._carries(pipeline))
-
-    async def _summary(self, pipeline: str) -> Object | None:
-        """Read the test report's figures; a project may have none, or the token no right. Raises
-        IntegrationError when it may pass.
-        """
-        try:
-            return await self._project.one("pipelines", pipeline, "test_report_summary")
-        except RestError as error:
-            if error.retry:
-                raise
-            log.info("no test report", pipeline=pipeline, status=error.status)
-            return None
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the pipeline of an intent; None is certain, and what is not certain raises.
@@ -199,58 +116,13 @@ class GitLabCI:
         """Look for the one pipeline that carries a correlation id. Raises
         IntegrationError when several do.
         """
-        found = await self._pipelines_of(correlation, attempt)
+        found = await self._pipelines.of(correlation, attempt, self._starts.age(attempt) + EARLIER)
         if len(found) > 1:
             raise _two(correlation, found)
         if not found:
             return None
         await self._starts.became(correlation, found[0])
         return await self.look(found[0])
-
-    async def _pipelines_of(self, correlation: str, attempt: Attempt) -> list[str]:
-        """List the ids of the pipelines since the start that carry a correlation id: by name, and
-        among those without a name of ours.
-        """
-        by_name = await self._project.page(
-            "pipelines", name=f"{NAME}{correlation}", order_by="id", sort="desc"
-        )
-        if attempt.is_unsent:
-            # nothing says that it was sent: by its name, which the template
-            # gives it, it would be found
-            return sorted(
-                {
-                    str(each.get("id"))
-                    for each in by_name
-                    if await self._carries(each) == correlation
-                }
-            )
-        age = self._starts.age(attempt) + EARLIER
-        recent = await self._project.younger(
-            age, "pipelines", source="api", order_by="id", sort="desc"
-        )
-        unnamed = [each for each in recent if not reading.named(each)]
-        return sorted(
-            {
-                str(each.get("id"))
-                for each in [*by_name, *unnamed]
-                if await self._carries(each) == correlation
-            }
-        )
-
-    async def _carries(self, pipeline: Object) -> str:
-        """Read the correlation id from a pipeline's variables; where we may not read them,
-        the name is all there is.
-        """
-        run = str(pipeline.get("id"))
-        if run not in self._carried:
-            try:
-                variables = await self._project.pages("pipelines", run, "variables")
-            except RestError as error:
-                if error.status not in _FORBIDDEN:
-                    raise
-                return reading.named(pipeline)
-            _remember(self._carried, run, reading.correlation_of(variables))
-        return self._carried[run]
 
     async def start(self, request: StartRequest) -> CIRun:
         """Start a pipeline on the option's branch, with the commit as a variable. An answer that
@@ -275,7 +147,7 @@ class GitLabCI:
             return await self._found_again(request.correlation, error)
         run = str(created["id"])
         await self._starts.became(request.correlation, run)
-        _remember(self._carried, run, request.correlation)
+        self._pipelines.know(run, request.correlation)
         return reading.run(created, ())
 
     async def _create(self, branch: str, variables: Mapping[str, str]) -> Object:
@@ -307,36 +179,24 @@ class GitLabCI:
         ended = self._ended.get(run)
         if ended is not None:
             return ended
-        pipeline = await self._pipeline(run)
-        seen = reading.run(pipeline, await self._jobs(run))
+        pipeline = await self._pipelines.one(run)
+        seen = reading.run(pipeline, await self._pipelines.jobs(run))
         if seen.state is RunState.WAITING:
             self._gates.waits(run)
         if seen.state.is_final:
-            _remember(self._ended, run, seen)
+            remember(self._ended, run, seen)
         return seen
-
-    async def _jobs(self, run: str) -> list[Object]:
-        """Read a pipeline's jobs, retried ones too, and its bridges to other pipelines."""
-        jobs = await self._project.pages("pipelines", run, "jobs", include_retried="true")
-        return jobs + await self._project.pages("pipelines", run, "bridges")
-
-    async def _pipeline(self, run: str) -> Object:
-        if not reading.is_pipeline(run):
-            raise IntegrationError(
-                f'There is no pipeline "{run[:40]}".', vendor=VENDOR, status=404, retry=False
-            )
-        return await self._project.one("pipelines", run)
 
     async def cancel(self, run: str) -> None:
         """Ask a pipeline to stop, and look whether GitLab obeys: it answers
         200 whatever the state is.
         """
-        if reading.is_over(await self._pipeline(run)):
+        if reading.is_over(await self._pipelines.one(run)):
             return
         await self._project.cancel(run)
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
-            pipeline = await self._pipeline(run)
+            pipeline = await self._pipelines.one(run)
             if reading.is_over(pipeline) or pipeline.get("status") == "canceling":
                 return
         sentence = (
@@ -347,10 +207,10 @@ class GitLabCI:
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
         """Start the one manual job of this environment that a pipeline waits for."""
-        pipeline = await self._pipeline(run)
+        pipeline = await self._pipelines.one(run)
         if reading.is_over(pipeline):
             return self._gates.past(run)
-        job = reading.gate(await self._jobs(run))
+        job = reading.gate(await self._pipelines.jobs(run))
         if not job:
             return self._gates.past(run)
         if not await self._is_for(environment, pipeline, job):
@@ -363,7 +223,7 @@ class GitLabCI:
         try:
             await self._project.play(job)
         except RestError as error:
-            if reading.gate(await self._jobs(run)) == job:
+            if reading.gate(await self._pipelines.jobs(run)) == job:
                 sentence = (
                     f"{error} Open it at GitLab, or give the token a role that may start this job."
                 )
@@ -380,12 +240,12 @@ class GitLabCI:
         GitLab keeps a blocked deployment for a manual job with an environment
         (doc/api/deployments.md), and none for ``action: prepare``.
         """
-        attempt = await self._starts.of(await self._carries(pipeline))
+        attempt = await self._starts.of(await self._pipelines.carries(pipeline))
         is_ours = attempt.request is not None and attempt.run == str(pipeline.get("id"))
         ours = (
             attempt.request.environment
             if is_ours and attempt.request
-            else await self._said_environment(str(pipeline.get("id")))
+            else await self._pipelines.environment(str(pipeline.get("id")))
         )
         if ours != environment:
             return False
@@ -394,23 +254,10 @@ class GitLabCI:
                 "deployments", status="blocked", order_by="id", sort="desc"
             )
         except RestError as error:
-            if error.status not in _FORBIDDEN:
+            if error.status not in FORBIDDEN:
                 raise
             return True
         return reading.deployed_to(blocked, job) in {"", environment}
-
-    async def _said_environment(self, run: str) -> str:
-        """Read for which environment a pipeline was started, of which we know nothing ourselves;
-        empty where we may not read that.
-        """
-        try:
-            return reading.variable(
-                await self._project.pages("pipelines", run, "variables"), "GONOGO_ENVIRONMENT"
-            )
-        except RestError as error:
-            if error.status not in _FORBIDDEN:
-                raise
-            return ""
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook."""
@@ -428,12 +275,6 @@ class GitLabCI:
         return await doctor.examine(
             self._project, ref=self._ref, secrets=secrets, now=self._clock.now
         )
-
-
-def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
-    memory[key] = value
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)
 
 
 def _two(correlation: str, found: Sequence[str]) -> IntegrationError:

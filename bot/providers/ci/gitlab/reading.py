@@ -12,20 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain import plain
-from bot.domain.changes import Change, Changes
-from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState, Stage
-from bot.ports.ci import CIRun, Quality, StartRequest
-from bot.providers.ci.verdicts import Outcome, Said
+from bot.ports.ci import CIRun, StartRequest
 
 VENDOR = "GitLab"
 NAME = "gonogo "
 """What the name of each of our pipelines begins with; the correlation id follows."""
-SHOWN = 50
-"""How many commits are listed; all are counted."""
 
-_STATES: Mapping[str, RunState] = {
+STATES: Mapping[str, RunState] = {
     "created": RunState.QUEUED,
     "waiting_for_resource": RunState.QUEUED,
     "preparing": RunState.QUEUED,
@@ -39,12 +33,6 @@ _STATES: Mapping[str, RunState] = {
     "failed": RunState.FAILED,
     "canceled": RunState.CANCELLED,
     "skipped": RunState.SKIPPED,
-}
-_SAID: Mapping[RunState, Said] = {
-    RunState.SUCCEEDED: Said.PASSED,
-    RunState.FAILED: Said.FAILED,
-    RunState.CANCELLED: Said.STOPPED,
-    RunState.SKIPPED: Said.SKIPPED,
 }
 _BUSY = {
     "waiting_for_resource": "waits until another job gives its resource group free",
@@ -81,7 +69,7 @@ def is_pipeline(run: str) -> bool:
 
 def is_over(pipeline: Mapping[str, Any]) -> bool:
     """Tell whether a pipeline has ended."""
-    return _STATES.get(str(pipeline.get("status")), RunState.RUNNING).is_final
+    return STATES.get(str(pipeline.get("status")), RunState.RUNNING).is_final
 
 
 def moment(value: Any) -> datetime | None:
@@ -113,7 +101,7 @@ def variables(request: StartRequest, service: str) -> dict[str, str]:
 
 def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun:
     """Read a pipeline with its jobs (retried ones too) and its bridges to other pipelines."""
-    state = _STATES.get(str(pipeline.get("status")), RunState.RUNNING)
+    state = STATES.get(str(pipeline.get("status")), RunState.RUNNING)
     staged = _by_stage(jobs)
     found = tuple(_stage(name, of_stage, over=state.is_final) for name, of_stage in staged)
     left_out = (
@@ -125,7 +113,7 @@ def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun
     return CIRun(
         str(pipeline.get("id")),
         state,
-        url=_text(pipeline.get("web_url")),
+        url=text_of(pipeline.get("web_url")),
         stages=found,
         started_at=moment(pipeline.get("started_at")) or moment(pipeline.get("created_at")),
         finished_at=moment(pipeline.get("finished_at")) if state.is_final else None,
@@ -140,7 +128,7 @@ def _left_out(jobs: Sequence[Mapping[str, Any]]) -> str:
     The work is what our template names so; a pipeline of the bot has either the one or the other.
     Where a pipeline has neither, it counts as done unless none of its jobs was.
     """
-    work = [job for job in jobs if _WORK.fullmatch(_text(job.get("name")))] or jobs
+    work = [job for job in jobs if _WORK.fullmatch(text_of(job.get("name")))] or jobs
     if not work or any(_job_state(job) is not RunState.SKIPPED for job in work):
         return ""
     said = "; ".join(filter(None, map(_job_sentence, work)))[:200] or "all of it was skipped"
@@ -169,12 +157,12 @@ def _about(pipeline: Mapping[str, Any], state: RunState, stages: Sequence[Stage]
     status = str(pipeline.get("status"))
     if state is RunState.FAILED:
         return (
-            _text(pipeline.get("yaml_errors"))[:300] or "the pipeline failed without a failed job"
+            text_of(pipeline.get("yaml_errors"))[:300] or "the pipeline failed without a failed job"
         )
     if state is RunState.WAITING and status == "manual":
         return "waits for a manual job at GitLab"
     known = _BUSY.get(status, "")
-    return known if status in _STATES else f'GitLab calls its state "{status[:40]}"'
+    return known if status in STATES else f'GitLab calls its state "{status[:40]}"'
 
 
 def _by_stage(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
@@ -183,10 +171,10 @@ def _by_stage(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
     """
     newest: dict[tuple[str, str], Mapping[str, Any]] = {}
     oldest: dict[str, int] = {}
-    for job in sorted(jobs, key=_id):
-        stage = _text(job.get("stage")) or "jobs"
-        oldest.setdefault(stage, _id(job))
-        newest[stage, _text(job.get("name"))] = job
+    for job in sorted(jobs, key=id_of):
+        stage = text_of(job.get("stage")) or "jobs"
+        oldest.setdefault(stage, id_of(job))
+        newest[stage, text_of(job.get("name"))] = job
     return [
         (stage, [job for (of, _), job in newest.items() if of == stage])
         for stage in sorted(oldest, key=lambda name: oldest[name])
@@ -227,7 +215,7 @@ def gate(jobs: Iterable[Mapping[str, Any]]) -> int:
 
 def _gate(jobs: Sequence[Mapping[str, Any]]) -> int:
     waiting = [job for job in jobs if _job_state(job) is RunState.WAITING]
-    manual = [_id(job) for job in waiting if job.get("status") == "manual"]
+    manual = [id_of(job) for job in waiting if job.get("status") == "manual"]
     return manual[0] if len(manual) == len(waiting) == 1 else 0
 
 
@@ -251,7 +239,7 @@ def _job_state(job: Mapping[str, Any]) -> RunState:
     """Read a job's state. A failure that is allowed does not fail the stage; a manual job that is
     optional does not hold it.
     """
-    status = _text(job.get("status"))
+    status = text_of(job.get("status"))
     downstream = job.get("downstream_pipeline")
     if (
         isinstance(downstream, dict)
@@ -260,18 +248,18 @@ def _job_state(job: Mapping[str, Any]) -> RunState:
     ):
         return RunState.WAITING
     if job.get("allow_failure"):
-        return {"failed": RunState.SUCCEEDED, "manual": RunState.SKIPPED}.get(
-            status
-        ) or _STATES.get(status, RunState.RUNNING)
-    return _STATES.get(status, RunState.RUNNING)
+        return {"failed": RunState.SUCCEEDED, "manual": RunState.SKIPPED}.get(status) or STATES.get(
+            status, RunState.RUNNING
+        )
+    return STATES.get(status, RunState.RUNNING)
 
 
 def _job_sentence(job: Mapping[str, Any]) -> str:
     """Say what a person should know of a job; nothing about one that is fine."""
-    name, status = f'"{_text(job.get("name"))}"', _text(job.get("status"))
+    name, status = f'"{text_of(job.get("name"))}"', text_of(job.get("status"))
     state = _job_state(job)
     if status == "failed":
-        reason = _text(job.get("failure_reason"))
+        reason = text_of(job.get("failure_reason"))
         why = _REASONS.get(reason, reason.replace("_", " "))
         allowed = ", which is allowed" if job.get("allow_failure") else ""
         return f"{name} failed{f' ({why})' if why else ''}{allowed}"
@@ -288,7 +276,7 @@ def _child_sentence(name: str, job: Mapping[str, Any]) -> str:
     child = job.get("downstream_pipeline")
     if not isinstance(child, dict):
         return ""
-    status = _text(child.get("status"))
+    status = text_of(child.get("status"))
     what = {"manual": "waits for a manual job", "success": "", "running": "is running"}.get(
         status, f"is {status}"
     )
@@ -302,15 +290,15 @@ def correlation_of(found: Iterable[Mapping[str, Any]]) -> str:
 
 def variable(found: Iterable[Mapping[str, Any]], name: str) -> str:
     """Read one of a pipeline's variables; empty when it has none of that name."""
-    return next((_text(each.get("value")) for each in found if each.get("key") == name), "")
+    return next((text_of(each.get("value")) for each in found if each.get("key") == name), "")
 
 
 def deployed_to(deployments: Iterable[Mapping[str, Any]], job: int) -> str:
     """Name the environment that a job deploys to; empty when none of these
     deployments is the job's.
     """
-    found = next((each for each in deployments if _id(_inside(each, "deployable")) == job), {})
-    return _text(_inside(found, "environment").get("name"))
+    found = next((each for each in deployments if id_of(_inside(each, "deployable")) == job), {})
+    return text_of(_inside(found, "environment").get("name"))
 
 
 def _inside(thing: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -320,145 +308,24 @@ def _inside(thing: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def named(pipeline: Mapping[str, Any]) -> str:
     """Read the correlation id that a pipeline's name claims; empty when it claims none."""
-    name = _text(pipeline.get("name"))
+    name = text_of(pipeline.get("name"))
     return name.removeprefix(NAME) if name.startswith(NAME) else ""
 
 
 # Facts ------------------------------------------------------------------------------------------
 
 
-def outcome(pipeline: Mapping[str, Any]) -> Outcome:
-    """Read what a pipeline says: one of the same source, on the same ref, of the same name, is
-    the same thing run again.
-    """
-    of = tuple(_text(pipeline.get(key)) for key in ("source", "ref", "name"))
-    state = _STATES.get(_text(pipeline.get("status")), RunState.RUNNING)
-    return Outcome(str(pipeline.get("id")), _SAID.get(state, Said.RUNNING), of, (_id(pipeline),))
-
-
-def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Quality:
-    """Tell what a pipeline says about its commit. What was skipped has tested nothing; what waits
-    at a gate is not finished.
-    """
-    status, url = _text(pipeline.get("status")), _text(pipeline.get("web_url"))
-    what, figures = f"pipeline {pipeline.get('id')}", _figures(summary)
-    state = _STATES.get(status, RunState.RUNNING)
-    if state is RunState.SUCCEEDED and (unread := _unread(summary)):
-        return Quality(
-            QualityState.UNKNOWN,
-            f"{what} passed, and GitLab could not read the test report of {unread}",
-            url,
-        )
-    if state is RunState.SUCCEEDED:
-        return Quality(
-            QualityState.GREEN, f"{what} passed{figures or '; it reports no test results'}", url
-        )
-    if state is RunState.SKIPPED:
-        return Quality(
-            QualityState.NONE, f"{what} was skipped: nothing has been tested", url, has_run=True
-        )
-    if state is RunState.WAITING:
-        return Quality(
-            QualityState.RUNNING,
-            f"{what} has not ended: it waits for a manual job at GitLab{figures}",
-            url,
-        )
-    if not state.is_final:
-        return Quality(
-            QualityState.RUNNING,
-            f"{what} is running",
-            url,
-            since=moment(pipeline.get("started_at")),
-        )
-    if state is RunState.CANCELLED:
-        return Quality(
-            QualityState.NONE,
-            f"{what} was cancelled, so nothing has been tested",
-            url,
-            has_run=True,
-        )
-    return Quality(QualityState.RED, f"{what} failed{figures}", url)
-
-
-def _unread(summary: Mapping[str, Any] | None) -> str:
-    """Name the jobs whose test report GitLab could not read: it says so in ``suite_error``, and the
-    job passes all the same.
-
-    https://docs.gitlab.com/api/pipelines/#get-a-test-report-summary-for-a-pipeline
-    """
-    suites = (summary or {}).get("test_suites")
-    bad = (
-        [each for each in suites if isinstance(each, Mapping) and each.get("suite_error")]
-        if isinstance(suites, list)
-        else []
-    )
-    return ", ".join(plain.line(str(each.get("name")), plain.LONGEST_NAME) for each in bad[:3])
-
-
-def _figures(summary: Mapping[str, Any] | None) -> str:
-    total = (summary or {}).get("total")
-    if not isinstance(total, dict) or not _number(total, "count"):
-        return ""
-    bad = _number(total, "failed") + _number(total, "error")
-    skipped = _number(total, "skipped")
-    return f": {_number(total, 'count'):,} tests, {bad:,} failed" + (
-        f", {skipped:,} skipped" if skipped else ""
-    )
-
-
-def _number(of: Mapping[str, Any], key: str) -> int:
+def number_of(of: Mapping[str, Any], key: str) -> int:
+    """Give a field that is a number; nought where it is none."""
     value = of.get(key)
     return int(value) if isinstance(value, int | float) else 0
 
 
-def commits(compare: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """List the commits of a comparison, oldest first, all of them."""
-    return [each for each in compare.get("commits") or () if isinstance(each, dict)]
+def id_of(thing: Mapping[str, Any]) -> int:
+    """Give the id of a thing; nought where it has none."""
+    return number_of(thing, "id")
 
 
-def changes(compare: Mapping[str, Any], commits: Sequence[Mapping[str, Any]]) -> Changes:
-    """Read a comparison, of whose commits ``commits`` are the service's own;
-    the files are those of all.
-    """
-    return Changes(
-        tuple(
-            Change(_text(each.get("id")), _text(each.get("title")), _text(each.get("author_name")))
-            for each in commits[:SHOWN]
-        ),
-        len(commits),
-        tuple(dict.fromkeys(filter(None, (_text(each.get("author_name")) for each in commits)))),
-        files=paths(compare.get("diffs") or ()),
-        url=_text(compare.get("web_url")),
-    )
-
-
-def is_cut(compare: Mapping[str, Any]) -> bool:
-    """Tell whether GitLab has left files out (lib/api/entities/compare.rb: the diffs overflow;
-    doc/administration/diff_limits.md).
-    """
-    return bool(compare.get("compare_timeout"))
-
-
-def paths(diffs: Iterable[Any]) -> tuple[str, ...]:
-    """List the files of diffs, each once; of a file that was moved both names."""
-    found = [
-        _text(each.get(key))
-        for each in diffs
-        if isinstance(each, dict)
-        for key in ("new_path", "old_path")
-    ]
-    return tuple(dict.fromkeys(filter(None, found)))
-
-
-def commit_of(thing: Mapping[str, Any]) -> str:
-    """Read the commit that a tag or branch points at; empty when it says none."""
-    commit = thing.get("commit")
-    return _text(commit.get("id")) if isinstance(commit, dict) else ""
-
-
-def _id(thing: Mapping[str, Any]) -> int:
-    return _number(thing, "id")
-
-
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Give a text; empty for what is none."""
     return value if isinstance(value, str) else ""

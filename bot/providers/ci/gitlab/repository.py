@@ -10,7 +10,7 @@ from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
 from bot.ports.ci import Latest, RefKind, Resolved
-from bot.providers.ci.gitlab import reading
+from bot.providers.ci.gitlab import facts
 from bot.providers.ci.gitlab.changed import Changed
 from bot.providers.ci.gitlab.client import Object, Project
 from bot.providers.ci.gitlab.reading import VENDOR
@@ -99,7 +99,7 @@ class Repository:
         of all and one of ours hold it.
         """
         tags = {
-            str(tag.get("name")): reading.commit_of(tag)
+            str(tag.get("name")): facts.commit_of(tag)
             for tag in [*await self._tags(), *await self._own_tags()]
         }
         for name in self._versions.ranked(tags):
@@ -118,7 +118,7 @@ class Repository:
         ]
         found = await self._project.perhaps("repository", folder, meant.name) or {}
         if meant.kind is not RefKind.COMMIT:
-            return reading.commit_of(found)
+            return facts.commit_of(found)
         commit = str(found.get("id") or "")
         return commit if commit.startswith(meant.name) else ""  # GitLab looks for branches too
 
@@ -144,9 +144,7 @@ class Repository:
 
     async def _called(self, commit: str) -> str:
         """Name a commit as people do: by its version, else by its first characters."""
-        at = [
-            str(tag.get("name")) for tag in await self._tags() if reading.commit_of(tag) == commit
-        ]
+        at = [str(tag.get("name")) for tag in await self._tags() if facts.commit_of(tag) == commit]
         return self._versions.highest(at) or commit[:10]
 
     async def _not_a_strangers(self, commit: str) -> str:
@@ -170,12 +168,12 @@ class Repository:
         if checked(base, VENDOR) == checked(head, VENDOR):
             return Changes()
         forward = await self._between(base, head)
-        if reading.commits(forward):
+        if facts.commits(forward):
             return await self._changes(forward)
         back = await self._between(head, base)
         return (
             replace(await self._changes(back), backwards=True)
-            if reading.commits(back)
+            if facts.commits(back)
             else await self._changes(forward)
         )
 
@@ -183,9 +181,9 @@ class Repository:
         return await self._project.one("repository", "compare", **{"from": base, "to": head})
 
     async def _changes(self, compare: Object) -> Changes:
-        commits = reading.commits(compare)
-        changes = reading.changes(compare, await self.changed.of(commits))
-        return await self._completed(changes, commits) if reading.is_cut(compare) else changes
+        commits = facts.commits(compare)
+        changes = facts.changes(compare, await self.changed.of(commits))
+        return await self._completed(changes, commits) if facts.is_cut(compare) else changes
 
     async def _completed(self, changes: Changes, commits: Sequence[Object]) -> Changes:
         """Read the files of each commit: a migration must not hide behind a
@@ -198,5 +196,5 @@ class Repository:
             diffs = await self._project.pages(
                 "repository", "commits", str(commit.get("id")), "diff"
             )
-            files |= dict.fromkeys(reading.paths(diffs))
+            files |= dict.fromkeys(facts.paths(diffs))
         return replace(changes, files=tuple(files))

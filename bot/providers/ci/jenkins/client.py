@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.jenkins import reading
-from bot.providers.rest import Reply, RestClient, RestError
+from bot.providers.exchange import Reply, RestError
+from bot.providers.rest import RestClient
 
 VENDOR = "Jenkins"
 PAGE = 100

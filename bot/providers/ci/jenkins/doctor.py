@@ -13,7 +13,7 @@ from bot.providers.ci.jenkins import reading, webhook
 from bot.providers.ci.jenkins.client import JenkinsClient
 from bot.providers.ci.mirror import Mirror
 from bot.providers.context import Finding, unanswered
-from bot.providers.rest import Reply
+from bot.providers.exchange import Reply
 
 SKEW = timedelta(seconds=30)
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})

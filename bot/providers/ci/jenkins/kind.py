@@ -25,7 +25,8 @@ from bot.providers.context import (
     hard_to_guess,
     one_word,
 )
-from bot.providers.rest import Budget, RestClient
+from bot.providers.exchange import Budget
+from bot.providers.rest import RestClient
 
 TOKEN = "GONOGO_JENKINS_TOKEN"  # noqa: S105 - a setting's name
 WEBHOOK_SECRET = "GONOGO_JENKINS_WEBHOOK_SECRET"  # noqa: S105 - a setting's name

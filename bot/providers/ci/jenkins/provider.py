@@ -19,7 +19,6 @@ from weakref import WeakValueDictionary
 from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
-from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState
 from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.ports.time import Clock
@@ -27,11 +26,11 @@ from bot.providers.ci.gates import Gates
 from bot.providers.ci.jenkins import reading, webhook
 from bot.providers.ci.jenkins.client import PAGE, VENDOR, JenkinsClient
 from bot.providers.ci.jenkins.doctor import Examination
+from bot.providers.ci.jenkins.tests import Tests
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
-from bot.providers.ci.verdicts import to_repeat, weigh
 from bot.providers.context import Finding
-from bot.providers.rest import RestError
+from bot.providers.exchange import RestError
 
 PAGES = 20
 """How many pages of builds are read at most."""
@@ -70,7 +69,7 @@ class Jenkins:
     ) -> None:
         self._client = client
         self._mirror = mirror
-        self._tests = tests
+        self._tests = Tests(tests)
         self._stages = tuple(stages)
         self._webhook_secret = webhook_secret
         self._has_api_token = has_api_token
@@ -100,54 +99,12 @@ class Jenkins:
         return await self._mirror.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the builds of the commit say in the job that tests commits; a rerun
-        replaces it, the worst decides.
-        """
-        if self._tests is None:
-            return Quality(
-                QualityState.NONE,
-                "Jenkins is not asked for tests: name the job that tests commits under ci.tests",
-            )
-        builds = {
-            str(each.number): each for each in await self._tests.tested() if commit in each.commits
-        }
-        weighed = weigh(map(reading.outcome, builds.values()))
-        if not weighed.deciding:
-            return Quality(
-                QualityState.NONE,
-                f"none of the newest {PAGE} builds of {self._tests.name} has tested this commit",
-            )
-        return _quality(builds[max(weighed.deciding, key=lambda each: each.at).name], self._tests)
+        """Tell what the builds of the commit say in the job that tests commits."""
+        return await self._tests.quality(commit)
 
     async def test_again(self, commit: str) -> CIRun:
-        """Queue the builds of the commit that failed once more, with the same parameters; only
-        where one of these is the commit.
-        """
-        builds = (
-            {
-                str(each.number): each
-                for each in await self._tests.tested()
-                if commit in each.commits
-            }
-            if self._tests
-            else {}
-        )
-        repeated = [builds[each.name] for each in to_repeat(map(reading.outcome, builds.values()))]
-        if self._tests is not None and repeated and not repeated[0].state.is_final:
-            return CIRun(
-                str(repeated[0].number), RunState.RUNNING, self._tests.url(repeated[0].number)
-            )
-        can = [each for each in repeated if commit in each.parameters.values()]
-        if self._tests is None or not can:
-            which = "".join(f" #{each.number}" for each in repeated)
-            sentence = (
-                f"Jenkins has no build{which} whose parameters hold {commit[:10]}, so it cannot be "
-                "repeated from here. Build it there."
-            )
-            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
-        for each in can:
-            await self._tests.start(each.parameters)
-        return CIRun(f"{self._tests.name} queued", RunState.QUEUED, self._tests.url())
+        """Queue the builds of the commit that failed once more."""
+        return await self._tests.test_again(commit)
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: Jenkins keeps no freezes."""
@@ -251,7 +208,7 @@ class Jenkins:
         """Check address, token, job, stages, tests, repository, webhook secret and clock."""
         return await Examination(
             self._client,
-            self._tests,
+            self._tests.job,
             self._mirror,
             has_webhook_secret=bool(self._webhook_secret),
             has_api_token=self._has_api_token,
@@ -477,24 +434,3 @@ def _two(correlation: str, places: Iterable[_Place]) -> NoReturn:
         "was one of them rebuilt or replayed? Delete the other one in Jenkins, and this goes on."
     )
     raise IntegrationError(sentence, vendor=VENDOR)
-
-
-def _quality(found: reading.Tested, job: JenkinsClient) -> Quality:
-    name, url = f"{job.name} #{found.number}", job.url(found.number)
-    if not found.state.is_final:
-        return Quality(QualityState.RUNNING, f"{name} is running", url, since=found.began)
-    counted = f"{found.total - found.failed} of {found.total} tests passed" if found.total else ""
-    if found.state is RunState.SUCCEEDED:
-        return Quality(QualityState.GREEN, f"{counted or 'the tests passed'} in {name}", url)
-    if found.state is RunState.CANCELLED:
-        return Quality(
-            QualityState.NONE,
-            f"{name} ended with {found.result}, so nothing has been tested",
-            url,
-            has_run=True,
-        )
-    return Quality(
-        QualityState.RED,
-        f"{name} ended with {found.result}{f', {counted}' if counted else ''}",
-        url,
-    )

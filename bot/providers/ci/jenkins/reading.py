@@ -11,11 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from bot.domain.rollout import RunState, Stage
+from bot.providers.ci.jenkins.fields import (
+    actions_of,
+    list_of,
+    moment_of,
+    number_of,
+    parameters_of,
+    text_of,
+    value_of,
+)
 from bot.providers.ci.verdicts import Outcome, Said
 
 CORRELATION = "CORRELATION_ID"
@@ -153,38 +162,38 @@ def item_id(location: str) -> int | None:
 
 def build(data: Any) -> Build | None:
     """Read a build; None when it is none."""
-    number = _number(data, "number")
+    number = number_of(data, "number")
     if number is None:
         return None
-    began, took = _moment(_number(data, "timestamp")), _number(data, "duration") or 0
-    building = _get(data, "building") is not False
+    began, took = moment_of(number_of(data, "timestamp")), number_of(data, "duration") or 0
+    building = value_of(data, "building") is not False
     ended = began + timedelta(milliseconds=took) if began and not building else None
     return Build(
         number,
-        _number(data, "queueId") or 0,
+        number_of(data, "queueId") or 0,
         building,
-        _text(data, "result"),
+        text_of(data, "result"),
         began,
         ended,
-        _parameters(data),
+        parameters_of(data),
         _interruption(data),
     )
 
 
 def item(data: Any) -> Item | None:
     """Read a queue item; None when it is none."""
-    name = _number(data, "id")
+    name = number_of(data, "id")
     if name is None:
         return None
-    job = _path_of_job(_text(_get(data, "task"), "url"))
-    cancelled = _get(data, "cancelled") is True
+    job = _path_of_job(text_of(value_of(data, "task"), "url"))
+    cancelled = value_of(data, "cancelled") is True
     return Item(
         name,
         job,
-        _parameters(data),
+        parameters_of(data),
         _why_queued(data),
         cancelled,
-        _number(_get(data, "executable"), "number"),
+        number_of(value_of(data, "executable"), "number"),
     )
 
 
@@ -193,20 +202,20 @@ def tested(data: Any) -> Tested | None:
     found = build(data)
     if found is None:
         return None
-    commits = {_text(_get(action, "lastBuiltRevision"), "SHA1") for action in _actions(data)} | {
-        found.parameters.get(COMMIT, "")
-    }
+    commits = {
+        text_of(value_of(action, "lastBuiltRevision"), "SHA1") for action in actions_of(data)
+    } | {found.parameters.get(COMMIT, "")}
     counts: Any = next(
-        (action for action in _actions(data) if _number(action, "totalCount") is not None), {}
+        (action for action in actions_of(data) if number_of(action, "totalCount") is not None), {}
     )
-    failed, total = _number(counts, "failCount") or 0, _number(counts, "totalCount") or 0
-    revisions = [_get(action, "lastBuiltRevision") for action in _actions(data)]
+    failed, total = number_of(counts, "failCount") or 0, number_of(counts, "totalCount") or 0
+    revisions = [value_of(action, "lastBuiltRevision") for action in actions_of(data)]
     branches = tuple(
         sorted(
             {
-                _text(each, "name")
+                text_of(each, "name")
                 for revision in revisions
-                for each in _list(_get(revision, "branch"))
+                for each in list_of(value_of(revision, "branch"))
             }
         )
     )
@@ -242,25 +251,25 @@ def declared(data: Any) -> frozenset[str]:
     """List the parameters that a job declares."""
     definitions = (
         each
-        for entry in _list(_get(data, "property"))
-        for each in _list(_get(entry, "parameterDefinitions"))
+        for entry in list_of(value_of(data, "property"))
+        for each in list_of(value_of(entry, "parameterDefinitions"))
     )
-    return frozenset(_text(each, "name") for each in definitions)
+    return frozenset(text_of(each, "name") for each in definitions)
 
 
 def is_buildable(data: Any) -> bool:
     """Tell whether a job is enabled."""
-    return _get(data, "buildable") is not False
+    return value_of(data, "buildable") is not False
 
 
 def questions(data: Any) -> tuple[Question, ...]:
     """List what a build waits to hear, from its pending input actions."""
-    return tuple(_question(each) for each in _list(data) if isinstance(each, dict))
+    return tuple(_question(each) for each in list_of(data) if isinstance(each, dict))
 
 
 def is_paused(data: Any) -> bool:
     """Tell from a build's description whether it waits for somebody."""
-    return _text(data, "status") == "PAUSED_PENDING_INPUT"
+    return text_of(data, "status") == "PAUSED_PENDING_INPUT"
 
 
 def stages(data: Any, planned: Sequence[str], whole: RunState) -> tuple[Stage, ...]:
@@ -270,7 +279,9 @@ def stages(data: Any, planned: Sequence[str], whole: RunState) -> tuple[Stage, .
     calls these failed, or successful (JENKINS-61591); its own steps ("Declarative: …") are shown
     only when they are what failed.
     """
-    seen = [stage for each in _list(_get(data, "stages")) if (stage := _stage(each)) is not None]
+    seen = [
+        stage for each in list_of(value_of(data, "stages")) if (stage := _stage(each)) is not None
+    ]
     theirs = [stage for stage in seen if not stage.name.startswith("Declarative: ")]
     if not any(_broke(stage) for stage in theirs):
         theirs = [
@@ -327,24 +338,24 @@ def sentence(found: Build, seen: Sequence[Stage]) -> str:
 
 
 def _question(data: Any) -> Question:
-    name = _text(data, "id")
+    name = text_of(data, "id")
     return Question(
         name if _QUESTION.fullmatch(name) else "",
-        _text(data, "message"),
-        bool(_list(_get(data, "inputs"))),
+        text_of(data, "message"),
+        bool(list_of(value_of(data, "inputs"))),
     )
 
 
 def _stage(data: Any) -> Stage | None:
-    name, began = _text(data, "name"), _moment(_number(data, "startTimeMillis"))
+    name, began = text_of(data, "name"), moment_of(number_of(data, "startTimeMillis"))
     if not name:
         return None
-    state = STAGES.get(_text(data, "status"), RunState.RUNNING)
-    took = timedelta(milliseconds=_number(data, "durationMillis") or 0)
+    state = STAGES.get(text_of(data, "status"), RunState.RUNNING)
+    took = timedelta(milliseconds=number_of(data, "durationMillis") or 0)
     if state is RunState.SKIPPED:
         return Stage(name, state)
     ended = began + took if began and state.is_final else None
-    return Stage(name, state, began, ended, _text(_get(data, "error"), "message"))
+    return Stage(name, state, began, ended, text_of(value_of(data, "error"), "message"))
 
 
 def _broke(stage: Stage) -> bool:
@@ -386,22 +397,22 @@ def _not_reached(seen: Sequence[Stage], planned: Sequence[str], whole: RunState)
 def _interruption(data: Any) -> str:
     actions = (
         action
-        for action in _actions(data)
-        if _text(action, "_class").endswith(".InterruptedBuildAction")
+        for action in actions_of(data)
+        if text_of(action, "_class").endswith(".InterruptedBuildAction")
     )
     causes = (
-        _text(cause, "shortDescription")
+        text_of(cause, "shortDescription")
         for action in actions
-        for cause in _list(_get(action, "causes"))
+        for cause in list_of(value_of(action, "causes"))
     )
     return "; ".join(dict.fromkeys(filter(None, causes)))[:SAID]
 
 
 def _why_queued(data: Any) -> str:
     """Say what an item waits for, without the seconds that change with every look."""
-    if _text(data, "_class").endswith("WaitingItem"):  # in the quiet period
+    if text_of(data, "_class").endswith("WaitingItem"):  # in the quiet period
         return ""
-    return _ETA.sub("", _text(data, "why"))[:SAID]
+    return _ETA.sub("", text_of(data, "why"))[:SAID]
 
 
 def _path_of_job(address: str) -> str:
@@ -410,43 +421,3 @@ def _path_of_job(address: str) -> str:
     """
     path = unquote(urlsplit(address).path)
     return path[path.find("/job/") :].rstrip("/") if "/job/" in path else ""
-
-
-def _parameters(data: Any) -> dict[str, str]:
-    pairs = (each for action in _actions(data) for each in _list(_get(action, "parameters")))
-    return {name: _text(each, "value") for each in pairs if (name := _text(each, "name"))}
-
-
-def _actions(data: Any) -> list[Any]:
-    return _list(_get(data, "actions"))
-
-
-def _get(data: Any, key: str) -> Any:
-    return data.get(key) if isinstance(data, dict) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(data: Any, key: str) -> str:
-    value = _get(data, key)
-    return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def _number(data: Any, key: str) -> int | None:
-    value = _get(data, key)
-    return (
-        value
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
-        else None
-    )
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    if not milliseconds:
-        return None
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

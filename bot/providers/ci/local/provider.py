@@ -9,7 +9,6 @@ they are asked for, a few at a time.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -43,9 +42,10 @@ from bot.ports.ci import (
 from bot.ports.time import Clock
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.git import NO_PATHS, VENDOR, Git, checked
-from bot.providers.ci.local import pipeline
+from bot.providers.ci.local import doctor, pipeline
 from bot.providers.ci.local.clone import Clone
-from bot.providers.ci.local.process import Account, carries, end_group, environment
+from bot.providers.ci.local.doctor import account_of
+from bot.providers.ci.local.process import carries, end_group, environment
 from bot.providers.ci.local.stages import EndedMeanwhileError, Work, ended
 from bot.providers.context import TESTS_AT_ONCE, Finding, work_folder
 
@@ -115,7 +115,7 @@ class LocalCI:
                 "or correct ci.repository."
             )
         try:
-            self._account()
+            account_of(self._user)
         except IntegrationError as error:
             found.append(f"{error} Make the user, or correct ci.user.")
         return found
@@ -282,79 +282,11 @@ class LocalCI:
         """Check the repository, that its newest commit has a pipeline that can be read,
         and as whom its stages run.
         """
-        if not self._git.is_there():
-            remedy = "Clone it there, or correct the path in gonogo.yaml."
-            return [
-                Finding(
-                    "repository",
-                    ok=False,
-                    sentence=f"{self._git.repository} is not a git repository.",
-                    remedy=remedy,
-                )
-            ]
-        found = [
-            Finding("repository", ok=True, sentence=f"{self._git.repository} is there."),
-            self._whose(),
-        ]
-        try:
-            actions = ", ".join(
-                (await self._pipeline((await self._git.resolve("HEAD")).commit)).pipelines
-            )
-        except IntegrationError as error:
-            return [
-                *found,
-                Finding(
-                    "pipeline",
-                    ok=False,
-                    sentence=str(error),
-                    remedy=(
-                        "Write it as pipelines: {deploy: {stages: [{name: "
-                        "deploy, run: ./deploy.sh}]}}."
-                    ),
-                ),
-            ]
-        return [
-            *found,
-            Finding(
-                "pipeline",
-                ok=True,
-                sentence=f"{pipeline.FILE} of the newest commit has: {actions}.",
-            ),
-        ]
+        return await doctor.examine(self._git, self._user, self._pipeline)
 
     async def files(self) -> Sequence[str]:
         """List the files of the newest commit."""
         return await self._git.files("HEAD")
-
-    def _whose(self) -> Finding:
-        """Say as whom stages run, and what they could read."""
-        is_root = os.geteuid() == 0
-        how = (
-            "Set the option user to an account that has nothing else"
-            if is_root
-            else "Run the bot as root with the option user"
-        )
-        remedy = f"{how}, or use a CI of its own."
-        try:
-            account = self._account()
-        except IntegrationError as error:
-            return Finding("stages", ok=False, sentence=str(error), remedy=remedy)
-        if account is not None and account.user != os.geteuid():
-            return Finding("stages", ok=True, sentence=f"Stages run as {account.name}.")
-        can = (
-            "everything, the bot's memory too, because it is root"
-            if is_root
-            else "the bot's files, though not its environment and memory"
-        )
-        return Finding(
-            "stages",
-            ok=None,
-            sentence=f"Stages run as the bot's own user, and can read {can}.",
-            remedy=remedy,
-        )
-
-    def _account(self) -> Account | None:
-        return Account.of(self._user) if self._user else None
 
     async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
         tree = self._tree(mine)
@@ -362,7 +294,7 @@ class LocalCI:
         try:
             async with self._turn(mine):
                 await work.begin()  # it may have been cancelled since its row was stored
-                account = self._account()
+                account = account_of(self._user)
                 await self._git.add_worktree(tree, mine.request.commit)
                 if account is not None:
                     await asyncio.to_thread(account.own, tree)
