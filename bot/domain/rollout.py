@@ -88,6 +88,10 @@ class Step:
     """When the CI provider was last asked to start its run, where it has not told the run
     since: one may be on its way.
     """
+    asked_under: int = 0
+    """Under which permit of the place that was: an answer to another asking does not say what
+    became of it.
+    """
     served_at: datetime | None = None
     """When the CI run had succeeded, where a smoke test follows."""
     deployed_at: datetime | None = None

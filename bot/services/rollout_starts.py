@@ -177,6 +177,8 @@ async def save_seen(context: Context, id: DeploymentId, step: Step, seen: Step) 
     async with context.store.transaction() as tx:
         stored = (await tx.steps(id))[step.index]
         same = (stored.run, stored.attempt, stored.state) == (step.run, step.attempt, step.state)
-        seen = replace(seen, asked_at=stored.asked_at)  # that is only known where it is started
+        seen = replace(
+            seen, asked_at=stored.asked_at, asked_under=stored.asked_under
+        )  # that is only known where it is started
         if same and stored != seen and (await existing(tx, id)).state is State.ROLLING_OUT:
             await tx.save_steps(id, [seen])

@@ -104,7 +104,7 @@ async def launch(context: Context, deployment: Deployment, step: Step) -> Found 
             await _supersede(context, tx, now)
         if found is not None:
             return Found(found, permit)
-        asked = replace(before, asked_at=context.now())
+        asked = replace(before, asked_at=context.now(), asked_under=permit.epoch)
         await tx.save_steps(now.id, [asked])
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
     inputs = {
@@ -179,7 +179,8 @@ async def _take_back(context: Context, deployment: Deployment, asked: Step, befo
     async with context.store.transaction() as tx:
         stored = (await tx.steps(deployment.id))[asked.index]
         if not stored.run and stored.asked_at == asked.asked_at:
-            await tx.save_steps(deployment.id, [replace(stored, asked_at=before.asked_at)])
+            again = replace(stored, asked_at=before.asked_at, asked_under=before.asked_under)
+            await tx.save_steps(deployment.id, [again])
         now = await existing(tx, deployment.id)
         nothing_is_there = all(each.is_untouched for each in await tx.steps(deployment.id))
         if now.state is State.ROLLING_OUT and now.kind is Kind.FORWARD and nothing_is_there:
@@ -294,7 +295,7 @@ async def record(context: Context, id: DeploymentId, step: Step, found: Found) -
         deployment = await existing(tx, id)
         holds = deployment.state is State.ROLLING_OUT and await tx.is_newest(found.permit)
         if not holds:
-            return await _too_late(context, tx, deployment, begun)
+            return await _too_late(context, tx, deployment, begun, found.permit)
         await _supersede(context, tx, deployment)
         await tx.save_steps(id, [begun])
         smoke = step.state is StepState.SMOKE
@@ -321,24 +322,30 @@ async def record(context: Context, id: DeploymentId, step: Step, found: Found) -
 
 
 async def _too_late(
-    context: Context, tx: Transaction, deployment: Deployment, begun: Step
+    context: Context, tx: Transaction, deployment: Deployment, begun: Step, permit: Permit
 ) -> Begun:
     """Give up what was started under a permit that has ended, unless a newer one of the same
     step found the same run.
+
+    Where another has asked for the step since, that may have become a second run: it is looked for
+    as before.
     """
     stored = (await tx.steps(deployment.id))[begun.index]
     goes_on = deployment.state is State.ROLLING_OUT
     if stored.run == begun.run and (goes_on or stored.finished_at):
         # found meanwhile, and gone on with or seen to its end
         return Begun.STARTED if goes_on else Begun.OVER
+    was_asked_again = stored.asked_at is not None and stored.asked_under != permit.epoch
     if not stored.run and not goes_on:
+        if was_asked_again:
+            await give_up(context, tx, deployment, stored)
         sentence = "started, and stopped at once"
         await tx.save_steps(
             deployment.id,
             [replace(begun, state=StepState.SKIPPED, sentence=sentence, finished_at=context.now())],
         )
     await note(tx, context.now(), "given up", deployment, step=begun.key, run=begun.run)
-    await give_up(context, tx, deployment, begun)
+    await give_up(context, tx, deployment, begun, answers=not was_asked_again)
     return Begun.OVER
 
 

@@ -39,11 +39,14 @@ REFUSED = timedelta(minutes=10)
 """How long a provider that refuses to tell about a run is asked; then people have to look."""
 
 
-async def give_up(context: Context, tx: Transaction, deployment: Deployment, step: Step) -> None:
+async def give_up(
+    context: Context, tx: Transaction, deployment: Deployment, step: Step, *, answers: bool = True
+) -> None:
     """Record a run that may still be going, and have it followed to its end.
 
     A start that nobody has answered is looked for by the name of its intent, until its run
-    is known or there is none.
+    is known or there is none. ``answers`` says whether the run of a step is the answer to its last
+    asking.
     """
     name = correlation(
         deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE
@@ -58,7 +61,8 @@ async def give_up(context: Context, tx: Transaction, deployment: Deployment, ste
         step.run_url,
     )
     if step.run:
-        await tx.found_ended(replace(stray, run=name, unanswered=True))
+        if answers:
+            await tx.found_ended(replace(stray, run=name, unanswered=True))
         await tx.give_up(stray)
     elif step.is_under_way:
         await tx.give_up(replace(stray, unanswered=True))
