@@ -83,9 +83,9 @@ def found(pattern: str, *where: str) -> frozenset[str]:
 def test_every_door_that_is_no_command_is_known() -> None:
     modules = sorted((ROOT / "bot" / "services").glob("*.py"))
     assert {
-        "terminal": found(r'_verb\(\w+, "([a-z-]+)"', "bot/cli.py")
+        "terminal": found(r'_verb\(\s*\w+,\s*"([a-z-]+)"', "bot/cli.py")
         | found(r'\((?:where|parts|verbs), "(verify(?:-audit)?)"\)', "bot/cli.py"),
-        "timer": found(r'add_job\([^\n]*?id="(\w+)"', "handlers/schedule/*.py"),
+        "timer": found(r'add_job\(.*?id="(\w+)"', "handlers/schedule/*.py"),
         "webhook": found(r'web\.post\("([^"]+)"', "handlers/**/*.py"),
         "rule": frozenset(
             path.stem
