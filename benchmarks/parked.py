@@ -51,7 +51,8 @@ from bot.providers.oncall.rota.kind import KIND as OUR_ROTA
 from bot.registry import released
 from bot.services.context import Context, PollIntervals
 from bot.services.people import People
-from bot.services.shared import SharedAnswers, shared
+from bot.services.shared import SharedAnswers
+from bot.services.shared_providers import shared
 from bot.storage.database import Database, open_database
 
 ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")

@@ -40,7 +40,8 @@ from bot.services.context import Context, PollIntervals
 from bot.services.doors import Doors
 from bot.services.outside import all_outside
 from bot.services.people import People
-from bot.services.shared import SharedAnswers, shared
+from bot.services.shared import SharedAnswers
+from bot.services.shared_providers import shared
 from bot.services.status_line import cards_due
 from bot.services.stuck import stuck
 from bot.settings import Settings

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Closed, Went
 from bot.ports.engine import Run
-from bot.services import aftermath, rollback_steps, rollout_starts, rollouts
+from bot.services import aftermath, rollback_steps, rollout_starts, rollouts, standing_down
 from bot.services.context import Context
 
 SOON = timedelta(seconds=0.5)
@@ -19,7 +19,7 @@ async def roll_back_1(run: Run, context: Context, id: DeploymentId) -> Closed:
     """Stop what runs, put the last verified version back, smoke-test it, close the books, look
     whether it was the cure.
     """
-    await run.until("stood down", rollback_steps.stand_down, context, id, every=SOON)
+    await run.until("stood down", standing_down.stand_down, context, id, every=SOON)
     if await run.until("start", rollout_starts.start, context, id, 0, every=SOON) is not Went.GO:
         return await run.step("could not", rollback_steps.could_not, context, id)
     if (

@@ -15,7 +15,8 @@ from bot.domain.commands import Deploy, Tick
 from bot.domain.deployment import State
 from bot.domain.quality import QualityState
 from bot.services import clearance
-from bot.services.shared import SharedAnswers, shared
+from bot.services.shared import SharedAnswers
+from bot.services.shared_providers import shared
 
 Team = Any
 """A team, as ``team_with`` gives it."""

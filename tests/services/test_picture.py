@@ -21,7 +21,7 @@ from bot.domain.shown import seen_on, token
 from bot.ports.talk import Asked, Message
 from bot.services import endings, timely
 from bot.services.asked import asked
-from bot.services.leads import may_proceed
+from bot.services.leading import may_proceed
 from bot.slack import ids
 from bot.slack.dialogs import Dialogs
 from bot.slack.render import Words

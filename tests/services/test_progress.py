@@ -19,8 +19,8 @@ from bot.ports.ci import CIRun, GateAnswer
 from bot.ports.engine import Later
 from bot.services import rollouts
 from bot.services.context import Context, PollIntervals
-from bot.services.rollback_steps import stand_down
 from bot.services.rollouts import look, odd
+from bot.services.standing_down import stand_down
 from bot.settings import Settings
 
 Team = Any

@@ -20,7 +20,7 @@ from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import Seen, token
 from bot.ports.ci import RunHint
-from bot.services import leads, refusals, ways, webhooks
+from bot.services import leading, refusals, ways, webhooks
 from tests.services.conftest import PEOPLE
 from tests.services.test_still import alarm
 
@@ -145,7 +145,7 @@ async def test_taking_over_after_a_refusal_is_about_the_lead_who_was_named_in_it
     v2 = await team.rolls_out_v2()
     await team.says("bo", HandOver(v2, "UANA"))
     with pytest.raises(NotAllowed) as refused:
-        await leads.may_proceed(team.context, PEOPLE["bo"], v2)
+        await leading.may_proceed(team.context, PEOPLE["bo"], v2)
     assert [offer.carries for offer in refused.value.offers] == [
         "",
         token(Action.TAKE_OVER, Seen(lead="T1/UANA")),

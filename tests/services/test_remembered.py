@@ -7,7 +7,8 @@ from typing import Any, cast
 from bot.engine.simulated import VirtualClock
 from bot.ports.ci import StartRequest
 from bot.ports.providers import Providers
-from bot.services.shared import MOST_REMEMBERED, MOST_RUNS, SharedAnswers, shared
+from bot.services.shared import MOST_REMEMBERED, SharedAnswers
+from bot.services.shared_providers import MOST_RUNS, shared
 from tests.services.conftest import SHOP, ToldCI
 from tests.services.test_shared import C1, Room
 

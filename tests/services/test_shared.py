@@ -22,7 +22,8 @@ from bot.ports.ci import CIProvider, Quality, Question, RunHint, StartRequest
 from bot.ports.providers import Providers
 from bot.registry import known_kinds
 from bot.services import webhooks
-from bot.services.shared import A_MINUTE, SharedAnswers, afresh, shared
+from bot.services.shared import A_MINUTE, SharedAnswers, afresh
+from bot.services.shared_providers import shared
 from tests.services.conftest import COMMITS, SHOP, ToldCI
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

@@ -43,12 +43,13 @@ from bot.services import (
     approvals,
     clearance,
     gates,
+    leading,
     leads,
     plans,
     queueing,
     refs,
     refusals,
-    rollback_steps,
+    standing_down,
     starts,
     strays,
     ticks,
@@ -58,7 +59,8 @@ from bot.services.endings import ended
 from bot.services.people import UNKNOWN, Held
 from bot.services.provider_facts import Facts
 from bot.services.rollouts import odd
-from bot.services.shared import SharedAnswers, shared
+from bot.services.shared import SharedAnswers
+from bot.services.shared_providers import shared
 from tests.services.conftest import BAD, COMMITS, MINUTE, PEOPLE, SHOP, ToldCI, Workspace
 
 Team = Any
@@ -203,10 +205,10 @@ async def test_the_dialog_that_lets_go_on_is_not_opened_where_more_than_numbers_
     v2 = await team.rolls_out_v2(2 * MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
-    await leads.may_proceed(team.context, PEOPLE["bo"], v2)
+    await leading.may_proceed(team.context, PEOPLE["bo"], v2)
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
     with pytest.raises(NotPossible, match="More than its numbers keeps"):
-        await leads.may_proceed(team.context, PEOPLE["bo"], v2)
+        await leading.may_proceed(team.context, PEOPLE["bo"], v2)
 
 
 async def test_whoever_does_not_lead_is_offered_to_take_over_from_the_lead_that_was_shown(
@@ -216,7 +218,7 @@ async def test_whoever_does_not_lead_is_offered_to_take_over_from_the_lead_that_
     with pytest.raises(
         NotAllowed, match="Only <@UBO>, the deployment lead, can let it go on"
     ) as refused:
-        await leads.may_proceed(team.context, PEOPLE["cy"], v2)
+        await leading.may_proceed(team.context, PEOPLE["cy"], v2)
     ask, take = refused.value.offers
     assert (ask.action, take.action) == (Action.ASK_LEAD, Action.TAKE_OVER)
     assert take.carries == token(Action.TAKE_OVER, seen_on(await team.card(v2)))
@@ -318,7 +320,7 @@ async def test_a_run_that_was_found_takes_the_place_of_none_that_is_known(
     async with team.database.store.transaction() as tx:
         step = replace((await tx.steps(v2))[0], state=stored[0], run=stored[1])
         await tx.save_steps(v2, [step])
-    kept = await rollback_steps.keep_found(
+    kept = await standing_down.keep_found(
         team.context, await team.deployment(v2), step, CIRun("found", RunState.RUNNING)
     )
     assert kept.run == run

@@ -18,8 +18,9 @@ from bot.domain.outcomes import Closed
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports.engine import Later
-from bot.services import rollback_steps
-from bot.services.rollback_steps import clear, close, stand_down
+from bot.services import standing_down
+from bot.services.rollback_steps import clear, close
+from bot.services.standing_down import stand_down
 from tests.services.conftest import BAD, COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -289,9 +290,9 @@ async def test_why_a_run_may_still_be_running_is_said_in_the_providers_words_up_
     async def answers(*, ended: bool) -> bool:
         return ended
 
-    assert await rollback_steps.why_it_may_run(team.context, back, refuses("x" * 301)) == "x" * 300
-    assert await rollback_steps.why_it_may_run(team.context, back, answers(ended=True)) == ""
+    assert await standing_down.why_it_may_run(team.context, back, refuses("x" * 301)) == "x" * 300
+    assert await standing_down.why_it_may_run(team.context, back, answers(ended=True)) == ""
     assert (
-        await rollback_steps.why_it_may_run(team.context, back, answers(ended=False))
+        await standing_down.why_it_may_run(team.context, back, answers(ended=False))
         == "it has not ended"
     )
