@@ -201,7 +201,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Telemetry:
+class Cost:
     """What was measured: requests in the first minute; then the share of a core, requests a minute,
     and how many have an answer.
     """
@@ -212,9 +212,7 @@ class Telemetry:
     answered: int
 
 
-async def measure(
-    count: int, *, is_shared: bool, warm_up: timedelta, measured: timedelta
-) -> Telemetry:
+async def measure(count: int, *, is_shared: bool, warm_up: timedelta, measured: timedelta) -> Cost:
     """Measure one way."""
     with tempfile.TemporaryDirectory() as folder:
         database = await open_database(f"sqlite+aiosqlite:///{Path(folder) / 'parked.db'}")
@@ -225,7 +223,7 @@ async def measure(
         used, asked = await bench.passes(measured)
         answered = await bench.answered()
         await database.close()
-    return Telemetry(
+    return Cost(
         first, used / measured.total_seconds(), asked / (measured.total_seconds() / 60), answered
     )
 

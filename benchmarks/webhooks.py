@@ -270,10 +270,10 @@ def show(table: Table) -> None:
                 mine / max(theirs, 1e-9)
                 for mine, theirs in zip(rows["ours"], rows["bare"], strict=True)
             ]
-            for name, telemetry in rows.items():
+            for name, figures in rows.items():
                 print(
                     f"{name:<16} {kind:<8} {concurrency:>7} "
-                    + " ".join(f"{figure:>9.2f}" for figure in telemetry)
+                    + " ".join(f"{figure:>9.2f}" for figure in figures)
                 )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import Select, and_, bindparam, func, not_, or_, select
 from sqlmodel import col
 
 from bot.domain.audit import Entry
@@ -42,6 +44,38 @@ PAGE = 8
 """How many deployments to a place are read at a time to find the one that it stands on."""
 _FIRST_OF_MANY, _LAST_OF_MANY = 100, 300
 """Of a very long timeline, so many entries of its begin and of its end are read."""
+
+
+@cache
+def _failed(since: str) -> Select[Any]:
+    """Give the statement that lists what failed in a place, ``after`` or ``from`` a moment; it is
+    made once, as by ``rows.asking``.
+    """
+    row = table(DeploymentRow)
+    statement = select(row.c["commit"]).where(
+        row.c.service == bindparam("service"), row.c.environment == bindparam("environment"),
+        row.c.state == State.FAILED.value, row.c["commit"] != "",
+        row.c.kind.in_(bindparam("kinds", expanding=True)),
+    )  # fmt: skip
+    if since == "after":
+        statement = statement.where(row.c.state_since > bindparam("at"))
+    elif since == "from":
+        statement = statement.where(row.c.state_since >= bindparam("at"))
+    return statement.order_by(row.c.number)
+
+
+@cache
+def _locks(narrowed: tuple[str, ...]) -> Select[Any]:
+    """Give the statement that lists locks, ``of`` a service and those of all, and of an
+    environment; it is made once.
+    """
+    row = table(LockRow)
+    statement = select(row)
+    if "of" in narrowed:
+        statement = statement.where(or_(row.c.service == bindparam("of"), row.c.service == ""))
+    if "environment" in narrowed:
+        statement = statement.where(row.c.environment == bindparam("environment"))
+    return statement.order_by(row.c.at)
 
 
 class SqlReader(Pages):
@@ -308,32 +342,25 @@ class SqlReader(Pages):
             if live
             else []
         )
-        row = table(DeploymentRow)
-        statement = select(row.c.commit).where(
-            row.c.service == service, row.c.environment == environment,
-            row.c.state == State.FAILED.value,
-            row.c.kind.in_(kinds), row.c.commit != "",
-        )  # fmt: skip
-        if live is not None and live.was_said:
-            # what ended with the word is what the word was about
-            statement = statement.where(row.c.state_since > max(known))
-        elif known:
-            statement = statement.where(row.c.state_since >= max(known))
-        found = await self._connection.execute(statement.order_by(row.c.number))
+        # what ended with the word is what the word was about
+        since = "after" if live is not None and live.was_said else "from" if known else ""
+        asked = {
+            "service": service, "environment": environment, "kinds": tuple(kinds),
+            **({"at": max(known)} if since else {}),
+        }  # fmt: skip
+        found = await self._connection.execute(_failed(since), asked)
         commits = dict.fromkeys(found.scalars())
         return tuple(each for each in commits if live is None or each != live.commit)
 
     async def locks(self, service: str = "", environment: str = "") -> tuple[Lock, ...]:
         """List the locks that apply to a service and environment, or all of them."""
-        row = table(LockRow)
-        statement = select(row)
-        if service:
-            statement = statement.where(row.c.service.in_([service, ""]))
-        if environment:
-            statement = statement.where(row.c.environment == environment)
-        return tuple(
-            Lock(**with_person(found)) for found in await self._all(statement.order_by(row.c.at))
-        )
+        asked = {
+            name: value
+            for name, value in {"of": service, "environment": environment}.items()
+            if value
+        }
+        found = await self._connection.execute(_locks(tuple(asked)), asked)
+        return tuple(Lock(**with_person(each)) for each in found.mappings().all())
 
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""

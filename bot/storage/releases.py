@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, exists, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,42 @@ IS_COMMIT = re.compile(r"[0-9a-fA-F]{7,40}")
 """A commit, or its beginning, as people type it."""
 AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
+
+
+@cache
+def _releases(*, kept_out: bool) -> Select[Any]:
+    """Give the statement that lists releases; it is made once, as by ``rows.asking``."""
+    service: BindParameter[str] = bindparam("service")
+    environment: BindParameter[str] = bindparam("environment")
+    good, bad, deployment, left = (
+        table(VerifiedRow),
+        table(QuarantineRow),
+        table(DeploymentRow),
+        table(LeftRow),
+    )
+    quarantined = select(bad.c["commit"]).where(bad.c.service == service)
+    rolled_back_since = exists().where(
+        deployment.c["commit"] == good.c["commit"],
+        deployment.c.service == service, deployment.c.environment == environment,
+        deployment.c.state.in_(_TAKEN_BACK), deployment.c.state_since > good.c.ended_at,
+    )  # fmt: skip
+    left_since = exists().where(
+        left.c.service == service,
+        left.c.environment == environment,
+        left.c["commit"] == good.c["commit"],
+        left.c.at >= good.c.ended_at,
+    )
+    let_in = and_(good.c["commit"].not_in(quarantined), ~rolled_back_since, ~left_since)
+    return (
+        select(good)
+        .where(
+            good.c.service == service,
+            good.c.environment == environment,
+            good.c["commit"].in_(quarantined) if kept_out else let_in,
+        )
+        .order_by(good.c.verified_at.is_(None), good.c.ended_at.desc())
+        .limit(bindparam("most"))
+    )
 
 
 class Releases:
@@ -60,34 +97,13 @@ class Releases:
         """List the commits that ended their watch here: verified ones first, newest first; none
         quarantined, or gone back from since.
         """
-        good, bad, deployment, left = (
-            table(VerifiedRow),
-            table(QuarantineRow),
-            table(DeploymentRow),
-            table(LeftRow),
-        )
-        quarantined = select(bad.c["commit"]).where(bad.c.service == service)
-        rolled_back_since = exists().where(
-            deployment.c["commit"] == good.c["commit"],
-            deployment.c.service == service, deployment.c.environment == environment,
-            deployment.c.state.in_(_TAKEN_BACK), deployment.c.state_since > good.c.ended_at,
-        )  # fmt: skip
-        left_since = exists().where(
-            left.c.service == service,
-            left.c.environment == environment,
-            left.c["commit"] == good.c["commit"],
-            left.c.at >= good.c.ended_at,
-        )
-        statement = select(good).where(
-            good.c.service == service,
-            good.c.environment == environment,
-            good.c["commit"].in_(quarantined)
-            if kept_out
-            else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since, ~left_since),
-        )
-        rows = await self._all(
-            statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit)
-        )
+        asked = {
+            "service": service,
+            "environment": environment,
+            "most": -1 if limit is None else limit,
+        }
+        found = await self._connection.execute(_releases(kept_out=kept_out), asked)
+        rows = found.mappings().all()
         return tuple(
             Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"})
             for row in rows
