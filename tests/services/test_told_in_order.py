@@ -118,6 +118,7 @@ async def test_a_version_that_is_bad_is_told_of_until_the_one_before_is_back(tea
         "degraded",
         "countdown",
         "rollback",
+        "quarantined",
         "rolled back",
     ]
 
@@ -139,7 +140,8 @@ async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_ch
         "failed to channel: step=rollback percent=100",
         "retrospective to thread: percent=0 target=v1",
     ]
-    assert await team.audited(v2) == [*LOGGED, "step failed", "rollback", "rollback failed"]
+    ends = ["step failed", "rollback", "quarantined", "rollback failed"]
+    assert await team.audited(v2) == [*LOGGED, *ends]
 
 
 @pytest.mark.parametrize("is_next", [False, True])
