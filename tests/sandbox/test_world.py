@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.world import World
-from bot.sandbox.world.parent_watch import __file__ as leash
+from bot.sandbox.world.parent_watch import __file__ as parent_watch
 from tests.patience import PATIENCE
 
 
@@ -182,7 +182,7 @@ async def test_a_program_ends_with_whoever_started_it(tmp_path: Path) -> None:
     program.write_text("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(leash),
+        str(parent_watch),
         str(program),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

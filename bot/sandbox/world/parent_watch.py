@@ -1,7 +1,7 @@
 """Run a program that ends when whoever started it ends, however that happened: its
 standard input closes then.
 
-``python leash.py app.py`` or ``python leash.py -m bot run``. Works wherever there are pipes, also
+``python parent_watch.py app.py`` or ``python parent_watch.py -m bot run``. Works wherever there are pipes, also
 after a kill -9 of the parent.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Hold on to the leash and run the program in this process."""
+    """Watch the parent and run the program in this process."""
     threading.Thread(target=_wait, daemon=True).start()
     sys.path[0] = str(Path.cwd())
     if sys.argv[1] == "-m":

@@ -1,4 +1,4 @@
-"""Real processes on a leash: started in a session of their own, stopped by TERM and then KILL."""
+"""Real processes that end with their parent: started in a session of their own, stopped by TERM and then KILL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-LEASH = Path(__file__).with_name("leash.py")
+PARENT_WATCH = Path(__file__).with_name("parent_watch.py")
 GRACE = 5.0
 """Seconds between TERM and KILL."""
 
@@ -26,7 +26,7 @@ async def start_process(
     output goes to ``log`` too.
     """
     return await asyncio.create_subprocess_exec(
-        sys.executable, str(LEASH), *arguments, cwd=folder,
+        sys.executable, str(PARENT_WATCH), *arguments, cwd=folder,
         env=dict(environment if environment is not None else os.environ),
         stdin=asyncio.subprocess.PIPE, stdout=log,
         stderr=log if log != asyncio.subprocess.PIPE else asyncio.subprocess.STDOUT,
