@@ -1,8 +1,8 @@
 """Run a program that ends when whoever started it ends, however that happened: its
 standard input closes then.
 
-``python parent_watch.py app.py`` or ``python parent_watch.py -m bot run``. Works wherever there are pipes, also
-after a kill -9 of the parent.
+``python parent_watch.py app.py`` or ``python parent_watch.py -m bot run``. Works wherever there
+are pipes, also after a kill -9 of the parent.
 """
 
 from __future__ import annotations

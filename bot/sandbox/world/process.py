@@ -1,4 +1,6 @@
-"""Real processes that end with their parent: started in a session of their own, stopped by TERM and then KILL."""
+"""Real processes that end with their parent: started in a session of their own, stopped by TERM
+and then KILL.
+"""
 
 from __future__ import annotations
 
