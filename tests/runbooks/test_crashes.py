@@ -341,8 +341,8 @@ async def test_a_runbook_that_cannot_go_on_raises_the_alarm(tmp_path: Path) -> N
 
 
 RELEASED = {
-    "deploy 1": ("d708904782fa7b81", (deploy.deploy_1, deploy.one_step_1)),
-    "roll_back 1": ("10dca6a3a834683f", (roll_back.roll_back_1,)),
+    "deploy 1": ("c648c263ad991b0d", (deploy.deploy_1, deploy.one_step_1)),
+    "roll_back 1": ("5ab8ee4398c46697", (roll_back.roll_back_1,)),
     "chase 1": ("b4377979557e039b", (chase.chase_1,)),
     "observe 1": ("56a69757fffdf0d0", (observe.observe_1,)),
     "observe_back 1": ("8112eb08bc740e1d", (observe.observe_back_1,)),

@@ -136,7 +136,8 @@ async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(te
         "ready and approved, the rollout began", "canary 5 % began",
         "smoke test of canary 5 % began", "found degraded at canary 5 %: errors 6.0 %",
         "countdown to the rollback began",
-        "rollback asked for by UBO: carts are lost", "the version before is back",
+        "rollback asked for by UBO: carts are lost", "the version was quarantined with its rollback",
+        "the version before is back",
     ]  # fmt: skip
     assert said.count("<@") == 1, "only the owner is notified"
 
