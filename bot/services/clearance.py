@@ -28,7 +28,7 @@ from bot.services.people import Held
 from bot.services.queueing import end_needless, passed_by
 from bot.services.shared import afresh
 from bot.services.starts import wait_again
-from bot.services.ways import know_changes, know_way_back
+from bot.services.ways import are_known, know_changes, know_way_back
 
 COUNTS_FOR = timedelta(minutes=2)
 """How long the answers that something was let go on count, as long as nothing of it has begun; then
@@ -55,11 +55,7 @@ async def cleared(context: Context, id: DeploymentId) -> Went | Later:
     that the store knows is asked in the transaction that moves it to ROLLING_OUT; nothing is
     written when nothing has changed. ``over`` when it was ended.
     """
-    await know_changes(context, id)
-    await know_way_back(context, id)
-    async with context.store.reading() as reader:
-        deployment = await existing(reader, id)
-        decisions = await reader.decisions(id)
+    deployment, decisions = await _known(context, id)
     if deployment.state not in WAITING:
         return Went.GO if deployment.state is State.ROLLING_OUT else Went.OVER
     looked = await _look(context, deployment, decisions)
@@ -75,6 +71,20 @@ async def cleared(context: Context, id: DeploymentId) -> Went | Later:
         return await _decided(context, id, await _afresh(context, id) if may_go else looked)
     except MovedError:  # what kept it last has gone since
         return await _decided(context, id, await _afresh(context, id))
+
+
+async def _known(context: Context, id: DeploymentId) -> tuple[Deployment, Sequence[Decision]]:
+    """Read a deployment and what was decided about it, once it is compared with what is live and
+    with what it would go back to.
+    """
+    async with context.store.reading() as reader:
+        deployment, decisions = await existing(reader, id), await reader.decisions(id)
+        if await are_known(context, reader, deployment):
+            return deployment, decisions
+    await know_changes(context, id)
+    await know_way_back(context, id)
+    async with context.store.reading() as reader:
+        return await existing(reader, id), await reader.decisions(id)
 
 
 async def cleared_still(context: Context, id: DeploymentId) -> Went | Later:

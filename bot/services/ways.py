@@ -199,28 +199,50 @@ def _brings(undoes: Changes | None) -> Changes | None:
     return Changes(files=undoes.taken.files, known=undoes.taken.known)
 
 
+async def are_known(context: Context, reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether what lies between a deployment, what is live and what it would go back to is
+    stored: then nothing has to be compared.
+    """
+    return (
+        await _uncompared(reader, deployment) is None
+        and await _unknown_way_back(context, reader, deployment) is None
+    )
+
+
 async def know_way_back(context: Context, id: DeploymentId) -> None:
     """See to it that the way back of a deployment that can be rolled back is known and stored, as
     far as the provider tells.
     """
     async with context.store.reading() as reader:
         deployment = await existing(reader, id)
-        if deployment.state not in CAN_ROLL_BACK | WAITING or not deployment.commit:
-            return
-        target = await target_for(reader, deployment)
-        if target is None:
-            return
-        known = await stored_way_back(context, reader, deployment, target)
-        if known is not None and known.undoes.known:
-            return
-        beside = await left_behind(
-            reader, deployment.service, deployment.environment, leaving=deployment.commit
-        )
+        wanted = await _unknown_way_back(context, reader, deployment)
+    if wanted is None:
+        return
+    target, beside = wanted
     way = await way_back(
         context, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside
     )
     async with context.store.transaction() as tx:
         await tx.save_way_back(id, way)
+
+
+async def _unknown_way_back(
+    context: Context, reader: Reader, deployment: Deployment
+) -> tuple[Live, tuple[str, ...]] | None:
+    """Give what a deployment would go back to, and what may be there beside it, where the way is
+    not known; None where it is, or where there is none.
+    """
+    if deployment.state not in CAN_ROLL_BACK | WAITING or not deployment.commit:
+        return None
+    target = await target_for(reader, deployment)
+    if target is None:
+        return None
+    known = await stored_way_back(context, reader, deployment, target)
+    if known is not None and known.undoes.known:
+        return None
+    return target, await left_behind(
+        reader, deployment.service, deployment.environment, leaving=deployment.commit
+    )
 
 
 async def know_changes(context: Context, id: DeploymentId) -> None:
@@ -229,33 +251,43 @@ async def know_changes(context: Context, id: DeploymentId) -> None:
     """
     async with context.store.reading() as reader:
         deployment = await existing(reader, id)
-        live = await reader.live(deployment.service, deployment.environment)
-        changes, there = await reader.changes(id), await reader.way_there(id)
-        base = live.commit if live else ""
-        beside = await left_behind(reader, deployment.service, deployment.environment, leaving=base)
-    knows_changes = (
-        changes is not None
-        and changes.base == base
-        and (not base or (changes.known and changes.taken.known))
-    )
-    there = (
-        there
-        if there and (there.leaving, there.to, there.beside) == (base, deployment.commit, beside)
-        else None
-    )
-    knows_way = there is not None and there.passage is not Passage.UNKNOWN
-    if (
-        deployment.state not in WAITING
-        or not deployment.commit
-        or (knows_changes and knows_way and deployment.base_commit == base)
-    ):
+        wanted = await _uncompared(reader, deployment)
+    if wanted is None:
         return
+    base, version, beside = wanted
     changes, way = await compared(
         context, deployment.service, leaving=base, to=deployment.commit, beside=beside
     )
     async with context.store.transaction() as tx:
         now = await tx.live(deployment.service, deployment.environment)
         if (await existing(tx, id)).state in WAITING and (now.commit if now else "") == base:
-            await tx.set_base(id, base, live.version if live else "")
+            await tx.set_base(id, base, version)
             await tx.save_changes(id, changes)
             await tx.save_way_there(id, way)
+
+
+async def _uncompared(
+    reader: Reader, deployment: Deployment
+) -> tuple[str, str, tuple[str, ...]] | None:
+    """Give the commit and version that a deployment that waits has to be compared with, and what
+    may be there beside it; None where it is compared.
+    """
+    if deployment.state not in WAITING or not deployment.commit:
+        return None
+    live = await reader.live(deployment.service, deployment.environment)
+    base, version = (live.commit, live.version) if live else ("", "")
+    changes, there = await reader.changes(deployment.id), await reader.way_there(deployment.id)
+    beside = await left_behind(reader, deployment.service, deployment.environment, leaving=base)
+    knows_changes = (
+        changes is not None
+        and changes.base == base
+        and (not base or (changes.known and changes.taken.known))
+    )
+    knows_way = (
+        there is not None
+        and (there.leaving, there.to, there.beside) == (base, deployment.commit, beside)
+        and there.passage is not Passage.UNKNOWN
+    )
+    if knows_changes and knows_way and deployment.base_commit == base:
+        return None
+    return base, version, beside

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import Select, Update, bindparam, case, func, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +20,30 @@ from bot.storage.tables.columns import UtcDateTime
 from bot.storage.tables.work import AT_ONCE, JournalRow, RunbookRow
 
 WAITING, DONE, BLOCKED = "waiting", "done", "blocked"
+
+
+@cache
+def _parking() -> Update:
+    """Give the statement that puts a run to sleep; it is made once, as by ``rows.asking``."""
+    row = table(RunbookRow)
+    asleep = bindparam("asleep", type_=UtcDateTime())
+    when = case((row.c.wakes == bindparam("read"), asleep), else_=row.c.wake_at)
+    return (
+        update(row)
+        .where(row.c.id == bindparam("run"))
+        .values(
+            wake_at=when,
+            attempts=bindparam("tried"), faults=bindparam("failed"), error=bindparam("why"),
+        )
+    )  # fmt: skip
+
+
+@cache
+def _next() -> Select[Any]:
+    """Give the statement that tells when the next run is due; it is made once."""
+    row = table(RunbookRow)
+    later = (row.c.state == WAITING, row.c.wake_at > bindparam("after"))
+    return select(func.min(row.c.wake_at)).where(*later)
 
 
 class SqlJournal:
@@ -72,12 +98,8 @@ class SqlJournal:
 
     async def next_due(self, after: datetime) -> datetime | None:
         """Tell when the next run is due that is not due yet."""
-        row = table(RunbookRow)
-        earliest = select(func.min(row.c.wake_at)).where(
-            row.c.state == WAITING, row.c.wake_at > after
-        )
         async with self._reader.begin() as connection:
-            found: datetime | None = (await connection.execute(earliest)).scalar()
+            found: datetime | None = (await connection.execute(_next(), {"after": after})).scalar()
         return found
 
     async def entries(self, run: str) -> Mapping[str, Json]:
@@ -106,14 +128,12 @@ class SqlJournal:
         error: str = "",
     ) -> None:
         """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
-        row = table(RunbookRow)
-        when = case(
-            (row.c.wakes == record.wakes, literal(wake_at, UtcDateTime())), else_=row.c.wake_at
-        )
+        asked = {
+            "run": record.id, "read": record.wakes, "asleep": wake_at,
+            "tried": attempts, "failed": faults, "why": error,
+        }  # fmt: skip
         async with self._writer.begin() as connection:
-            await connection.execute(update(row).where(row.c.id == record.id).values(
-                wake_at=when, attempts=attempts, faults=faults, error=error,
-            ))  # fmt: skip
+            await connection.execute(_parking(), asked)
 
     async def finish(self, run: str, result: Json) -> None:
         """Close a run."""

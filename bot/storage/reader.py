@@ -8,6 +8,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, not_, or_, select
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from bot.domain.audit import Entry
@@ -47,15 +49,15 @@ _FIRST_OF_MANY, _LAST_OF_MANY = 100, 300
 
 
 @cache
-def _failed(since: str) -> Select[Any]:
-    """Give the statement that lists what failed in a place, ``after`` or ``from`` a moment; it is
-    made once, as by ``rows.asking``.
+def _failed(since: str, kinds: tuple[Kind, ...]) -> Select[Any]:
+    """Give the statement that lists what failed of these kinds in a place, ``after`` or ``from`` a
+    moment; it is made once, as by ``rows.asking``.
     """
     row = table(DeploymentRow)
     statement = select(row.c["commit"]).where(
         row.c.service == bindparam("service"), row.c.environment == bindparam("environment"),
         row.c.state == State.FAILED.value, row.c["commit"] != "",
-        row.c.kind.in_(bindparam("kinds", expanding=True)),
+        or_(*(row.c.kind == kind.value for kind in kinds)),
     )  # fmt: skip
     if since == "after":
         statement = statement.where(row.c.state_since > bindparam("at"))
@@ -76,6 +78,18 @@ def _locks(narrowed: tuple[str, ...]) -> Select[Any]:
     if "environment" in narrowed:
         statement = statement.where(row.c.environment == bindparam("environment"))
     return statement.order_by(row.c.at)
+
+
+@cache
+def _watched() -> Select[Any]:
+    """Give the statement that finds what is watched in a place; it is made once."""
+    row = table(DeploymentRow)
+    there = (
+        row.c.service == bindparam("service"),
+        row.c.environment == bindparam("environment"),
+        row.c.state == str(State.WATCHING),
+    )
+    return select(row).where(*there).order_by(row.c.number.desc())
 
 
 class SqlReader(Pages):
@@ -104,13 +118,8 @@ class SqlReader(Pages):
 
     async def watched(self, service: str, environment: str) -> Deployment | None:
         """Find the deployment that is live in a place and is still being watched."""
-        row = table(DeploymentRow)
-        there = (
-            row.c.service == service,
-            row.c.environment == environment,
-            row.c.state == str(State.WATCHING),
-        )
-        found = await self._one(select(row).where(*there).order_by(row.c.number.desc()))
+        asked = {"service": service, "environment": environment}
+        found = (await self._connection.execute(_watched(), asked)).mappings().first()
         return deployment_of(found) if found else None
 
     async def changed_since(self, at: datetime) -> tuple[Deployment, ...]:
@@ -345,10 +354,10 @@ class SqlReader(Pages):
         # what ended with the word is what the word was about
         since = "after" if live is not None and live.was_said else "from" if known else ""
         asked = {
-            "service": service, "environment": environment, "kinds": tuple(kinds),
+            "service": service, "environment": environment,
             **({"at": max(known)} if since else {}),
         }  # fmt: skip
-        found = await self._connection.execute(_failed(since), asked)
+        found = await self._connection.execute(_failed(since, tuple(kinds)), asked)
         commits = dict.fromkeys(found.scalars())
         return tuple(each for each in commits if live is None or each != live.commit)
 
@@ -409,3 +418,24 @@ class SqlReader(Pages):
         return tuple(
             deployment_of(found) for found in await self._all(statement.order_by(row.c.landed_at))
         )
+
+
+class SqlView(SqlReader):
+    """A reader of a view, in which nothing changes: what was found by its key is asked once."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection)
+        self._found: dict[object, RowMapping | None] = {}
+        self._listed: dict[object, Sequence[RowMapping]] = {}
+
+    async def _find(self, row: type[Any], **equal: Any) -> RowMapping | None:
+        key = (row, *equal.items())
+        if key not in self._found:
+            self._found[key] = await super()._find(row, **equal)
+        return self._found[key]
+
+    async def _every(self, row: type[Any], order: str = "", **equal: Any) -> Sequence[RowMapping]:
+        key = (row, order, *equal.items())
+        if key not in self._listed:
+            self._listed[key] = await super()._every(row, order, **equal)
+        return self._listed[key]

@@ -16,7 +16,7 @@ from bot.ports.store import Transaction
 from bot.ports.time import VIEWING
 from bot.storage.faults import may_pass
 from bot.storage.marker import Marker
-from bot.storage.reader import SqlReader
+from bot.storage.reader import SqlView
 from bot.storage.transaction import SqlTransaction
 
 
@@ -81,7 +81,7 @@ class SqlStore:
         async with self._reader.begin() as connection:
             viewing = VIEWING.set(True)
             try:
-                yield SqlReader(connection)
+                yield SqlView(connection)
             finally:
                 VIEWING.reset(viewing)
 
