@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Rules, words, configuration and doors: what an edit breaks first. What needs a CI provider, a browser or a bot of its own is left to `make test`.
-FAST := tests/domain tests/catalog tests/slack tests/handlers tests/engine tests/docs
+FAST := tests/domain tests/dispatch tests/catalog tests/slack tests/handlers tests/engine tests/docs
 
 test-fast: $(VENV)/.dev ## Run the tests that answer within a minute, between two edits
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(FAST) $(ARGS)

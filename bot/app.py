@@ -19,6 +19,9 @@ from aiohttp import web
 
 from bot import audit, outgoing, secrecy
 from bot.catalog import Loaded, load_catalog
+from bot.dispatch.command_worker import CommandWorker
+from bot.dispatch.doors import Doors
+from bot.dispatch.tables import COMMANDS
 from bot.domain.errors import IntegrationError
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
@@ -35,9 +38,7 @@ from bot.services import board, endings, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
 from bot.services.background import Background, Wakeups
 from bot.services.chart import chart_of
-from bot.services.command_worker import CommandWorker
 from bot.services.context import Context, PollIntervals
-from bot.services.doors import Doors
 from bot.services.outside import all_outside
 from bot.services.people import People
 from bot.services.shared import SharedAnswers
@@ -133,7 +134,9 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
+        database = await open_database(
+            settings.gonogo_database_url, audit_keys=settings.audit_keys, commands=COMMANDS
+        )
         stack.push_async_callback(database.close)
         background = Background()
         stack.push_async_callback(background.finish)

@@ -238,9 +238,14 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _manifest(options: argparse.Namespace) -> int:
+    from bot.dispatch.typed import HINTS  # noqa: PLC0415
     from bot.slack.manifest import manifest  # noqa: PLC0415
 
-    found = manifest("http", options.http) if options.http else manifest("socket", "")
+    found = (
+        manifest("http", options.http, hints=HINTS)
+        if options.http
+        else manifest("socket", hints=HINTS)
+    )
     sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     return 0
 

@@ -44,6 +44,7 @@ KEPT = ROOT / "var" / "mutants"
 EXPLAINED = ROOT / "docs" / "explanation" / "mutants.md"
 SUITES = (
     "tests/domain",
+    "tests/dispatch",
     "tests/services",
     "tests/runbooks",
     "tests/slack",

@@ -1,13 +1,15 @@
 """What a person can ask for: one dataclass per verb, whether it was typed, clicked
 or sent from the terminal.
 
-A click on a card and a typed line end in the same command; the words are read in ``grammar``. Every
+A click on a card and a typed line end in the same command; how it is read and carried out stands
+in ``bot.verbs``, where a command may stand as well that no room below takes. Every
 command can be written to and read from JSON (``to_json``/``from_json``), because what is accepted
 is stored before anything is done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -345,7 +347,10 @@ class TakeOver(Command):
     shown: str = ""
 
 
-COMMANDS: dict[str, type[Command]] = {
+Commands = Mapping[str, type[Command]]
+"""Commands by their verbs."""
+
+COMMANDS: Commands = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks,
@@ -365,9 +370,9 @@ def to_json(command: Command) -> dict[str, Any]:
     }
 
 
-def from_json(value: dict[str, Any]) -> Command:
+def from_json(value: dict[str, Any], known: Commands) -> Command:
     """Read what ``to_json`` wrote; fields that a newer version added are left at their defaults."""
-    kind = COMMANDS[value["verb"]]
-    known = {f.name for f in fields(kind)}
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k in known}
+    kind = known[value["verb"]]
+    names = {f.name for f in fields(kind)}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k in names}
     return kind(**given)

@@ -124,7 +124,7 @@ class Dialogs:
             _checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE])
             for at in groups
         ]
-        return _modal(ids.TICK_FORM, "Checklist", "Save", blocks, carried)
+        return _modal(ids.form_of(Action.TICK), "Checklist", "Save", blocks, carried)
 
     def reason_form(
         self,
@@ -133,13 +133,13 @@ class Dialogs:
         carried: ids.Carried,
         about: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """Ask why, for one of ``ids.REASON_FORMS``; ``title`` names the deployment, ``about`` is
+        """Ask why, for an action whose dialog does so; ``title`` names the deployment, ``about`` is
         what else there is to see.
         """
         name, submit, template, question = _REASONS[action]
         text = self._words.text(template, {"title": title, "about": about})
         blocks: list[Block] = [*paged(text, VIEW_TOTAL), _line(ids.REASON, question, is_long=True)]
-        return _modal(ids.REASON_FORMS[action], name, submit, blocks, carried)
+        return _modal(ids.form_of(action), name, submit, blocks, carried)
 
     def reading(self, template: str, title: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Show something to be read, in as many pieces as Slack needs;

@@ -24,24 +24,6 @@ ANY_ACTION = re.compile(r"^gonogo\.[a-z_]+$")
 # Dialogs (callback ids) -------------------------------------------------------------------------
 
 DEPLOY_FORM = "gonogo.deploy_form"
-TICK_FORM = "gonogo.tick_form"
-REJECT_FORM = "gonogo.reject_form"
-CONFIRM_PLAN_FORM = "gonogo.confirm_plan_form"
-PROCEED_FORM = "gonogo.proceed_form"
-STOP_COUNTDOWN_FORM = "gonogo.stop_countdown_form"
-SAY_WHY_FORM = "gonogo.say_why_form"
-TAKE_OVER_FORM = "gonogo.take_over_form"
-
-REASON_FORMS: Mapping[Action, str] = {
-    Action.REJECT: REJECT_FORM,
-    Action.CONFIRM_PLAN: CONFIRM_PLAN_FORM,
-    Action.PROCEED: PROCEED_FORM,
-    Action.STOP_COUNTDOWN: STOP_COUNTDOWN_FORM,
-    Action.SAY_WHY: SAY_WHY_FORM,
-    Action.TAKE_OVER: TAKE_OVER_FORM,
-}
-"""The actions that ask for a reason first, and their dialogs."""
-
 # Fields of dialogs (block ids; the element in each has the action id of ``VALUE``, the service
 # that of ``SERVICE_PICKED``)
 
@@ -67,6 +49,11 @@ OFFERS = "gonogo.offers"
 def action_id(action: str) -> str:
     """Name the button of a card action (see ``bot.domain.actions.Action``)."""
     return f"{PREFIX}{action}"
+
+
+def form_of(action: Action) -> str:
+    """Name the dialog of a button that asks for something first."""
+    return f"{PREFIX}{action}_form"
 
 
 def action_of(action_id: str) -> Action | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
-from bot.domain.usage import USAGE
 
 SCOPES = (
     "commands",  # /deploy and /rollback
@@ -26,9 +26,11 @@ PATH = "/slack/events"
 """Where Slack sends everything over HTTP."""
 
 
-def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
-    """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only.
-    Raises ConfigurationError without it.
+def manifest(
+    mode: Literal["socket", "http"], url: str = "", *, hints: Mapping[str, str]
+) -> dict[str, Any]:
+    """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only;
+    ``hints`` say what each slash command takes. Raises ConfigurationError without an address.
     """
     address = f"{url.rstrip('/')}{PATH}" if mode == "http" else ""
     if mode == "http" and not (url.startswith("https://") and urlsplit(url).hostname):
@@ -57,10 +59,14 @@ def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
                 _command(
                     "deploy",
                     "Deploy a service, see what runs, lock an environment. /deploy help lists all.",
+                    hints["deploy"],
                     address,
                 ),
                 _command(
-                    "rollback", "Roll back to the last version that was verified good.", address
+                    "rollback",
+                    "Roll back to the last version that was verified good.",
+                    hints["rollback"],
+                    address,
                 ),
             ],
         },
@@ -69,8 +75,7 @@ def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
     }
 
 
-def _command(verb: str, description: str, address: str) -> dict[str, Any]:
-    hint = USAGE[verb].syntax.removeprefix(f"/{verb} ")
+def _command(verb: str, description: str, hint: str, address: str) -> dict[str, Any]:
     where = {"url": address} if address else {}
     return {
         "command": f"/{verb}",

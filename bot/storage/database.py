@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.audit import Keys
+from bot.domain.commands import COMMANDS, Commands
 from bot.domain.errors import ConfigurationError, SystemUnavailable
 from bot.ports.store import Restored
 from bot.storage.condition import SqlCondition
@@ -84,8 +85,10 @@ class Database:
             self.lock.close()
 
 
-async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
-    """Open a database and bring its schema up to date.
+async def open_database(
+    url: str, *, audit_keys: Keys = NO_KEYS, commands: Commands = COMMANDS
+) -> Database:
+    """Open a database and bring its schema up to date; ``commands`` are what its inbox can hold.
 
     Raises ConfigurationError for an address or a file that cannot be used, or a schema
     newer than this program, and SystemUnavailable for a file that another process has,
@@ -102,7 +105,7 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
             raise
     writer = _engine(url, "BEGIN IMMEDIATE", size=1, kept=0, read_only=False)
     reader = _engine(url, "BEGIN", size=READERS, kept=KEPT, read_only=True)
-    inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
+    inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader, commands)
     marker = Marker.beside(path)
     database = Database(
         SqlStore(writer, reader, audit_keys, marker), inbox,

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.domain.commands import from_json, to_json
+from bot.domain.commands import Commands, from_json, to_json
 from bot.domain.people import Person
 from bot.ports.talk import Intent, Place
 from bot.ports.work import LeftOver
@@ -50,12 +50,18 @@ class SqlInbox:
     """
 
     def __init__(
-        self, path: Path, pragmas: Sequence[str], writer: AsyncEngine, reader: AsyncEngine
+        self,
+        path: Path,
+        pragmas: Sequence[str],
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        commands: Commands,
     ) -> None:
         self._path = path
         self._pragmas = pragmas
         self._writer = writer
         self._reader = reader
+        self._commands = commands
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox")
         self._connection: sqlite3.Connection | None = None
         self._waiting: list[_Waiting] = []
@@ -138,7 +144,7 @@ class SqlInbox:
         once, and holds up no other.
         """
         try:
-            return _read(body)
+            return _read(body, self._commands)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             if key not in self._unreadable:
                 self._unreadable.add(key)
@@ -228,11 +234,11 @@ def _write(intent: Intent) -> str:
     return json.dumps(body)
 
 
-def _read(body: str) -> Intent:
+def _read(body: str, commands: Commands) -> Intent:
     value = json.loads(body)
     return Intent(
         value["key"],
-        from_json(value["command"]),
+        from_json(value["command"], commands),
         Person.parse(value["by"]),
         Place(**value["place"]),
         datetime.fromisoformat(value["at"]),

@@ -6,110 +6,18 @@ Rights, and whether what was shown is still so, are checked later, by the use ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from bot.dispatch.tables import ASKING_WHY, AT_ONCE, CHOOSING, SHOWS
 from bot.domain.actions import Action
-from bot.domain.commands import (
-    Acknowledge,
-    Approve,
-    AskLead,
-    Cancel,
-    Command,
-    ConfirmPlan,
-    DeployFirst,
-    GoNow,
-    OpenGate,
-    Proceed,
-    Reject,
-    Retest,
-    RollBack,
-    SayLive,
-    SayWhy,
-    Status,
-    StopCountdown,
-    TakeOver,
-    Tick,
-    Unlock,
-    Watch,
-)
+from bot.domain.commands import Command, Status
 from bot.domain.errors import Refusal
 from bot.domain.validation import check_reason
 from bot.ports.talk import Place
 from bot.slack import ids
 from handlers.slack.intake import SlackIntake
 from handlers.slack.listeners import Body, accept, explain, identify, place_of
-
-
-def _roll_back(deployment: str, rest: str) -> RollBack:
-    """Read what a rollback's button carries: what was shown, and where it was not the card's own
-    offer the target and the reason.
-
-    A target after a question mark is gone to although nobody knows what lies between.
-    """
-    shown, _, more = rest.partition(" ")
-    target, _, reason = more.partition(" ")
-    known = target.removeprefix("?")
-    return RollBack(
-        deployment=deployment,
-        shown=shown,
-        ref=known,
-        reason=reason,
-        although_unknown=target != known,
-    )
-
-
-def _say_live(place: str, rest: str) -> SayLive:
-    """Read what the button of the dialog about what is live carries: the place, what was shown,
-    commit, version and reason.
-    """
-    service, _, environment = place.partition("/")
-    shown, _, more = rest.partition(" ")
-    commit, _, more = more.partition(" ")
-    version, _, reason = more.partition(" ")
-    return SayLive(service, environment, commit, reason, shown or "nothing", version)
-
-
-def _unlock(about: str, shown: str) -> Unlock:
-    """Read what the button of a lock carries: the deployment whose rollback set it, or the
-    place where somebody has.
-    """
-    service, _, environment = about.partition("/")
-    if not environment:
-        return Unlock(deployment=about, shown=shown)
-    return Unlock("" if service == "all" else service, environment, shown=shown or "nothing")
-
-
-AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
-    Action.APPROVE: Approve,
-    Action.ACKNOWLEDGE: Acknowledge,
-    Action.CANCEL: Cancel,
-    Action.ROLL_BACK: _roll_back,
-    Action.WATCH: Watch,
-    Action.UNLOCK: _unlock,
-    Action.OPEN_GATE: OpenGate,
-    Action.ASK_LEAD: AskLead,
-    Action.RETEST: Retest,
-    Action.DEPLOY_FIRST: DeployFirst,
-    Action.SAY_LIVE: _say_live,
-    Action.GO_NOW: GoNow,
-}
-"""Buttons that mean a command by themselves."""
-
-SHOWS = frozenset({Action.SHOW_CHANGES, Action.SHOW_TIMELINE})
-"""Buttons that only show something; who may see it is asked before it is shown."""
-
-WITH_REASON: Mapping[str, Callable[[str, str, str], Command]] = {
-    ids.REJECT_FORM: Reject,
-    ids.CONFIRM_PLAN_FORM: ConfirmPlan,
-    ids.PROCEED_FORM: Proceed,
-    ids.STOP_COUNTDOWN_FORM: StopCountdown,
-    ids.SAY_WHY_FORM: SayWhy,
-    ids.TAKE_OVER_FORM: TakeOver,
-}
-"""Dialogs that ask why, and the command that they end in."""
 
 
 def register(app: AsyncApp, intake: SlackIntake) -> None:
@@ -134,29 +42,27 @@ def register(app: AsyncApp, intake: SlackIntake) -> None:
             _ask(intake, body, action, deployment, shown)
         await ack()
 
-    for callback in WITH_REASON:
-        _listen_for_reason(app, intake, callback)
+    for action in ASKING_WHY:
+        _listen_for_reason(app, intake, action)
+    for action in CHOOSING:
+        _listen_for_choice(app, intake, action)
 
-    @app.view(ids.TICK_FORM)
+
+def _listen_for_choice(app: AsyncApp, intake: SlackIntake, action: Action) -> None:
+    @app.view(ids.form_of(action))
     @explain(intake)
     async def ticked(ack: AsyncAck, body: Body) -> None:
-        carried = ids.carried(str(body["view"].get("private_metadata") or ""))
-        await accept(
-            intake,
-            body,
-            Tick(
-                carried.deployment,
-                ids.ticked(body["view"]),
-                ids.ticked_before(body["view"]),
-                carried.shown,
-            ),
-            _place(carried, body),
+        view = body["view"]
+        carried = ids.carried(str(view.get("private_metadata") or ""))
+        command = CHOOSING[action](
+            carried.deployment, ids.ticked(view), ids.ticked_before(view), carried.shown
         )
+        await accept(intake, body, command, _place(carried, body))
         await ack()
 
 
-def _listen_for_reason(app: AsyncApp, intake: SlackIntake, callback: str) -> None:
-    @app.view(callback)
+def _listen_for_reason(app: AsyncApp, intake: SlackIntake, action: Action) -> None:
+    @app.view(ids.form_of(action))
     @explain(intake)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         carried = ids.carried(str(body["view"].get("private_metadata") or ""))
@@ -165,12 +71,8 @@ def _listen_for_reason(app: AsyncApp, intake: SlackIntake, callback: str) -> Non
         if problem:
             await ack(response_action="errors", errors={ids.REASON: problem})
             return
-        await accept(
-            intake,
-            body,
-            WITH_REASON[callback](carried.deployment, reason, carried.shown),
-            _place(carried, body),
-        )
+        command = ASKING_WHY[action](carried.deployment, reason, carried.shown)
+        await accept(intake, body, command, _place(carried, body))
         await ack()
 
 
@@ -190,9 +92,9 @@ def _without_dialog(action: Action, deployment: str) -> Command:
     """
     if action in SHOWS:
         return Status()
-    if action is Action.TICK:
-        return Tick(deployment, ())
-    return WITH_REASON[ids.REASON_FORMS[action]](deployment, "", "")
+    if action in CHOOSING:
+        return CHOOSING[action](deployment, (), (), "")
+    return ASKING_WHY[action](deployment, "", "")
 
 
 def _ask(intake: SlackIntake, body: Body, action: Action, deployment: str, shown: str) -> None:
@@ -201,7 +103,7 @@ def _ask(intake: SlackIntake, body: Body, action: Action, deployment: str, shown
         place_of(body).channel,
         identify(body),
     )
-    if action is Action.TICK:
+    if action in CHOOSING:
         opening = intake.forms.tick(trigger, deployment, person, channel=channel, shown=shown)
     else:
         opening = intake.forms.reason(

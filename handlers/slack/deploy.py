@@ -9,10 +9,10 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.domain import grammar
+from bot.dispatch.typed import OpenForm, help_text, parse_deploy
 from bot.domain.commands import Deploy, Help
 from bot.domain.errors import Refusal
-from bot.domain.usage import USAGE, nearest
+from bot.domain.validation import check_reason, check_ref
 from bot.ports.talk import Place
 from bot.slack import ids
 from handlers.slack.intake import SlackIntake
@@ -25,8 +25,8 @@ def register(app: AsyncApp, intake: SlackIntake) -> None:
     @app.command("/deploy")
     @explain(intake)
     async def deploy(ack: AsyncAck, body: Body) -> None:
-        command = grammar.parse_deploy(str(body.get("text", "")))
-        if isinstance(command, grammar.OpenForm):
+        command = parse_deploy(str(body.get("text", "")))
+        if isinstance(command, OpenForm):
             channel, person = place_of(body).channel, identify(body)
             opening = intake.forms.deploy(str(body.get("trigger_id", "")), person, channel=channel)
             intake.show(opening, to=person, channel=channel)
@@ -80,25 +80,11 @@ def mistakes(intake: SlackIntake, command: Deploy) -> dict[str, str]:
     if command.strategy and command.strategy not in intake.catalog.strategies:
         return {ids.STRATEGY: "Choose a strategy, or none."}
     for field, check, said in (
-        (ids.REF, grammar.check_ref, command.ref),
-        (ids.REASON, grammar.check_reason, command.reason),
+        (ids.REF, check_ref, command.ref),
+        (ids.REASON, check_reason, command.reason),
     ):
         try:
             check(said)
         except Refusal as refusal:
             return {field: str(refusal)}
     return {}
-
-
-def help_text(topic: str = "") -> str:
-    """Write the help: all commands, or one with its examples."""
-    usage = USAGE.get(topic)
-    if usage is not None:
-        examples = "\n".join(f"• `{example}`" for example in usage.examples)
-        return f"`{usage.syntax}`\n{usage.sentence}\n{examples}".rstrip()
-    lines = [f"• `{each.syntax}` {each.sentence}" for each in USAGE.values()]
-    if topic:
-        near = nearest(topic, USAGE)
-        hint = f" Did you mean {near}?" if near else ""
-        lines.insert(0, f'There is no command "{topic}".{hint} These exist:')
-    return "\n".join(lines)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.domain import grammar
+from bot.dispatch.typed import help_text, parse_rollback
 from bot.domain.commands import Help
-from handlers.slack.deploy import help_text
 from handlers.slack.intake import SlackIntake
 from handlers.slack.listeners import Body, accept, explain, say
 
@@ -20,7 +19,7 @@ def register(app: AsyncApp, intake: SlackIntake) -> None:
     @app.command("/rollback")
     @explain(intake)
     async def rollback(ack: AsyncAck, body: Body) -> None:
-        command = grammar.parse_rollback(str(body.get("text", "")))
+        command = parse_rollback(str(body.get("text", "")))
         if isinstance(command, Help):
             await say(ack, help_text(command.topic or "rollback"))
             return

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.dispatch.tables import ASKING_WHY, USAGE
 from bot.domain.actions import Action
-from bot.domain.usage import USAGE
 from bot.sandbox.workspace import User
 from bot.slack import ids
 from tests.conversations.conftest import ANA, CHANNEL
@@ -160,8 +160,8 @@ DOORS: dict[str, Knock] = {
     "deploy.submitted": _sends_off(ids.DEPLOY_FORM),
     "rollback.rollback": _types_rollback,
     "buttons.pressed": _presses,
-    "buttons.submitted": _sends_off(*ids.REASON_FORMS.values()),
-    "buttons.ticked": _sends_off(ids.TICK_FORM),
+    "buttons.submitted": _sends_off(*map(ids.form_of, ASKING_WHY)),
+    "buttons.ticked": _sends_off(ids.form_of(Action.TICK)),
     "home.opened": _opens_home,
     "mention.mentioned": _mentions,
 }

@@ -13,8 +13,9 @@ from bot.catalog import json_schema
 from bot.catalog.defaults import GATE_SETS, PLANNING, STRATEGIES
 from bot.catalog.environments import gate_key
 from bot.catalog.values import write_duration
+from bot.dispatch.tables import USAGE
 from bot.domain.actions import Action
-from bot.domain.usage import NOT_YET, USAGE
+from bot.domain.usage import NOT_YET
 from bot.providers.context import Kind
 from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
 from bot.variables import SETTINGS_DOCS

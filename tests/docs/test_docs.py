@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bot.catalog import json_schema
+from bot.dispatch.tables import USAGE
 from bot.domain.actions import Action
 from bot.domain.catalog import GateKind
 from bot.domain.commands import COMMANDS
 from bot.domain.deployment import State
-from bot.domain.usage import NOT_YET, USAGE
+from bot.domain.usage import NOT_YET
 from bot.providers.context import Kind
 from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
 from bot.slack.manifest import SCOPES

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from bot.domain.actions import Action
 from bot.domain.commands import to_json
 from bot.slack import ids
 from tests.handlers.conftest import APP, FORM, JSON, TEAM, click, signature, slash, submission
@@ -57,9 +58,11 @@ SHAPES: dict[str, dict[str, Any]] = {
     "view_submission": submission(
         ids.DEPLOY_FORM, {ids.SERVICE: {"selected_option": {"value": "storefront"}}}
     ),
-    "view_submission with a reason": submission(ids.REJECT_FORM, {ids.REASON: {"value": "no"}}),
+    "view_submission with a reason": submission(
+        ids.form_of(Action.REJECT), {ids.REASON: {"value": "no"}}
+    ),
     "view_submission with ticks": submission(
-        ids.TICK_FORM, {ids.ITEMS: {"selected_options": [{"value": "briefed"}]}}
+        ids.form_of(Action.TICK), {ids.ITEMS: {"selected_options": [{"value": "briefed"}]}}
     ),
     "view_closed": {**WHO, "type": "view_closed", "view": VIEW, "is_cleared": False},
     "shortcut": {**WHO, "type": "shortcut", "callback_id": "deploy"},

@@ -12,6 +12,7 @@ import pytest
 from slack_bolt.kwargs_injection import async_utils
 
 import handlers.slack
+from bot.dispatch.tables import ASKING_WHY
 from bot.domain.actions import Action
 from bot.domain.commands import Deploy, Help, RollBack, Tick
 from bot.slack import ids
@@ -137,7 +138,7 @@ async def test_whatever_a_button_carries_is_only_an_id_to_be_looked_up(
     )
 
 
-@pytest.mark.parametrize("callback", sorted(ids.REASON_FORMS.values()))
+@pytest.mark.parametrize("callback", sorted(map(ids.form_of, ASKING_WHY)))
 async def test_a_dialog_that_asks_why_wants_an_answer(door: Door, callback: str) -> None:
     empty = await door.interaction(submission(callback, {ids.REASON: {"value": "  "}}))
     assert '"errors"' in empty.text
@@ -165,7 +166,7 @@ async def test_a_dialog_that_is_sent_off_twice_is_one_command(door: Door) -> Non
 
 async def test_ticked_items_are_one_command(door: Door) -> None:
     values = {ids.ITEMS: {"selected_options": [{"value": "support"}, {"value": "docs"}]}}
-    await door.interaction(submission(ids.TICK_FORM, values))
+    await door.interaction(submission(ids.form_of(Action.TICK), values))
     assert [intent.command for intent in door.accepted] == [
         Tick("storefront-42", ("support", "docs"))
     ]
@@ -300,7 +301,9 @@ async def test_a_click_that_cannot_be_stored_is_answered_where_the_person_sees_i
 
 async def test_a_dialog_that_cannot_be_stored_says_so_under_its_first_field(door: Door) -> None:
     door.inbox.is_down = True
-    reply = await door.interaction(submission(ids.REJECT_FORM, {ids.REASON: {"value": "no"}}))
+    reply = await door.interaction(
+        submission(ids.form_of(Action.REJECT), {ids.REASON: {"value": "no"}})
+    )
     assert "That was not accepted" in json.loads(reply.text)["errors"][ids.REASON]
 
 
@@ -331,7 +334,7 @@ async def test_what_somebody_typed_comes_back_escaped(door: Door) -> None:
 async def test_a_reason_in_a_dialog_is_checked_like_one_that_was_typed(
     door: Door, reason: str
 ) -> None:
-    for callback in (ids.REJECT_FORM, ids.DEPLOY_FORM):
+    for callback in (ids.form_of(Action.REJECT), ids.DEPLOY_FORM):
         values = {**_deploy_form("storefront", "staging", "v1.2.0"), ids.REASON: {"value": reason}}
         assert (
             ids.REASON

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.dispatch import use_cases
 from bot.domain.catalog import (
     AutomaticGate,
     Catalog,
@@ -45,7 +46,6 @@ from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Place
 from bot.registry import released
 from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen, watch
-from bot.services import use_cases
 from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.services.stuck import stuck

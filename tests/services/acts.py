@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bot.dispatch.tables import AT_ONCE
 from bot.domain import commands as say
 from bot.domain.actions import Action
 from bot.domain.commands import Command
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import PEOPLE
 from tests.services.promises import Shown
 from tests.services.world import World

@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 
 from bot.catalog.paths import path_patterns
+from bot.dispatch import use_cases
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.card import Card
 from bot.domain.catalog import (
@@ -58,7 +60,7 @@ from bot.ports.people import Profile, Shift
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Message, Place
 from bot.registry import released
-from bot.services import board, use_cases
+from bot.services import board
 from bot.services.context import Context, PollIntervals
 from bot.services.outside import all_outside
 from bot.services.people import People
@@ -66,7 +68,6 @@ from bot.slack import speech
 from bot.slack.cards import deployment_card
 from bot.slack.render import Words
 from bot.storage.database import Database, open_database
-from handlers.slack.buttons import AT_ONCE
 from tests.services.promised import missing
 
 COMMITS = {"v1": "a" * 40, "v2": "b" * 40, "v3": "c" * 40}

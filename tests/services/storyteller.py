@@ -12,14 +12,15 @@ from pathlib import Path
 from sqlite3 import connect
 from typing import Any
 
+from bot.dispatch import use_cases
+from bot.dispatch.doors import Doors
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.commands import Command
 from bot.domain.errors import Offer
 from bot.ports.talk import Intent, Message, Place
-from bot.services import endings, timely, use_cases
-from bot.services.doors import Doors
+from bot.services import endings, timely
 from bot.slack import speech
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import PEOPLE, Quiet, readable, text_of
 from tests.services.promised import missing
 

@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.domain import grammar
+from bot.dispatch import tables, typed, use_cases
 from bot.domain.actions import Action
-from bot.domain.commands import COMMANDS, Command, SayLive, Tick
+from bot.domain.commands import COMMANDS, Command, SayLive
 from bot.domain.deployment import TRANSITIONS, Deployment, State
 from bot.domain.places import Ground
 from bot.domain.shown import BINDS, Seen, seen_on, token
-from bot.domain.usage import USAGE
 from bot.ports.ci import Resolved
 from bot.ports.talk import Answer, Intent, Place
-from bot.services import board, use_cases
+from bot.services import board
 from bot.services.claims import Claim
-from bot.slack import ids
-from handlers.slack.buttons import AT_ONCE, SHOWS, WITH_REASON
 from tests.services.authority_rules import EVER, MEMBERS, RULES
 from tests.services.authority_world import PEOPLE, Who, World
 from tests.services.conftest import COMMITS
@@ -56,12 +53,12 @@ TYPED: Mapping[str, str] = {
 """How each command is typed about a deployment."""
 
 
-def typed(deployment: Deployment) -> list[Command]:
+def said(deployment: Deployment) -> list[Command]:
     """Read every command as it is typed."""
     found: list[Command] = []
     for verb, text in TYPED.items():
         line = text.format(id=deployment.id, service=deployment.service)
-        read = grammar.parse_rollback(line) if verb == "rollback" else grammar.parse_deploy(line)
+        read = typed.parse_rollback(line) if verb == "rollback" else typed.parse_deploy(line)
         assert isinstance(read, Command)
         found.append(read)
     return found
@@ -79,7 +76,7 @@ async def clicked(context: Context, deployment: Deployment, *, old: bool = False
     assert card is not None
     found: list[Command] = []
     for action in Action:
-        if action in SHOWS:
+        if action in tables.SHOWS:
             continue
         shown = (
             token(action, Seen(lock=lock.mark) if action is Action.UNLOCK else seen_on(card))
@@ -89,12 +86,12 @@ async def clicked(context: Context, deployment: Deployment, *, old: bool = False
         shown = "00000000" if old else card.under_way.gate if action is Action.OPEN_GATE else shown
         if action is Action.SAY_LIVE:
             found.append(await said_live(context, deployment, old=old))
-        elif action in AT_ONCE:
-            found.append(AT_ONCE[action](deployment.id, shown))
-        elif action is Action.TICK:
-            found.append(Tick(deployment.id, ("support",), (), shown))
+        elif action in tables.AT_ONCE:
+            found.append(tables.AT_ONCE[action](deployment.id, shown))
+        elif action in tables.CHOOSING:
+            found.append(tables.CHOOSING[action](deployment.id, ("support",), (), shown))
         else:
-            found.append(WITH_REASON[ids.REASON_FORMS[action]](deployment.id, "a reason", shown))
+            found.append(tables.ASKING_WHY[action](deployment.id, "a reason", shown))
     return found
 
 
@@ -112,7 +109,7 @@ async def said_live(context: Context, deployment: Deployment, *, old: bool) -> C
         )
         claim = Claim(*place, said, ground, await reader.live(*place), "", passing, None)
     shown = "00000000" if old else token(Action.SAY_LIVE, claim.seen)
-    return AT_ONCE[Action.SAY_LIVE](
+    return tables.AT_ONCE[Action.SAY_LIVE](
         f"{command.service}/{command.environment}",
         f"{shown} {said.commit} {said.version} {command.reason}",
     )
@@ -140,14 +137,13 @@ async def is_refused(context: Context, who: Who, command: Command) -> bool:
 
 def test_every_verb_has_a_rule_and_every_command_a_line() -> None:
     assert set(RULES) == set(COMMANDS)
-    assert set(TYPED) == set(USAGE)
-    assert {kind.verb for kind in use_cases.USE_CASES} == set(COMMANDS)
+    assert set(TYPED) == set(tables.USAGE)
+    assert {kind.verb for kind in tables.VERBS} == set(COMMANDS)
 
 
 def test_every_action_is_a_command_a_dialog_or_only_shows() -> None:
-    with_dialog = set(ids.REASON_FORMS) | {Action.TICK}
-    assert set(Action) == set(AT_ONCE) | with_dialog | SHOWS
-    assert set(ids.REASON_FORMS.values()) == set(WITH_REASON)
+    with_dialog = set(tables.ASKING_WHY) | set(tables.CHOOSING)
+    assert set(Action) == set(tables.AT_ONCE) | with_dialog | tables.SHOWS
     assert set(BINDS) == set(Action)
 
 
@@ -163,7 +159,7 @@ async def test_whatever_nobody_has_a_right_to_is_refused_with_a_sentence_and_cha
 ) -> None:
     deployment = every.deployments[state]
     context, undoing = every.undoing()
-    commands = [*typed(deployment), *await clicked(every.context, deployment)]
+    commands = [*said(deployment), *await clicked(every.context, deployment)]
     denied = [
         (who, each) for each in commands for who in Who if not RULES[each.verb].allows(who, state)
     ]
@@ -181,7 +177,7 @@ async def test_whoever_has_the_right_gets_it_done_by_click_and_by_word(
 ) -> None:
     deployment, before = every.deployments[state], every.contents()
     context, undoing = every.undoing()
-    commands = [*typed(deployment), *await clicked(every.context, deployment)]
+    commands = [*said(deployment), *await clicked(every.context, deployment)]
     for each in commands:
         rule = RULES[each.verb]
         for who in Who:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import use_cases
 from bot.domain.commands import Deploy, History, Lock, RollBack, Unlock
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Kind, State
@@ -15,7 +16,7 @@ from bot.domain.live import Live
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports.store import NewDeployment
 from bot.ports.talk import Intent, Place
-from bot.services import history, overview, use_cases
+from bot.services import history, overview
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any

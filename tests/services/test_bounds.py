@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import command_worker, tables, turns, use_cases
 from bot.domain import hanging
 from bot.domain.commands import (
     Cancel,
@@ -31,7 +32,6 @@ from bot.services import (
     aftermath,
     aside,
     auditing,
-    command_worker,
     context,
     deployments,
     freezes,
@@ -45,8 +45,6 @@ from bot.services import (
     standing_down,
     strays,
     summaries,
-    turns,
-    use_cases,
     ways,
     witnesses,
 )
@@ -104,7 +102,7 @@ def test_nothing_is_tried_named_or_kept_more_often_or_less_than_was_promised(
 
 
 def test_what_stops_something_waits_for_nobody_and_what_takes_it_back_keeps_the_order() -> None:
-    assert set(use_cases.STOPPING) == {
+    assert set(tables.STOPPING) == {
         RollBack,
         Cancel,
         Reject,
@@ -113,8 +111,8 @@ def test_what_stops_something_waits_for_nobody_and_what_takes_it_back_keeps_the_
         StopCountdown,
         TakeOver,
     }
-    assert {Unlock: Lock, Unquarantine: Quarantine, HandOver: TakeOver} == use_cases.UNDOES
-    assert set(use_cases.QUESTIONS) == {Check, Status, History, Locks}
+    assert {Unlock: Lock, Unquarantine: Quarantine, HandOver: TakeOver} == tables.TAKES_BACK
+    assert set(tables.QUESTIONS) == {Check, Status, History, Locks}
 
 
 def test_every_obstacle_has_a_title_where_it_is_a_gate() -> None:

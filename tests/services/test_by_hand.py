@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.catalog import Need
 from bot.domain.changes import Changes
@@ -21,7 +22,6 @@ from bot.domain.rollout import RunState, Stage, StepState
 from bot.domain.trouble import Sort, Trouble, over
 from bot.services import claims, quarantine_news, readiness
 from bot.services.passing import compared_with, there
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.changes import Changes
 from bot.domain.commands import (
@@ -31,7 +32,6 @@ from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState
 from bot.ports.talk import Message
 from bot.services.endings import ended
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, COMMITS, PEOPLE
 
 Team = Any

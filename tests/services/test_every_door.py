@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.dispatch.doors import Doors
+from bot.dispatch.tables import ASKING_WHY
 from bot.domain.actions import Action
 from bot.domain.changes import Changes
 from bot.domain.commands import (
@@ -26,8 +28,6 @@ from bot.domain.deployment import CAN_ROLL_BACK, State
 from bot.domain.errors import Refusal
 from bot.ports.ci import RunHint
 from bot.services import rollback_starts, summaries, webhooks
-from bot.services.doors import Doors
-from bot.slack import ids
 from tests.services.authority_rules import MAY_DEPLOY, MAY_LOOK, RULES
 from tests.services.authority_world import LOG, PEOPLE, Who, World
 from tests.services.conftest import BAD, COMMITS, MINUTE, Quiet
@@ -114,7 +114,7 @@ def test_every_form_asks_the_authority() -> None:
     assert methods == {*DOORS, "may_ask", "roles", "refuse"}, (
         "may_ask stands below; roles are one's own; refuse only tells"
     )
-    assert set(VERB) == set(ids.REASON_FORMS)
+    assert set(VERB) == set(ASKING_WHY)
     assert set(VERB.values()) <= set(COMMANDS)
 
 

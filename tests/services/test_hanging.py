@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import use_cases
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Cancel, Command, Deploy, RollBack, SayLive, Status
@@ -17,9 +19,7 @@ from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
 from bot.ports.ci import CIRun
 from bot.ports.talk import Answer, Intent, Place
-from bot.services import use_cases
 from bot.services.endings import ended
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import COMMITS, GOOD, MINUTE, PEOPLE
 
 ALONE: dict[str, Any] = {

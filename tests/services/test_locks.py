@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import use_cases
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.commands import (
     Check,
@@ -29,8 +31,7 @@ from bot.domain.locks import Lock as Held
 from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import Seen, token
 from bot.ports.talk import Answer, Intent, Place
-from bot.services import locks, use_cases
-from handlers.slack.buttons import AT_ONCE
+from bot.services import locks
 from tests.services.conftest import MINUTE, PEOPLE
 
 Team = Any

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch.doors import Doors
 from bot.domain.actions import Action
 from bot.domain.commands import (
     Command,
@@ -29,7 +30,6 @@ from bot.domain.errors import Refusal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import RunState, Stage
-from bot.services.doors import Doors
 from tests.services.conftest import BAD, PEOPLE, Quiet
 
 Team = Any

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch.command_worker import CommandWorker
+from bot.dispatch.use_cases import MEANT_FOR
 from bot.domain.commands import Approve, Command, Lock, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
 from bot.ports.people import Profile
 from bot.ports.talk import LATE_ANSWER, Answer, Intent, Place
-from bot.services.command_worker import CommandWorker
-from bot.services.use_cases import MEANT_FOR
 from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch.doors import Doors
 from bot.domain.changes import Change, Changes
 from bot.domain.commands import Check, Deploy, RollBack
 from bot.services import summaries
-from bot.services.doors import Doors
 from tests.services.conftest import MINUTE, PEOPLE, Quiet, Team
 
 HOTFIX = Changes(

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import use_cases
+from bot.dispatch.typed import parse_deploy, parse_rollback
 from bot.domain.changes import Changes
 from bot.domain.commands import (
     Cancel,
@@ -24,9 +26,8 @@ from bot.domain.commands import (
     Unlock,
 )
 from bot.domain.deployment import State
-from bot.domain.grammar import parse_deploy, parse_rollback
 from bot.ports.talk import Intent, Place
-from bot.services import overview, use_cases
+from bot.services import overview
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, PEOPLE, Team, readable, working
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy
 from bot.domain.commands import (
@@ -23,7 +24,6 @@ from bot.domain.commands import (
 )
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE
 from tests.services.test_hanging import ALONE, TYPED, answered, gives_up, hangs, rolls_back
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import use_cases
+from bot.dispatch.turns import Turns
 from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, AutomaticRollback, ChecklistItem, Freeze
 from bot.domain.changes import Changes
@@ -41,8 +43,6 @@ from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import BINDS, Seen, seen_on, token
 from bot.ports.talk import Intent, Place
-from bot.services import use_cases
-from bot.services.turns import Turns
 from tests.services.conftest import BAD, COMMITS, GOOD, PEOPLE
 
 Team = Any

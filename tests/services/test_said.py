@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import use_cases
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
 from bot.domain.catalog import ApprovalRule
@@ -30,7 +31,6 @@ from bot.domain.commands import (
 from bot.domain.errors import NotAllowed
 from bot.domain.health import Observed
 from bot.domain.people import Person
-from bot.services import use_cases
 
 Team = Any
 """The fixture ``team``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bot.dispatch.tables import AT_ONCE
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import (
@@ -27,7 +28,6 @@ from bot.domain.shown import seen_on, token
 from bot.services.endings import ended
 from bot.services.timely import still_true
 from bot.slack.card_buttons import CONFIRM
-from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from bot.dispatch import turns
+from bot.dispatch.command_worker import AT_ONCE
 from bot.domain.commands import Approve, Cancel, Check, Command, Lock, Quarantine, Unlock
 from bot.domain.deployment import State
 from bot.ports.ci import Resolved
 from bot.ports.talk import Intent, Place
-from bot.services import turns
-from bot.services.command_worker import AT_ONCE
 from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 from tests.services.test_outages import SILENT, Room, at_work

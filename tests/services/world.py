@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.catalog.paths import path_patterns
+from bot.dispatch import use_cases
 from bot.domain.actions import Action
 from bot.domain.catalog import (
     ApprovalRule,
@@ -33,7 +34,7 @@ from bot.engine.simulated import VirtualClock
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Place
 from bot.registry import released
-from bot.services import board, use_cases
+from bot.services import board
 from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.storage.database import open_database

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from slack_sdk.models.views import View
 
+from bot.dispatch.tables import ASKING_WHY
 from bot.domain.actions import Action
 from bot.domain.live import Live
 from bot.domain.people import Person
@@ -124,10 +125,10 @@ def test_nothing_to_tick_says_so() -> None:
     assert "submit" not in view
 
 
-@pytest.mark.parametrize("action", ids.REASON_FORMS)
+@pytest.mark.parametrize("action", ASKING_WHY)
 def test_reason_forms_ask_why_and_remember_the_deployment(action: Action) -> None:
     view = valid(DIALOGS.reason_form(action, "storefront <!here>", CARRIED))
-    assert view["callback_id"] == ids.REASON_FORMS[action]
+    assert view["callback_id"] == ids.form_of(action)
     assert "optional" not in view["blocks"][1] or view["blocks"][1]["optional"] is False
     assert "&lt;!here&gt;" in view["blocks"][0]["text"]["text"]
     assert (

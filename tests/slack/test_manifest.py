@@ -5,8 +5,9 @@ from typing import Any, Literal
 import jsonschema
 import pytest
 
+from bot.dispatch.tables import USAGE
+from bot.dispatch.typed import HINTS
 from bot.domain.errors import ConfigurationError
-from bot.domain.usage import USAGE
 from bot.slack.manifest import SCOPES, manifest
 
 WEB = {"type": "string", "pattern": r"^https?://", "maxLength": 3000}
@@ -81,11 +82,11 @@ RULES = mapping(
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
 def test_slack_takes_the_manifest(mode: Literal["socket", "http"]) -> None:
-    jsonschema.validate(manifest(mode, "https://gonogo.example.com"), RULES)
+    jsonschema.validate(manifest(mode, "https://gonogo.example.com", hints=HINTS), RULES)
 
 
 def test_over_http_slack_sends_everything_to_one_address() -> None:
-    made = manifest("http", "https://gonogo.example.com/")
+    made = manifest("http", "https://gonogo.example.com/", hints=HINTS)
     address = "https://gonogo.example.com/slack/events"
     assert [command["url"] for command in made["features"]["slash_commands"]] == [address, address]
     assert (
@@ -97,7 +98,7 @@ def test_over_http_slack_sends_everything_to_one_address() -> None:
 
 
 def test_with_socket_mode_no_address_is_named() -> None:
-    made = manifest("socket")
+    made = manifest("socket", hints=HINTS)
     assert made["settings"]["socket_mode_enabled"] is True
     assert "http" not in str(made)
 
@@ -105,11 +106,11 @@ def test_with_socket_mode_no_address_is_named() -> None:
 @pytest.mark.parametrize("url", ["", "http://gonogo.example.com", "https://", "gonogo.example.com"])
 def test_http_without_an_address_that_slack_calls_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="public address, and Slack calls https only"):
-        manifest("http", url)
+        manifest("http", url, hints=HINTS)
 
 
 def test_mentions_in_commands_arrive_as_ids_and_the_hints_come_from_the_grammar() -> None:
-    for command in manifest("socket")["features"]["slash_commands"]:
+    for command in manifest("socket", hints=HINTS)["features"]["slash_commands"]:
         assert command["should_escape"] is True
         assert (
             f"{command['command']} {command['usage_hint']}"

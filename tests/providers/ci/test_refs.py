@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.dispatch.typed import parse_deploy
 from bot.domain.errors import IntegrationError, UnknownRef
-from bot.domain.grammar import parse_deploy
 from bot.domain.validation import check_ref
 from bot.domain.versions import Tags
 from bot.ports.ci import RefKind

@@ -13,6 +13,9 @@ from itertools import count
 
 import structlog
 
+from bot.dispatch.tables import QUESTIONS, STOPPING
+from bot.dispatch.turns import Turns
+from bot.dispatch.use_cases import carry_out, meant_for
 from bot.domain.commands import Command, RollBack
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.ports.talk import LATE_ANSWER, Announcer, Answer, Intent, Message
@@ -23,8 +26,6 @@ from bot.services import (
     refusals,
 )
 from bot.services.context import Context
-from bot.services.turns import Turns
-from bot.services.use_cases import QUESTIONS, STOPPING, carry_out, meant_for
 
 log = structlog.get_logger(__name__)
 

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.dispatch.tables import USAGE
+from bot.dispatch.typed import OpenForm, parse_deploy, parse_rollback, words
 from bot.domain.commands import (
     COMMANDS,
     Cancel,
@@ -26,10 +28,8 @@ from bot.domain.commands import (
     Unquarantine,
 )
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
-from bot.domain.grammar import OpenForm, parse_deploy, parse_rollback
-from bot.domain.usage import NOT_YET, USAGE, VERBS, nearest
+from bot.domain.usage import NOT_YET, nearest
 from bot.domain.validation import KEYWORDS, RESERVED_NAMES, shown
-from tests.domain.phrasing import words
 
 READ = {
     "storefront v1.2.0 to production": Deploy("storefront", "production", "v1.2.0"),
@@ -277,8 +277,8 @@ def test_nearest_finds_what_was_meant_and_nothing_far_away() -> None:
         ("STAG", ["production", "staging"], "staging"),
         ("prod", ["production", "prod-eu"], "prod-eu"),
         ("p", ["production", "staging"], None), ("s", ["staging"], None),
-        ("undo", VERBS, "rollback"), ("revert", VERBS, "rollback"),
-        ("abort", VERBS, "cancel"), ("undo", ["staging"], None),
+        ("undo", frozenset(USAGE), "rollback"), ("revert", frozenset(USAGE), "rollback"),
+        ("abort", frozenset(USAGE), "cancel"), ("undo", ["staging"], None),
     ],
 )  # fmt: skip
 def test_what_is_cut_short_or_called_otherwise_elsewhere_gets_the_nearest_name(
@@ -311,7 +311,7 @@ def test_these_can_be_typed_and_a_deployment_has_an_example_with_a_tag_with_none
         "cancel check deploy help history lead live lock locks quarantine retest rollback "
         "status unlock unquarantine"
     )
-    assert sorted(VERBS) == sorted(USAGE) == typed.split()
+    assert sorted(frozenset(USAGE)) == sorted(USAGE) == typed.split()
     read = [parse_deploy(example.removeprefix("/deploy ")) for example in USAGE["deploy"].examples]
     assert [(each.ref, each.strategy) for each in read if isinstance(each, Deploy)] == [
         ("v1.2.0", ""),
@@ -333,7 +333,7 @@ def test_every_typed_command_has_a_usage_whose_examples_can_be_read() -> None:
 names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True).filter(
     lambda name: name not in RESERVED_NAMES and name[-1] not in "._-"
 )
-some_names = st.one_of(names, st.sampled_from(sorted((VERBS | NOT_YET) - KEYWORDS)))
+some_names = st.one_of(names, st.sampled_from(sorted((frozenset(USAGE) | NOT_YET) - KEYWORDS)))
 refs = st.one_of(
     st.sampled_from(["latest", "previous", "feature/a-b", "v1.2.0+build", "pkg@1.0"]),
     st.from_regex(r"[A-Za-z0-9]{1,30}", fullmatch=True).filter(
@@ -372,7 +372,7 @@ typed = st.one_of(
     st.builds(Quarantine, names, refs, reasons),
     st.builds(Unquarantine, names, refs, reasons),
     st.builds(SayLive, names, names, refs, reasons),
-    st.builds(Help, st.one_of(st.just(""), st.sampled_from(sorted(VERBS)))),
+    st.builds(Help, st.one_of(st.just(""), st.sampled_from(sorted(frozenset(USAGE))))),
 )
 
 
@@ -392,7 +392,7 @@ def test_every_rollback_reads_back_as_it_was_written(command: RollBack) -> None:
 
 _pieces = st.sampled_from(
     [
-        *sorted(VERBS | NOT_YET | KEYWORDS),
+        *sorted(frozenset(USAGE) | NOT_YET | KEYWORDS),
         "<@U1|a b>",
         "<",
         ">",

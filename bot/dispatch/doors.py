@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from bot.dispatch import use_cases
 from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.changes import Changes
@@ -17,7 +18,7 @@ from bot.domain.people import Person
 from bot.ports.board import BoardRow
 from bot.ports.talk import Announcer, Asked, Intent, Place
 from bot.ports.time import Json
-from bot.services import overview, refusals, ticks, use_cases
+from bot.services import overview, refusals, ticks
 from bot.services.asked import asked
 from bot.services.context import Context, existing, facts_of, facts_of_timeline
 

@@ -5,152 +5,38 @@ meant. A refusal is an answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
+from bot.dispatch.tables import (
+    MAY_ASK_WHY,
+    QUESTIONS,
+    STOPS,
+    USE_CASES,
+    WITH_REASON,
+)
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
-from bot.domain.commands import (
-    Acknowledge,
-    Approve,
-    AskLead,
-    Cancel,
-    Check,
-    Command,
-    ConfirmPlan,
-    Deploy,
-    DeployFirst,
-    GoNow,
-    HandOver,
-    Help,
-    History,
-    Lock,
-    Locks,
-    OpenGate,
-    Proceed,
-    Quarantine,
-    Reject,
-    Retest,
-    RollBack,
-    SayLive,
-    SayWhy,
-    Status,
-    StopCountdown,
-    TakeOver,
-    Tick,
-    Unlock,
-    Unquarantine,
-    Watch,
-    to_json,
-)
+from bot.domain.commands import Command, RollBack, to_json
 from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.domain.validation import check_reason
 from bot.ports.talk import Answer, Intent
-from bot.services import (
-    approvals,
-    cancelling,
-    checking,
-    declarations,
-    deployments,
-    gates,
-    history,
-    leading,
-    leads,
-    locks,
-    overview,
-    plans,
-    quarantines,
-    refusals,
-    retests,
-    rollbacks,
-    ticks,
-    watching,
-    whys,
-)
+from bot.services import refusals
 from bot.services.context import Context
 from bot.services.targets import undoable
-
-UseCase = Callable[[Context, Intent, Any], Awaitable[Answer | None]]
-
-
-async def _greeted() -> Answer:
-    return Answer("mentioned")
-
-
-USE_CASES: dict[type[Command], UseCase] = {
-    Deploy: deployments.request,
-    DeployFirst: deployments.deploy_first,
-    GoNow: watching.go_now,
-    Cancel: cancelling.cancel,
-    Check: checking.check,
-    Status: overview.status,
-    History: history.history,
-    Lock: locks.lock,
-    Unlock: locks.unlock,
-    Locks: locks.locks,
-    Quarantine: quarantines.quarantine,
-    Unquarantine: quarantines.unquarantine,
-    SayLive: declarations.say_live,
-    HandOver: leads.hand_over,
-    TakeOver: leads.take_over,
-    AskLead: leads.ask_lead,
-    Watch: leading.watch,
-    ConfirmPlan: plans.confirm,
-    Proceed: leading.proceed,
-    StopCountdown: leading.stop_countdown,
-    SayWhy: whys.say_why,
-    Approve: approvals.approve,
-    Reject: approvals.reject,
-    Tick: ticks.tick,
-    Acknowledge: ticks.acknowledge,
-    RollBack: rollbacks.roll_back,
-    OpenGate: gates.open_gate,
-    Retest: retests.retest,
-    Help: lambda _context, _intent, _command: _greeted(),
-}
-"""Who carries out what. A typed ``Help`` is answered at the door; the one that comes here
-is a mention of the bot.
-"""
 
 MEANT_FOR = timedelta(minutes=15)
 """How old a command may be that lets something go forward, or changes who decides."""
 STOPS_FOR = timedelta(hours=1)
 """The same for one that stops something or goes back."""
-_STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
-STOPPING = (*_STOPS, StopCountdown, TakeOver)
-"""Commands that stop something, or that somebody needs in order to stop it. They wait for no slot,
-and not long for anything else.
-"""
-UNDOES: dict[type[Command], type[Command]] = {
-    Unlock: Lock,
-    Unquarantine: Quarantine,
-    HandOver: TakeOver,
-}
-"""What takes back which of them: these two keep their order, however long it takes."""
 
 PATIENCE = 1.0
 """Seconds that a schedule has before a dialog is opened without its answer;
 Slack opens none after three.
 """
-QUESTIONS = (Check, Status, History, Locks)
-"""Commands that only ask. They are not kept for a vendor, have slots of their own,
-and nobody minds their age.
-"""
-
-
-_MAY: dict[Action, Callable[[Context, Person, DeploymentId], Awaitable[object]]] = {
-    Action.REJECT: approvals.may_reject,
-    Action.CONFIRM_PLAN: plans.may_confirm,
-    Action.PROCEED: leading.may_proceed,
-    Action.STOP_COUNTDOWN: leading.may_stop_countdown,
-    Action.SAY_WHY: whys.may_say_why,
-    Action.TAKE_OVER: leads.may_take_over,
-}
 
 
 async def may_ask(context: Context, action: Action, id: DeploymentId, by: Person) -> None:
@@ -164,7 +50,7 @@ async def may_ask(context: Context, action: Action, id: DeploymentId, by: Person
         async with asyncio.timeout(PATIENCE):
             await context.people.admit(by)
             try:
-                await _MAY[action](context, by, id)
+                await MAY_ASK_WHY[action](context, by, id)
             except Refusal as refusal:
                 raise await refusals.to_whom(context, by, refusal, id) from refusal
 
@@ -212,7 +98,7 @@ async def _to_whom(context: Context, intent: Intent, refusal: Refusal) -> Refusa
 
 def meant_for(command: Command) -> timedelta:
     """Say how old a command may be that is still carried out."""
-    return STOPS_FOR if isinstance(command, _STOPS) else MEANT_FOR
+    return STOPS_FOR if isinstance(command, STOPS) else MEANT_FOR
 
 
 def refuse_stale(intent: Intent, now: datetime) -> None:
@@ -243,14 +129,13 @@ async def _with_names(context: Context, command: Command) -> Command:
     """Call people in a reason by their names: many will read it, and it notifies nobody. Nobody
     waits for a slow directory.
     """
-    if (
-        not isinstance(command, Deploy | Lock | RollBack | Quarantine | Unquarantine | SayLive)
-        or "@" not in command.reason
-    ):
+    reason = str(getattr(command, "reason", ""))
+    if not isinstance(command, WITH_REASON) or "@" not in reason:
         return command
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            return replace(command, reason=await context.people.named(command.reason))
+            said = {"reason": await context.people.named(reason)}
+            return replace(command, **said)
     return command
 
 

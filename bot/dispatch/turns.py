@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from bot.dispatch.tables import STOPPING, TAKES_BACK
 from bot.domain.commands import Command, Lock
 from bot.domain.people import Person
 from bot.ports.talk import Intent
-from bot.services.use_cases import STOPPING, UNDOES
 
 PATIENCE = 2.0
 """Seconds that a command which stops something waits for the earlier ones of the same
@@ -35,7 +35,7 @@ class _Turn:
     @property
     def about(self) -> type[Command]:
         """Name what it sets or takes back: a lock and an unlock are about the same."""
-        return UNDOES.get(self.kind, self.kind)
+        return TAKES_BACK.get(self.kind, self.kind)
 
     def meets(self, other: _Turn) -> bool:
         """Tell whether both are about one service; a lock of all, and its end, are about each."""

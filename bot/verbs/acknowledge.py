@@ -1,0 +1,15 @@
+"""Say, as the person on call, that one knows about a deployment."""
+
+from __future__ import annotations
+
+from bot.domain.actions import Action
+from bot.domain.commands import Acknowledge
+from bot.services import ticks
+from bot.verbs import Button, Haste, Verb
+
+VERB: Verb[Acknowledge] = Verb(
+    Acknowledge,
+    ticks.acknowledge,
+    Haste.GOES,
+    button=Button(Action.ACKNOWLEDGE, Acknowledge),
+)

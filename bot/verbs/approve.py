@@ -1,0 +1,15 @@
+"""Approve the commit that waits."""
+
+from __future__ import annotations
+
+from bot.domain.actions import Action
+from bot.domain.commands import Approve
+from bot.services import approvals
+from bot.verbs import Button, Haste, Verb
+
+VERB: Verb[Approve] = Verb(
+    Approve,
+    approvals.approve,
+    Haste.GOES,
+    button=Button(Action.APPROVE, Approve),
+)

@@ -1,0 +1,29 @@
+"""Take back what has touched nothing yet, or stop what cannot be gone back from."""
+
+from __future__ import annotations
+
+from bot.domain.actions import Action
+from bot.domain.commands import Cancel
+from bot.domain.usage import Usage
+from bot.services import cancelling
+from bot.verbs import Button, Haste, Typed, Verb
+
+VERB: Verb[Cancel] = Verb(
+    Cancel,
+    cancelling.cancel,
+    Haste.STOPS,
+    typed=Typed(
+        50,
+        Usage(
+            "/deploy cancel ID",
+            (
+                "Take back a deployment that has touched nothing yet. Where nothing can be gone "
+                "back to, its lead stops a rollout with it."
+            ),
+            ("/deploy cancel storefront-42",),
+        ),
+        read=lambda sentence: Cancel(sentence.deployment()),
+        write=lambda it: ["cancel", it.deployment],
+    ),
+    button=Button(Action.CANCEL, Cancel),
+)

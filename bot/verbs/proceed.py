@@ -1,0 +1,15 @@
+"""Let a degraded rollout go on, with a reason."""
+
+from __future__ import annotations
+
+from bot.domain.actions import Action
+from bot.domain.commands import Proceed
+from bot.services import leading
+from bot.verbs import Haste, ReasonButton, Verb
+
+VERB: Verb[Proceed] = Verb(
+    Proceed,
+    leading.proceed,
+    Haste.GOES,
+    button=ReasonButton(Action.PROCEED, Proceed, leading.may_proceed),
+)

@@ -1,0 +1,15 @@
+"""Reject a deployment, with a reason."""
+
+from __future__ import annotations
+
+from bot.domain.actions import Action
+from bot.domain.commands import Reject
+from bot.services import approvals
+from bot.verbs import Haste, ReasonButton, Verb
+
+VERB: Verb[Reject] = Verb(
+    Reject,
+    approvals.reject,
+    Haste.STOPS,
+    button=ReasonButton(Action.REJECT, Reject, approvals.may_reject),
+)
