@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final, Literal
 
 from bot.domain.people import Person
 
@@ -25,8 +25,22 @@ FIRST = "0" * 64
 """What the first entry's hash is linked to."""
 UNSIGNED = ""
 """The key id of what was written without a key."""
-RESTORED = "restored"
+RESTORED: Final = "restored"
 """The action with which the bot writes down that its database was put back from a copy."""
+
+Audited = Literal[
+    "accepted", "acknowledge", "approve", "ask_lead", "blind", "cancel", "confirm_plan",
+    "countdown", "countdown off", "degraded", "deploy", "expired", "gate_not_opened", "given up",
+    "given up run ended", "given up run untold", "go", "go_now", "hangs", "impossible", "landed",
+    "late", "lead", "left", "looked after", "lost", "not started", "not stopped", "open_gate",
+    "pinned", "proceed", "quarantine lifted", "quarantined", "recounted", "recovered", "reject",
+    "retest", "rollback", "rollback failed", "rolled back", "say_why", "smoke", "smoke failed",
+    "started", "step done", "step failed", "stop", "stop_countdown", "stuck", "thin", "tick",
+    "verified", "waits again", "watch", "watched on",
+]  # fmt: skip
+"""What is written down of a deployment: a command's verb, or what the bot did. Each has its words
+in ``templates/slack/parts.md.j2``.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from bot.domain.audit import Audited
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble
@@ -29,7 +30,9 @@ _BY_STATE: Mapping[State, str] = {
     State.ROLLING_BACK: "It is being rolled back.", State.FAILED: "It has failed.",
 }  # fmt: skip
 
-_TURNS = frozenset({"degraded", "blind", "thin", "countdown", "recovered", "proceed"})
+_TURNS: frozenset[Audited] = frozenset(
+    {"degraded", "blind", "thin", "countdown", "recovered", "proceed"}
+)
 """What happens to a finding, as it is noted."""
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.actions import Action
-from bot.domain.audit import Entry
+from bot.domain.audit import Audited, Entry
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
@@ -230,7 +230,7 @@ async def seen(reader: Reader, deployment: Deployment) -> Seen:
 async def note(
     tx: Transaction,
     at: datetime,
-    action: str,
+    action: Audited,
     deployment: Deployment,
     by: Person = GONOGO,
     *,

@@ -5,6 +5,7 @@ should calls its lead, once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
@@ -18,9 +19,9 @@ from bot.ports.time import Json
 from bot.services.context import Context, existing, facts_of, facts_of_kept, facts_of_snapshot, note
 from bot.services.standstills import kept_by, standstill, why_not_on
 
-HANGS = "hangs"
+HANGS: Final = "hangs"
 """What is noted once, in the audit log too, of a rollback that takes longer than it should."""
-LATE = "late"
+LATE: Final = "late"
 """The same of a run of a rollout."""
 LATE_SAID = "late-said:"
 """How the mark begins that says: the lead was called to a run that takes longer than it should."""

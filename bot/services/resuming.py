@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bot.domain.deployment import Deployment, State
 from bot.domain.live import Live
@@ -16,7 +17,7 @@ from bot.ports.store import Transaction
 from bot.services.context import Context, note
 from bot.services.targets import last_of
 
-WATCHED_ON = "watched on"
+WATCHED_ON: Final = "watched on"
 """What is noted of a watch that is taken up again."""
 
 

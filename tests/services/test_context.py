@@ -42,15 +42,17 @@ async def test_whatever_was_done_is_written_down_with_who_what_about_which_deplo
     await team.passes()
     deployment, now = await team.deployment("shop-1"), team.context.now()
     async with team.database.store.transaction() as tx:
-        await note(tx, now, "tried", deployment, PEOPLE["bo"], outcome="failed", why="because")
-        await note(tx, now, "seen", deployment)
+        await note(
+            tx, now, "not stopped", deployment, PEOPLE["bo"], outcome="failed", why="because"
+        )
+        await note(tx, now, "landed", deployment)
     async with team.database.store.reading() as reader:
         tried, by_rule = (await reader.entries("shop-1"))[-2:]
     about = {"service": "shop", "environment": "production", "commit": COMMITS["v2"]}
     assert (tried.at, tried.actor, tried.action, tried.deployment, tried.outcome) == (
         now,
         PEOPLE["bo"],
-        "tried",
+        "not stopped",
         "shop-1",
         "failed",
     )
