@@ -6,6 +6,7 @@ They are derived from what the card holds, so a button that cannot work is never
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,31 @@ class Action(StrEnum):
     SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
     SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
 
+
+BINDS: Mapping[Action, tuple[str, ...]] = {
+    Action.APPROVE: ("commit", "base", "strategy", "gates"),
+    Action.REJECT: ("commit",),
+    Action.TICK: ("commit",),
+    Action.ACKNOWLEDGE: ("commit",),
+    Action.CONFIRM_PLAN: ("commit", "target", "plan"),
+    Action.CANCEL: ("commit", "begun"),
+    Action.ROLL_BACK: ("commit", "target"),
+    Action.SAY_WHY: ("commit", "deed"),
+    Action.PROCEED: ("commit", "finding"),
+    Action.STOP_COUNTDOWN: ("commit", "finding"),
+    Action.WATCH: ("commit",),
+    Action.UNLOCK: ("lock",),
+    Action.ASK_LEAD: ("lead",),
+    Action.TAKE_OVER: ("lead",),
+    Action.OPEN_GATE: ("gate",),
+    Action.DEPLOY_FIRST: ("commit",),
+    Action.RETEST: ("commit",),
+    Action.SAY_LIVE: ("commit", "named", "base", "doubt"),
+    Action.GO_NOW: ("commit", "watched"),
+    Action.SHOW_CHANGES: (),
+    Action.SHOW_TIMELINE: (),
+}
+"""What each decision is about: fields of ``shown.Seen``."""
 
 DECISIONS = frozenset({Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.PROCEED, Action.WATCH})
 """What an alarm asks for: its buttons are the card's, as far as the card has them now."""
@@ -95,6 +121,11 @@ def helping(card: Card) -> tuple[Action, ...]:
         *(action for action, helps in opens.items() if helps),
         Action.OPEN_GATE,
     )
+
+
+def harmful(card: Card) -> frozenset[Action]:
+    """Name the buttons that may do harm as things are now: they are red, and ask again."""
+    return frozenset({Action.ROLL_BACK} | ({Action.CANCEL} if card.can_only_stop else set()))
 
 
 def on_an_alarm(card: Card) -> tuple[Action, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from bot.domain.actions import Action
+from bot.domain.actions import BINDS, Action
 from bot.domain.card import Card
 from bot.domain.deployment import Deployment
 from bot.domain.readiness import Review
@@ -45,32 +45,6 @@ class Seen:
     """What was done to it that asks for a reason (``whys.Why.mark``)."""
     watched: str = ""
     """The deployment whose watch would be cut short, and what is the matter with it."""
-
-
-BINDS: dict[Action, tuple[str, ...]] = {
-    Action.APPROVE: ("commit", "base", "strategy", "gates"),
-    Action.REJECT: ("commit",),
-    Action.TICK: ("commit",),
-    Action.ACKNOWLEDGE: ("commit",),
-    Action.CONFIRM_PLAN: ("commit", "target", "plan"),
-    Action.CANCEL: ("commit", "begun"),
-    Action.ROLL_BACK: ("commit", "target"),
-    Action.SAY_WHY: ("commit", "deed"),
-    Action.PROCEED: ("commit", "finding"),
-    Action.STOP_COUNTDOWN: ("commit", "finding"),
-    Action.WATCH: ("commit",),
-    Action.UNLOCK: ("lock",),
-    Action.ASK_LEAD: ("lead",),
-    Action.TAKE_OVER: ("lead",),
-    Action.OPEN_GATE: ("gate",),
-    Action.DEPLOY_FIRST: ("commit",),
-    Action.RETEST: ("commit",),
-    Action.SAY_LIVE: ("commit", "named", "base", "doubt"),
-    Action.GO_NOW: ("commit", "watched"),
-    Action.SHOW_CHANGES: (),
-    Action.SHOW_TIMELINE: (),
-}
-"""What each decision is about."""
 
 
 def token(action: Action, seen: Seen) -> str:

@@ -35,31 +35,8 @@ AT_ONCE = 10
 MOST_ITEMS = 200
 HOME_ROWS = 90
 LONGEST_REASON = 500
+TITLE = 100
 NOTHING_CARRIED = ids.Carried()
-
-_REASONS = {
-    Action.REJECT: ("Reject", "Reject", "dialogs/reject", "Why not?"),
-    Action.CONFIRM_PLAN: (
-        "Confirm the way back",
-        "Confirm",
-        "dialogs/confirm_plan",
-        "What is the plan?",
-    ),
-    Action.PROCEED: ("Let it go on", "Go on", "dialogs/proceed", "Why may it go on?"),
-    Action.STOP_COUNTDOWN: (
-        "Stop the countdown",
-        "Stop it",
-        "dialogs/stop_countdown",
-        "Why should it not roll back?",
-    ),
-    Action.SAY_WHY: ("Say why", "Say it", "dialogs/say_why", "Why?"),
-    Action.TAKE_OVER: (
-        "Take over the lead",
-        "Take over",
-        "dialogs/take_over",
-        "Why do you take over?",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +48,7 @@ class ServiceChoice:
 
 
 class Dialogs:
-    """The dialogs, with words from ``templates/slack/dialogs`` and ``templates/slack/home``. Each
+    """The dialogs, with words from ``templates/slack/verbs``, ``dialogs`` and ``home``. Each
     method gives a view for Slack.
     """
 
@@ -110,21 +87,26 @@ class Dialogs:
         self, title: str, items: Sequence[tuple[str, str, bool]], carried: ids.Carried
     ) -> dict[str, Any]:
         """Show the checklist items that this person may tick, as (key, title, ticked)."""
+        verb, facts = f"verbs/{Action.TICK}", {"title": title}
+        name, ask, submit = self._words_of(Action.TICK)
         if not items:
-            return _modal(
-                "",
-                "Checklist",
-                "",
-                [section(self._words.text("dialogs/nothing_to_tick", {"title": title}))],
-                carried,
-            )
-        blocks: list[Block] = [section(self._words.text("dialogs/tick", {"title": title}))]
+            nothing = section(self._words.text(f"{verb}#nothing", facts))
+            return _modal("", name, "", [nothing], carried)
+        blocks: list[Block] = [section(self._words.text(f"{verb}#dialog", facts))]
         groups = range(0, min(len(items), MOST_ITEMS), AT_ONCE)
         blocks += [
-            _checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE])
+            _checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, ask, items[at : at + AT_ONCE])
             for at in groups
         ]
-        return _modal(ids.form_of(Action.TICK), "Checklist", "Save", blocks, carried)
+        return _modal(ids.form_of(Action.TICK), name, submit, blocks, carried)
+
+    def _words_of(self, action: Action) -> tuple[str, str, str]:
+        """Give a dialog's name, what it asks for, and what its button says."""
+        name, ask, submit = (
+            self._words.plain_line(f"verbs/{action}#{block}", {}, TITLE)
+            for block in ("title", "ask", "yes")
+        )
+        return name, ask, submit
 
     def reason_form(
         self,
@@ -136,15 +118,16 @@ class Dialogs:
         """Ask why, for an action whose dialog does so; ``title`` names the deployment, ``about`` is
         what else there is to see.
         """
-        name, submit, template, question = _REASONS[action]
-        text = self._words.text(template, {"title": title, "about": about})
-        blocks: list[Block] = [*paged(text, VIEW_TOTAL), _line(ids.REASON, question, is_long=True)]
+        name, ask, submit = self._words_of(action)
+        text = self._words.text(f"verbs/{action}#dialog", {"title": title, "about": about})
+        blocks: list[Block] = [*paged(text, VIEW_TOTAL), _line(ids.REASON, ask, is_long=True)]
         return _modal(ids.form_of(action), name, submit, blocks, carried)
 
-    def reading(self, template: str, title: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def reading(self, template: str, action: Action, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Show something to be read, in as many pieces as Slack needs;
         ``template`` is one of ``dialogs/``.
         """
+        title = self._words.plain_line(f"verbs/{action}#title", {}, TITLE)
         return _modal(
             "",
             title,
@@ -301,11 +284,11 @@ def _person(field: str, name: str, *, hint: str) -> InputBlock:
     )
 
 
-def _checkboxes(field: str, items: Sequence[tuple[str, str, bool]]) -> InputBlock:
-    options = [Option(value=key, label=plain(name, 75)) for key, name, _ in items]
+def _checkboxes(field: str, name: str, items: Sequence[tuple[str, str, bool]]) -> InputBlock:
+    options = [Option(value=key, label=plain(title, 75)) for key, title, _ in items]
     ticked = [option for option, (_, _, is_ticked) in zip(options, items, strict=True) if is_ticked]
     boxes = CheckboxesElement(action_id=ids.VALUE, options=options, initial_options=ticked or None)
-    return InputBlock(block_id=field, label=label("Your items", 100), element=boxes, optional=True)
+    return InputBlock(block_id=field, label=label(name, 100), element=boxes, optional=True)
 
 
 def _is_empty(block: Block) -> bool:

@@ -254,7 +254,8 @@ class _Reading:
             return
         defaults = dict(zip(reversed(names), reversed(node.defaults), strict=False))
         said = {**dict(zip(names, given, strict=False)), **named}
-        scope = {**home.scope, **{name: home.kind(each) for name, each in defaults.items()}, **said}
+        with_defaults = {name: home.kind(each) for name, each in defaults.items()}
+        scope = {**home.scope, "caller": Any, **with_defaults, **said}
         missing = [name for name in names if name not in defaults and name not in said]
         if missing:
             self.say(f"{node.name} is not given {', '.join(missing)}")

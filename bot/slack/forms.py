@@ -146,16 +146,16 @@ class Forms:
         self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str
     ) -> None:
         """Show something to be read, to whoever may see the status."""
-        ask, template, title = {
-            Action.SHOW_CHANGES: (self._doors.changes, "changes", "What changes"),
-            Action.SHOW_TIMELINE: (self._doors.timeline, "timeline", "Timeline"),
+        ask, template = {
+            Action.SHOW_CHANGES: (self._doors.changes, "changes"),
+            Action.SHOW_TIMELINE: (self._doors.timeline, "timeline"),
         }[action]
         try:
             facts = await ask(deployment, person)
         except Refusal as refusal:
             await self._doors.refuse(person, channel, refusal)
             return
-        await self._client.open_view(trigger, self._dialogs.reading(template, title, facts))
+        await self._client.open_view(trigger, self._dialogs.reading(template, action, facts))
 
     async def home(self, person: Person) -> None:
         """Show somebody their App Home: the board, or why they do not see it."""

@@ -61,6 +61,16 @@ def _environment(folder: Path | None) -> ImmutableSandboxedEnvironment:
     return environment
 
 
+def _rendered(
+    environment: ImmutableSandboxedEnvironment, template: str, facts: Mapping[str, Any]
+) -> str:
+    name, _, block = template.partition("#")
+    found = environment.get_template(f"{name}.md.j2")
+    if not block:
+        return found.render(facts)
+    return "".join(found.blocks[block](found.new_context(dict(facts))))
+
+
 class Words:
     """Everything that the bot says in Slack. ``folder`` holds a team's own templates, in the same
     tree as ``templates/slack``.
@@ -85,13 +95,13 @@ class Words:
         ours; empty when none does.
         """
         return "; ".join(
-            f"{name}.md.j2 of GONOGO_TEMPLATES: {why}. Ours is used."
+            f"{name.partition('#')[0]}.md.j2 of GONOGO_TEMPLATES: {why}. Ours is used."
             for name, why in sorted(self._unusable.items())
         )
 
     def text(self, template: str, facts: Mapping[str, Any]) -> str:
-        """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its
-        ends and never two together.
+        """Fill ``templates/slack/TEMPLATE.md.j2``, or with ``TEMPLATE#BLOCK`` one block of it:
+        mrkdwn, no empty lines at its ends and never two together.
 
         A team's template that fails keeps no message back: ours takes its place.
         """
@@ -100,11 +110,11 @@ class Words:
         return "\n".join(line for at, line in enumerate(lines) if line or (at and lines[at - 1]))
 
     def _filled(self, template: str, facts: Mapping[str, Any]) -> str:
-        name = f"{template}.md.j2"
-        if self._folder is None:
-            return self._environment.get_template(name).render(facts)
+        name = f"{template.partition('#')[0]}.md.j2"
+        if self._folder is None or not self._is_own(template):
+            return _rendered(_environment(None), template, facts)
         try:
-            filled = self._environment.get_template(name).render(facts)
+            filled = _rendered(self._environment, template, facts)
         except Exception as error:  # noqa: BLE001 - it may do anything, and the message has to be said
             why = f"{type(error).__name__}: {plain(error)}"
             if self._unusable.get(template) != why:
@@ -114,9 +124,20 @@ class Words:
                     why=why,
                 )
             self._unusable[template] = why
-            return _environment(None).get_template(name).render(facts)
+            return _rendered(_environment(None), template, facts)
         self._unusable.pop(template, None)
         return filled
+
+    def _is_own(self, template: str) -> bool:
+        """Tell whether what the team has put in place of one of ours has it: a team may
+        write some blocks of a template anew, and leave the others to us.
+        """
+        name, _, block = template.partition("#")
+        return not block or block in self._environment.get_template(f"{name}.md.j2").blocks
+
+    def has(self, template: str, block: str) -> bool:
+        """Tell whether one of our templates has a block."""
+        return block in _environment(None).get_template(f"{template}.md.j2").blocks
 
     def line(self, template: str, facts: Mapping[str, Any]) -> str:
         """Fill a template that makes one line; line breaks in it are only for

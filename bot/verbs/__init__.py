@@ -57,12 +57,22 @@ class Typed(Generic[C]):
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A line of the reference about a button: what it is called there, who may, what it does."""
+
+    called: str
+    who: str
+    does: str
+
+
+@dataclass(frozen=True, slots=True)
 class Button(Generic[C]):
     """A button that means a command by itself."""
 
     action: Action
     press: Callable[[str, str], C]
     """Reads what it carries: what it is about, and what was shown beside it."""
+    reference: Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class ReasonButton(Generic[C]):
     """Makes the command of a deployment, the reason and what was shown."""
     may: May
     """Asked before the dialog opens: a reason that is typed for nothing is lost."""
+    reference: Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class ListButton(Generic[C]):
     """Makes the command of a deployment, what is ticked now, what was ticked before, and what was
     shown.
     """
+    reference: Reference
 
 
 @dataclass(frozen=True, slots=True)

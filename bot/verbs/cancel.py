@@ -6,7 +6,7 @@ from bot.domain.actions import Action
 from bot.domain.commands import Cancel
 from bot.domain.usage import Usage
 from bot.services import cancelling
-from bot.verbs import Button, Haste, Typed, Verb
+from bot.verbs import Button, Haste, Reference, Typed, Verb
 
 VERB: Verb[Cancel] = Verb(
     Cancel,
@@ -25,5 +25,13 @@ VERB: Verb[Cancel] = Verb(
         read=lambda sentence: Cancel(sentence.deployment()),
         write=lambda it: ["cancel", it.deployment],
     ),
-    button=Button(Action.CANCEL, Cancel),
+    button=Button(
+        Action.CANCEL,
+        Cancel,
+        Reference(
+            "Cancel",
+            "the requester, the lead, a release manager",
+            "takes back a deployment that has touched nothing",
+        ),
+    ),
 )

@@ -9,7 +9,7 @@ from bot.domain.sentence import STAYS, Sentence, because
 from bot.domain.usage import Usage
 from bot.domain.validation import PREPOSITIONS
 from bot.services import declarations
-from bot.verbs import Button, Haste, Typed, Verb
+from bot.verbs import Button, Haste, Reference, Typed, Verb
 
 
 def read(sentence: Sentence) -> SayLive:
@@ -50,5 +50,16 @@ VERB: Verb[SayLive] = Verb(
         read=read,
         write=lambda it: ["live", it.service, it.environment, "is", it.ref, because(it.reason)],
     ),
-    button=Button(Action.SAY_LIVE, press),
+    button=Button(
+        Action.SAY_LIVE,
+        press,
+        Reference(
+            "Say that (version) is live",
+            "the lead of what stands there, and holders of the permission hand_over",
+            (
+                "in the dialog that answers `/deploy live`: records what is live on that "
+                "person's word, and says so in the channel"
+            ),
+        ),
+    ),
 )

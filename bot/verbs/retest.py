@@ -6,7 +6,7 @@ from bot.domain.actions import Action
 from bot.domain.commands import Retest
 from bot.domain.usage import Usage
 from bot.services import retests
-from bot.verbs import Button, Haste, Typed, Verb
+from bot.verbs import Button, Haste, Reference, Typed, Verb
 
 VERB: Verb[Retest] = Verb(
     Retest,
@@ -25,5 +25,13 @@ VERB: Verb[Retest] = Verb(
         read=lambda sentence: Retest(sentence.deployment()),
         write=lambda it: ["retest", it.deployment],
     ),
-    button=Button(Action.RETEST, Retest),
+    button=Button(
+        Action.RETEST,
+        Retest,
+        Reference(
+            "Run the tests again",
+            "holders of the permission deploy",
+            "has the tests of the pinned commit run again; the newest run decides",
+        ),
+    ),
 )

@@ -7,7 +7,7 @@ from bot.domain.commands import RollBack
 from bot.domain.sentence import Sentence, because
 from bot.domain.usage import Usage
 from bot.services import rollbacks
-from bot.verbs import Button, Haste, Typed, Verb
+from bot.verbs import Button, Haste, Reference, Typed, Verb
 
 
 def read(sentence: Sentence) -> RollBack:
@@ -66,5 +66,13 @@ VERB: Verb[RollBack] = Verb(
         read=read,
         write=write,
     ),
-    button=Button(Action.ROLL_BACK, press),
+    button=Button(
+        Action.ROLL_BACK,
+        press,
+        Reference(
+            "Roll back",
+            "the deployment lead",
+            "after a dialog that says what it undoes; a second click does nothing",
+        ),
+    ),
 )

@@ -5,11 +5,19 @@ from __future__ import annotations
 from bot.domain.actions import Action
 from bot.domain.commands import Tick
 from bot.services import ticks
-from bot.verbs import Haste, ListButton, Verb
+from bot.verbs import Haste, ListButton, Reference, Verb
 
 VERB: Verb[Tick] = Verb(
     Tick,
     ticks.tick,
     Haste.GOES,
-    button=ListButton(Action.TICK, Tick),
+    button=ListButton(
+        Action.TICK,
+        Tick,
+        Reference(
+            "Tick my items",
+            "a holder of an item's role",
+            "opens the person's own items; each tick has a name and a time",
+        ),
+    ),
 )

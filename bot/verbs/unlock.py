@@ -6,7 +6,7 @@ from bot.domain.actions import Action
 from bot.domain.commands import Lock, Unlock
 from bot.domain.usage import Usage
 from bot.services import locks
-from bot.verbs import Button, Haste, Typed, Verb
+from bot.verbs import Button, Haste, Reference, Typed, Verb
 
 
 def press(about: str, shown: str) -> Unlock:
@@ -33,6 +33,14 @@ VERB: Verb[Unlock] = Verb(
         read=lambda sentence: Unlock(*sentence.locked_place()),
         write=lambda it: ["unlock", it.service or "all", it.environment],
     ),
-    button=Button(Action.UNLOCK, press),
+    button=Button(
+        Action.UNLOCK,
+        press,
+        Reference(
+            "Unlock",
+            "holders of the permission lock",
+            "takes away the lock that a rollback set",
+        ),
+    ),
     takes_back=Lock,
 )

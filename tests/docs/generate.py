@@ -19,6 +19,7 @@ from bot.domain.usage import NOT_YET
 from bot.providers.context import Kind
 from bot.registry import OUR_CI, OUR_METRICS, OUR_ON_CALL
 from bot.variables import SETTINGS_DOCS
+from bot.verbs import Reference, every
 from tests.docs import abilities, cases
 
 ROOT = Path(__file__).parents[2]
@@ -33,119 +34,29 @@ JOBS: Mapping[str, tuple[str, Sequence[Kind[Any]]]] = {
     "metrics": ("Metrics", OUR_METRICS),
     "on_call": ("On-call", OUR_ON_CALL),
 }
-ACTIONS: Mapping[Action, tuple[str, str, str]] = {
-    Action.APPROVE: (
-        "Approve",
-        "a holder of an approval's role, never the requester",
-        "counts one approval of the pinned commit",
-    ),
-    Action.REJECT: ("Reject", "the same", "asks for a reason and ends the deployment"),
-    Action.TICK: (
-        "Tick my items",
-        "a holder of an item's role",
-        "opens the person's own items; each tick has a name and a time",
-    ),
-    Action.ACKNOWLEDGE: (
-        "Acknowledge",
-        "the person on call",
-        "says that they know about the deployment",
-    ),
-    Action.CANCEL: (
-        "Cancel",
-        "the requester, the lead, a release manager",
-        "takes back a deployment that has touched nothing",
-    ),
-    Action.ROLL_BACK: (
-        "Roll back",
-        "the deployment lead",
-        "after a dialog that says what it undoes; a second click does nothing",
-    ),
-    Action.CONFIRM_PLAN: (
-        "Confirm the way back",
-        "a holder of the role that the environment's `plan_by` names, or who may hand over a lead",
-        (
-            "asks how one goes back over the migrations, which no button does; "
-            "asked again when they change"
-        ),
-    ),
-    Action.PROCEED: (
-        "Let it go on",
-        "the deployment lead",
-        "asks for a reason; a rollout that stands still goes on",
-    ),
-    Action.STOP_COUNTDOWN: (
-        "Stop the countdown",
-        "the deployment lead",
-        "asks for a reason; the rollout stands still until the lead decides or the numbers recover",
-    ),
-    Action.SAY_WHY: (
-        "Say why",
-        "the lead, and whoever did it",
-        (
-            "asks for the reason of a rollback, a stop, or a rollback that was "
-            "given up, where none was said"
-        ),
-    ),
-    Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),
-    Action.UNLOCK: (
-        "Unlock",
-        "holders of the permission lock",
-        "takes away the lock that a rollback set",
-    ),
-    Action.ASK_LEAD: ("Ask the lead", "anybody who was refused", "tells the lead, once"),
-    Action.OPEN_GATE: (
-        "Go on with (stage)",
-        "the deployment lead, and holders of the permission deploy",
-        "opens the manual gate of the pipeline that a step waits at",
-    ),
-    Action.RETEST: (
-        "Run the tests again",
-        "holders of the permission deploy",
-        "has the tests of the pinned commit run again; the newest run decides",
-    ),
-    Action.TAKE_OVER: (
-        "Take over as on-call",
-        "the person on call",
-        "asks for a reason; they lead at once",
-    ),
-    Action.DEPLOY_FIRST: (
-        "Deploy there first",
-        "holders of the permission deploy",
-        "asks for the same commit in the environment before",
-    ),
-    Action.SAY_LIVE: (
-        "Say that (version) is live",
-        "the lead of what stands there, and holders of the permission hand_over",
-        (
-            "in the dialog that answers `/deploy live`: records what is live on that person's "
-            "word, and says so in the channel"
-        ),
-    ),
-    Action.GO_NOW: (
-        "Go now",
-        "holders of the permission deploy",
-        (
-            "after a dialog; a deployment that is ready does not wait for the end of "
-            "the watch of the one before"
-        ),
-    ),
-    Action.SHOW_CHANGES: (
+SHOWS: Mapping[Action, Reference] = {
+    Action.SHOW_CHANGES: Reference(
         "What changes…",
         "whoever may see the status",
         "shows every commit and file that would change; nothing is done",
     ),
-    Action.SHOW_TIMELINE: (
+    Action.SHOW_TIMELINE: Reference(
         "Timeline…",
         "whoever may see the status",
         "shows what happened, for the retrospective; nothing is done",
     ),
 }
+"""The buttons that are no verbs: nothing is done."""
 
 PLACES = {
     "answers": "Answers that one person alone sees, after a command or a click.",
     "card": "The parts of a deployment's card.",
     "dialogs": "The words of dialogs (modals).",
     "home": "The App Home tab.",
+    "verbs": (
+        "What a button says and asks, in blocks: `label`, `title`, `question` or `dialog`, `ask`, "
+        "`yes`, `no`. A template of a team's own may have some of them; the others are ours."
+    ),
     "messages": "Messages in a deployment's thread, in its channel, or to one person.",
 }
 
@@ -352,8 +263,11 @@ def _facts(path: Path) -> str:
 
 
 def _actions() -> str:
+    told = {**SHOWS} | {
+        verb.button.action: verb.button.reference for verb in every() if verb.button
+    }
     rows = [
-        (f"`{action.value}`", ACTIONS[action][0], ACTIONS[action][1], ACTIONS[action][2])
+        (f"`{action.value}`", told[action].called, told[action].who, told[action].does)
         for action in Action
     ]
     return (

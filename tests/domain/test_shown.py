@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.actions import Action
+from bot.domain.actions import BINDS, Action
 from bot.domain.card import Card
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.locks import Lock
@@ -17,7 +17,7 @@ from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
-from bot.domain.shown import BINDS, Seen, finding_of, gates_of, seen_on, token
+from bot.domain.shown import Seen, finding_of, gates_of, seen_on, token
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched
 from bot.domain.whys import Deed, Why

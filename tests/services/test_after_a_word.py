@@ -192,7 +192,7 @@ async def test_what_was_deployed_over_what_somebody_went_back_to_by_hand_goes_ba
 
 
 def go_now(card: Card, team: Team) -> str:
-    return team.words.plain_line("card/confirm_go_now", {"card": card}, 300)
+    return team.words.plain_line("verbs/go_now#question", {"card": card}, 300)
 
 
 @pytest.mark.case("card-and-people-10")

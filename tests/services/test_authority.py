@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.dispatch import tables, typed, use_cases
-from bot.domain.actions import Action
+from bot.domain.actions import BINDS, Action
 from bot.domain.commands import COMMANDS, Command, SayLive
 from bot.domain.deployment import TRANSITIONS, Deployment, State
 from bot.domain.places import Ground
-from bot.domain.shown import BINDS, Seen, seen_on, token
+from bot.domain.shown import Seen, seen_on, token
 from bot.ports.ci import Resolved
 from bot.ports.talk import Answer, Intent, Place
 from bot.services import board

@@ -73,7 +73,7 @@ async def test_the_dialog_of_a_plan_names_the_version_that_it_leads_to_and_the_m
         about = (
             await asked(team.context, Action.CONFIRM_PLAN, await v2_with_a_migration(team))
         ).facts
-        said = team.words.text("dialogs/confirm_plan", {"title": "shop", "about": about})
+        said = team.words.text("verbs/confirm_plan#dialog", {"title": "shop", "about": about})
         assert (
             "going back to *v1* leaves 1 database migration behind, so no button goes "
             "there: migrations/7.sql."
@@ -81,7 +81,7 @@ async def test_the_dialog_of_a_plan_names_the_version_that_it_leads_to_and_the_m
         assert (
             "\n"
             not in team.words.text(
-                "dialogs/confirm_plan",
+                "verbs/confirm_plan#dialog",
                 {"title": "shop", "about": {**about, "migrations": ["7.sql"] * 7}},
             ).strip()
         )

@@ -13,7 +13,7 @@ import pytest
 
 from bot.dispatch import use_cases
 from bot.dispatch.turns import Turns
-from bot.domain.actions import Action
+from bot.domain.actions import BINDS, Action
 from bot.domain.catalog import ApprovalRule, AutomaticRollback, ChecklistItem, Freeze
 from bot.domain.changes import Changes
 from bot.domain.commands import (
@@ -41,7 +41,7 @@ from bot.domain.deployment import State
 from bot.domain.places import Obstacle
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage
-from bot.domain.shown import BINDS, Seen, seen_on, token
+from bot.domain.shown import Seen, seen_on, token
 from bot.ports.talk import Intent, Place
 from tests.services.conftest import BAD, COMMITS, GOOD, PEOPLE
 

@@ -106,7 +106,7 @@ async def test_whoever_says_why_is_told_of_a_lock_only_where_there_is_one(
     if is_unlocked:
         await swift.says("bo", Unlock("shop", "production"))
     dialog = (await asked(swift.context, Action.SAY_WHY, "shop-1")).facts
-    shown = swift.words.text("dialogs/say_why", {"title": "shop", "about": dialog})
+    shown = swift.words.text("verbs/say_why#dialog", {"title": "shop", "about": dialog})
     said = await swift.says("bo", SayWhy("shop-1", "carts are lost"))
     assert ("the lock" in shown) is ("the lock" in said) is not is_unlocked
     assert "The history" in shown

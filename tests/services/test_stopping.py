@@ -278,7 +278,7 @@ async def test_who_stops_a_rollout_reads_before_what_it_keeps_with_which_numbers
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
         text = team.words.plain_line(
-            "card/confirm_stop", {"card": await team.card("shop-1")}, CONFIRM
+            "verbs/cancel#question", {"card": await team.card("shop-1")}, CONFIRM
         )
         assert text.startswith(
             "v2 keeps its 5 % in production, with errors 6 % (0.2 %), until "

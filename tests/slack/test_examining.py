@@ -4,14 +4,18 @@ anybody is sent the message.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
+from typing import Any
 
 import pytest
 from jinja2 import ChoiceLoader, DictLoader, Environment
 
+from bot.domain.card import Card
+from bot.ports.board import BoardRow
 from bot.slack.examining import mistakes
 from bot.slack.render import Words
 
@@ -154,3 +158,21 @@ def test_what_is_there_is_no_mistake(template: str) -> None:
 )
 def test_what_is_not_there_is_named(template: str, mistake: str) -> None:
     assert any(mistake in each for each in found(template)), found(template)
+
+
+GIVEN: Mapping[str, object] = {"card": Card, "row": BoardRow, "now": datetime}
+"""What is given as a value; the other facts are JSON, and are known by their names."""
+OURS = Words().environment
+
+
+@pytest.mark.parametrize("name", [each for each in OURS.list_templates() if each != "parts.md.j2"])
+def test_each_template_of_ours_prints_only_what_its_first_line_says_that_it_is_given(
+    name: str,
+) -> None:
+    assert OURS.loader is not None
+    source = OURS.loader.get_source(OURS, name)[0]
+    facts = re.match(r"\{#-?\s*facts:(.*?)-?#\}", source, re.DOTALL)
+    named = set(re.findall(r"\b[a-z_]+\b", facts[1])) if facts else set()
+    assert [
+        str(each) for each in mistakes(OURS, name, {**dict.fromkeys(named, Any), **GIVEN})
+    ] == []

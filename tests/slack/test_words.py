@@ -983,22 +983,22 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "now and decides; no button goes back.",
         ),
         (
-            "dialogs/say_why",
+            "verbs/say_why#dialog",
             {"title": "a", "about": {"has_lock": True}},
             "say why it is rolled back. The history, the lock and the thread",
         ),
         (
-            "dialogs/say_why",
+            "verbs/say_why#dialog",
             {"title": "a", "about": {"has_lock": False}},
             "say why it is rolled back. The history and the thread will",
         ),
         (
-            "dialogs/say_why",
+            "verbs/say_why#dialog",
             {"title": "a", "about": {"has_lock": False, "deed": "stop"}},
             "say why it was stopped. The history and",
         ),
         (
-            "dialogs/say_why",
+            "verbs/say_why#dialog",
             {"title": "a", "about": {"has_lock": False, "deed": "give up"}},
             "say why its rollback was given up.",
         ),
@@ -1711,6 +1711,36 @@ def own(folder: Path, text: str) -> Words:
     (folder / "answers").mkdir()
     (folder / "answers" / "refusal.md.j2").write_text(text)
     return Words(folder, now=lambda: NOW)
+
+
+def test_a_team_can_write_one_block_of_a_template_anew_and_leave_the_others_to_us(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "verbs").mkdir()
+    (tmp_path / "verbs" / "reject.md.j2").write_text("{% block label %}Nein…{% endblock %}")
+    words = Words(tmp_path, now=lambda: NOW)
+    words.examine()
+    assert words.plain_line("verbs/reject#label", {}, 75) == "Nein…"
+    assert words.plain_line("verbs/reject#ask", {}, 75) == "Why not?"
+    assert words.problem == ""
+
+
+def test_a_block_of_a_team_that_fails_keeps_no_button_back(tmp_path: Path) -> None:
+    (tmp_path / "verbs").mkdir()
+    (tmp_path / "verbs" / "reject.md.j2").write_text(
+        "{% block label %}{{ nobody.knows }}{% endblock %}"
+    )
+    words = Words(tmp_path, now=lambda: NOW)
+    assert words.plain_line("verbs/reject#label", {}, 75) == "Reject…"
+    assert words.problem.startswith("verbs/reject.md.j2 of GONOGO_TEMPLATES: UndefinedError")
+
+
+@pytest.mark.parametrize("action", Action)
+def test_each_button_has_its_words(action: Action) -> None:
+    assert WORDS.has(f"verbs/{action}", "label")
+    blocks = {name: WORDS.has(f"verbs/{action}", name) for name in ("question", "yes", "no")}
+    assert blocks["question"] == blocks["no"], "what asks again says what both answers do"
+    assert blocks["yes"] >= blocks["question"]
 
 
 def test_a_team_can_say_it_in_its_own_words(tmp_path: Path) -> None:
