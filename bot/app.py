@@ -32,18 +32,19 @@ from bot.ports.metrics import MetricsSource
 from bot.ports.providers import Providers
 from bot.provider_factory import ProviderFactory
 from bot.providers.rate_limits import RateLimits
+from bot.queries.card import card_of
+from bot.queries.chart import chart_of
+from bot.queries.status_line import cards_due
 from bot.registry import known_kinds, released
 from bot.routes import Condition, application
-from bot.services import board, endings, restoring, summaries, timely
+from bot.services import endings, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
 from bot.services.background import Background, Wakeups
-from bot.services.chart import chart_of
 from bot.services.context import Context, PollIntervals
 from bot.services.outside import all_outside
 from bot.services.people import People
 from bot.services.shared import SharedAnswers
 from bot.services.shared_providers import shared
-from bot.services.status_line import cards_due
 from bot.services.stuck import stuck
 from bot.settings import Settings
 from bot.slack.announcer import SlackAnnouncer
@@ -247,7 +248,7 @@ class _Rooms:
         return SlackAnnouncer(
             self.client,
             self.database.postings,
-            partial(board.card_of, context),
+            partial(card_of, context),
             partial(cards_due, context),
             self.words,
             draw=partial(picture_of, partial(chart_of, context)),

@@ -53,7 +53,7 @@ SUITES = (
 )
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "domain": ("bot/domain/*.py",),
-    "services": ("bot/services/*.py",),
+    "services": tuple(f"bot/{room}/*.py" for room in ("services", "queries", "verbs", "dispatch")),
     "storage": tuple(
         f"bot/storage/{name}.py"
         for name in (

@@ -18,7 +18,8 @@ from bot.domain.people import Person
 from bot.ports.board import BoardRow
 from bot.ports.talk import Announcer, Asked, Intent, Place
 from bot.ports.time import Json
-from bot.services import overview, refusals, ticks
+from bot.queries import board
+from bot.services import refusals, ticks
 from bot.services.asked import asked
 from bot.services.context import Context, existing, facts_of, facts_of_timeline
 
@@ -91,7 +92,7 @@ class Doors:
         show it, and to nobody else.
         """
         await self.context.people.enter(by, Permission.VIEW, "see the status")
-        return await overview.rows(self.context)
+        return await board.rows(self.context)
 
     async def roles(self, by: Person) -> Sequence[str]:
         """Say which roles somebody holds."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bot.domain.commands import Check
 from bot.domain.usage import Usage
-from bot.services import checking
+from bot.queries import check
 from bot.verbs import Haste, Typed, Verb
 
 VERB: Verb[Check] = Verb(
     Check,
-    checking.check,
+    check.check,
     Haste.ASKS,
     typed=Typed(
         20,

@@ -6,7 +6,7 @@ from bot.domain.commands import History
 from bot.domain.sentence import Sentence
 from bot.domain.usage import Usage
 from bot.domain.validation import PREPOSITIONS
-from bot.services import history
+from bot.queries import history
 from bot.verbs import Haste, Typed, Verb
 
 

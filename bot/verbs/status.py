@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bot.domain.commands import Status
 from bot.domain.usage import Usage
-from bot.services import overview
+from bot.queries import board
 from bot.verbs import Haste, Typed, Verb
 
 VERB: Verb[Status] = Verb(
     Status,
-    overview.status,
+    board.status,
     Haste.ASKS,
     typed=Typed(
         30,

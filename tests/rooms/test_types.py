@@ -23,7 +23,7 @@ from bot.ports.engine import Run
 from bot.ports.store import Transaction
 from bot.services import approvals, clearance, locks, queueing, rollout_starts
 from bot.services.context import Context, note
-from bot.verbs import Haste, ReasonButton, Typed, Verb
+from bot.verbs import Haste, ReasonButton, Reference, Typed, Verb
 
 
 async def runbook(run: Run, context: Context, id: DeploymentId) -> None:
@@ -59,7 +59,12 @@ THREE: Verb[Reject] = Verb(
     Reject,
     approvals.reject,
     Haste.STOPS,
-    button=ReasonButton(Action.REJECT, Approve, approvals.may_reject),  # arg-type
+    button=ReasonButton(
+        Action.REJECT,
+        Approve,  # arg-type
+        approvals.may_reject,
+        Reference("Reject", "approvers", "ends it"),
+    ),
 )
 """
 

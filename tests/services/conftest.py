@@ -59,8 +59,8 @@ from bot.ports.metrics import Cohort, Window
 from bot.ports.people import Profile, Shift
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Message, Place
+from bot.queries.card import card_of
 from bot.registry import released
-from bot.services import board
 from bot.services.context import Context, PollIntervals
 from bot.services.outside import all_outside
 from bot.services.people import People
@@ -526,7 +526,7 @@ class Team:
         return found
 
     async def card(self, id: str) -> Card:
-        card = await board.card_of(self.context, id)
+        card = await card_of(self.context, id)
         assert card is not None
         return card
 

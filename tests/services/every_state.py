@@ -11,8 +11,10 @@ from bot.domain.commands import History, Status
 from bot.domain.deployment import Deployment
 from bot.ports.talk import Answer, Intent, Message, Place
 from bot.ports.time import Json
-from bot.services import board, endings, history, overview, summaries, timely
-from bot.services.status_line import cards_due
+from bot.queries import board, history
+from bot.queries.card import card_of
+from bot.queries.status_line import cards_due
+from bot.services import endings, summaries, timely
 from bot.slack import speech
 from bot.slack.cards import deployment_card
 from bot.slack.render import Words
@@ -37,11 +39,11 @@ async def described(world: World) -> list[str]:
 
 async def _shown(world: World, deployment: Deployment) -> list[str]:
     context, words = world.context, Words(now=world.context.clock.now)
-    card = await board.card_of(context, deployment.id)
+    card = await card_of(context, deployment.id)
     assert card is not None
     due = (await cards_due(context, [deployment.id]))[deployment.id]
     intent = Intent("asked", Status(), PEOPLE[Who.DEVELOPER], Place("C2"), context.now())
-    status = await overview.status(context, intent, Status(deployment.service))
+    status = await board.status(context, intent, Status(deployment.service))
     past = await history.history(context, intent, History(deployment.service, "production"))
     return [
         *_indented("card", text_of(deployment_card(card, words).blocks)),

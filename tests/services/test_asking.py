@@ -31,7 +31,7 @@ from bot.domain.people import Person
 from bot.domain.quality import QualityState
 from bot.domain.shown import Seen, token
 from bot.ports.talk import LATE_ANSWER
-from bot.services import board
+from bot.queries.card import card_of
 from tests.services.conftest import COMMITS
 
 Team = Any
@@ -123,7 +123,7 @@ async def test_a_ref_that_does_not_exist_or_is_quarantined_is_refused_to_the_per
     )
     said = await team.says("ana", Deploy("shop", "staging", "previous"))
     assert said == "There is no previous version that was verified here."
-    assert await board.card_of(team.context, "shop-1") is None, "nothing was stored"
+    assert await card_of(team.context, "shop-1") is None, "nothing was stored"
 
 
 ASKED = (

@@ -21,7 +21,7 @@ from bot.domain.places import Ground
 from bot.domain.shown import Seen, seen_on, token
 from bot.ports.ci import Resolved
 from bot.ports.talk import Answer, Intent, Place
-from bot.services import board
+from bot.queries.card import card_of
 from bot.services.claims import Claim
 from tests.services.authority_rules import EVER, MEMBERS, RULES
 from tests.services.authority_world import PEOPLE, Who, World
@@ -68,7 +68,7 @@ async def clicked(context: Context, deployment: Deployment, *, old: bool = False
     """Give what every button and every dialog about a deployment stands for, as the listeners read
     it; ``old``: of an older card.
     """
-    card = await board.card_of(context, deployment.id)
+    card = await card_of(context, deployment.id)
     async with context.store.reading() as reader:
         lock = next(
             lock for lock in await reader.locks(deployment.service, "production") if lock.deployment

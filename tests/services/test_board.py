@@ -16,7 +16,7 @@ from bot.domain.live import Live
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports.store import NewDeployment
 from bot.ports.talk import Intent, Place
-from bot.services import history, overview
+from bot.queries import board, history
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -271,7 +271,7 @@ async def test_the_board_shows_the_locks_that_hold_and_the_freeze_that_is_in_for
 ) -> None:
     await team.says("bo", Lock("shop", "production", "a sale", 3600))
     await team.says("bo", Lock("", "production", "an incident"))
-    staging, production = await overview.rows(team.context)
+    staging, production = await board.rows(team.context)
     assert [(row.service, row.environment) for row in (staging, production)] == [
         ("shop", "staging"),
         ("shop", "production"),
@@ -282,7 +282,7 @@ async def test_the_board_shows_the_locks_that_hold_and_the_freeze_that_is_in_for
     )
     await team.passes(61 * MINUTE)
     await team.says("bo", Unlock("", "production"))
-    assert [row.locks for row in await overview.rows(team.context, "shop")] == [(), ()]
+    assert [row.locks for row in await board.rows(team.context, "shop")] == [(), ()]
 
 
 async def test_questions_name_what_is_not_known_instead_of_answering_nothing(team: Team) -> None:
@@ -301,8 +301,8 @@ async def test_a_row_of_the_board_has_every_fact_of_what_is_live_and_none_where_
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     await swift.says("bo", Lock("shop", "production", "a sale", 3600))
-    (_, row) = await overview.rows(swift.context)
-    facts, live = overview.facts_of_row(row), row.live
+    (_, row) = await board.rows(swift.context)
+    facts, live = board.facts_of_row(row), row.live
     assert live is not None
     told = {
         "service": "shop", "environment": "production", "version": "v2",
@@ -323,7 +323,7 @@ async def test_a_row_of_the_board_has_every_fact_of_what_is_live_and_none_where_
         frozen_because="a sale", unclear="nobody knows", quarantined="it leaks",
         snapshot=None,
     )  # fmt: skip
-    found = overview.facts_of_row(other)
+    found = board.facts_of_row(other)
     assert found["declared"] == {
         "origin": "said",
         "by": str(PEOPLE["bo"]),
@@ -336,7 +336,7 @@ async def test_a_row_of_the_board_has_every_fact_of_what_is_live_and_none_where_
         "it leaks",
         None,
     )
-    nothing = overview.facts_of_row(replace(row, live=None))
+    nothing = board.facts_of_row(replace(row, live=None))
     assert [nothing[key] for key in ("version", "since", "by", "deployment", "declared")] == [
         "",
         "",

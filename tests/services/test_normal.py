@@ -14,7 +14,8 @@ from bot.domain.commands import Deploy, GoNow, History, Proceed, RollBack, Statu
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.rollout import RunState
-from bot.services import overview, summaries
+from bot.queries import board
+from bot.services import summaries
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE, readable
 
@@ -132,9 +133,7 @@ async def test_what_is_compared_only_with_what_was_bad_itself_is_called_healthy_
         doors: list[str] = []
         for _ in range(30):
             await team.passes(2 * MINUTE)
-            home = readable(
-                str(Dialogs(team.words).home(await overview.rows(team.context), roles=[]))
-            )
+            home = readable(str(Dialogs(team.words).home(await board.rows(team.context), roles=[])))
             doors += [await team.says("bo", Status("shop")), await team.shown("shop-2"), home]
             doors += [await team.says("bo", History("shop", "production"))]
             if len(doors) == 3 * 4:

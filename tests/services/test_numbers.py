@@ -12,7 +12,7 @@ from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.domain.quality import QualityState
 from bot.ports.ci import Quality
 from bot.ports.people import Shift
-from bot.services.board import words_of
+from bot.queries.card import words_of
 from bot.services.context import PollIntervals
 from bot.services.provider_facts import Facts
 from tests.services.conftest import CATALOG, PEOPLE

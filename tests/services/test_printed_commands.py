@@ -27,7 +27,7 @@ from bot.domain.commands import (
 )
 from bot.domain.deployment import State
 from bot.ports.talk import Intent, Place
-from bot.services import overview
+from bot.queries import board
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, PEOPLE, Team, readable, working
 
@@ -85,7 +85,7 @@ async def everything_shown(team: Team, answers: list[str]) -> str:
         for each in ("shop-1", "shop-2", "shop-3")
         if await _exists(team, each)
     ]
-    home = str(Dialogs(team.words).home(await overview.rows(team.context), roles=[]))
+    home = str(Dialogs(team.words).home(await board.rows(team.context), roles=[]))
     now = [readable(team.reads(message)) for message in await team.outbox()]
     return "\n".join([*answers, await team.says("bo", Status()), readable(home), *cards, *now])
 

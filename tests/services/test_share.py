@@ -13,7 +13,7 @@ from bot.domain.commands import Check, Deploy, History, RollBack, SayLive, Statu
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import RunState
-from bot.services import overview
+from bot.queries import board
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, Team
 
@@ -34,7 +34,7 @@ async def v3_over_v2(team: Team, time: Any = 12 * MINUTE) -> None:
 
 
 async def home(team: Team) -> str:
-    return str(Dialogs(team.words).home(await overview.rows(team.context), roles=[]))
+    return str(Dialogs(team.words).home(await board.rows(team.context), roles=[]))
 
 
 def line_of(text: str, place: str) -> str:

@@ -14,7 +14,7 @@ from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Verdict
 from bot.domain.rollout import RunState
-from bot.services import overview
+from bot.queries import board
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, GOOD, MINUTE, readable
 
@@ -104,9 +104,7 @@ async def test_what_is_watched_and_of_which_the_source_says_nothing_is_not_calle
         await team.passes(MINUTE)
         for _ in range(7):
             await team.passes(2 * MINUTE)
-            home = readable(
-                str(Dialogs(team.words).home(await overview.rows(team.context), roles=[]))
-            )
+            home = readable(str(Dialogs(team.words).home(await board.rows(team.context), roles=[])))
             for door in (
                 await team.says("ana", Status()),
                 await team.says("ana", History("shop", "production")),

@@ -11,8 +11,8 @@ from bot.domain.commands import RollBack, StopCountdown
 from bot.domain.health import Observed
 from bot.domain.urgency import Urgency
 from bot.ports.talk import Message
+from bot.queries.status_line import cards_due
 from bot.services import timely
-from bot.services.status_line import cards_due
 
 Team = Any
 MINUTE = timedelta(minutes=1)

@@ -14,9 +14,9 @@ from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState, Stage, StepState
 from bot.ports.talk import Message
+from bot.queries.card import card_of
 from bot.services import (
     approvals,
-    board,
     clearance,
     deployments,
     findings,
@@ -153,7 +153,7 @@ async def test_the_card_of_what_waits_shows_what_is_watched_there_and_no_other_c
         await swift.passes(MINUTE / 3)
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes()
-    card = await board.card_of(swift.context, "shop-2" if is_next else "shop-1")
+    card = await card_of(swift.context, "shop-2" if is_next else "shop-1")
     assert card is not None
     assert (card.watched.deployment if card.watched else "") == ("shop-1" if is_next else "")
 

@@ -13,7 +13,7 @@ import pytest
 from bot.domain.commands import Cancel, Deploy, Proceed, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
-from bot.services import overview
+from bot.queries import board
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE
 from tests.services.test_hanging import ALONE, answered, begun, gives_up, hangs, rolls_back
@@ -21,7 +21,7 @@ from tests.services.test_stopping import OPEN, goes_bad_with_no_way_back
 
 
 async def _home(team: Any) -> str:
-    drawn = str(Dialogs(team.words).home(await overview.rows(team.context), roles=[])).replace(
+    drawn = str(Dialogs(team.words).home(await board.rows(team.context), roles=[])).replace(
         "\\n", "\n"
     )
     return re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", drawn)

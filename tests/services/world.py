@@ -33,8 +33,8 @@ from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
 from bot.ports.providers import Providers
 from bot.ports.talk import Answer, Intent, Place
+from bot.queries.card import card_of
 from bot.registry import released
-from bot.services import board
 from bot.services.context import Context, PollIntervals
 from bot.services.people import People
 from bot.storage.database import open_database
@@ -234,7 +234,7 @@ class World:
 
     def looks_at(self, subject: str) -> list[Shown]:
         """Look at a card; gives its buttons, newest last."""
-        card = self.loop.run_until_complete(board.card_of(self.context, subject))
+        card = self.loop.run_until_complete(card_of(self.context, subject))
         assert card is not None
         seen = seen_on(card)
         found = [

@@ -18,12 +18,12 @@ from bot.ports.board import BoardRow
 from bot.ports.reader import Reader
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
+from bot.queries.status_line import status_line
 from bot.services.claims import kept_from_a_word
 from bot.services.context import Context, facts_of_snapshot, unclear
 from bot.services.leaving import out_of, share_now, way_out
 from bot.services.locks import facts_of_lock
 from bot.services.serving import facts_of_beside, newest_numbers, serves_beside
-from bot.services.status_line import status_line
 
 
 async def rows(context: Context, service: str = "") -> tuple[BoardRow, ...]:
