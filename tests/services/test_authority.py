@@ -15,7 +15,7 @@ import pytest
 
 from bot.dispatch import tables, typed, use_cases
 from bot.domain.actions import BINDS, Action
-from bot.domain.commands import COMMANDS, Command, SayLive
+from bot.domain.commands import Command, SayLive
 from bot.domain.deployment import TRANSITIONS, Deployment, State
 from bot.domain.places import Ground
 from bot.domain.shown import Seen, seen_on, token
@@ -136,9 +136,9 @@ async def is_refused(context: Context, who: Who, command: Command) -> bool:
 
 
 def test_every_verb_has_a_rule_and_every_command_a_line() -> None:
-    assert set(RULES) == set(COMMANDS)
+    assert set(RULES) == set(tables.COMMANDS)
     assert set(TYPED) == set(tables.USAGE)
-    assert {kind.verb for kind in tables.VERBS} == set(COMMANDS)
+    assert {kind.verb for kind in tables.VERBS} == set(tables.COMMANDS)
 
 
 def test_every_action_is_a_command_a_dialog_or_only_shows() -> None:

@@ -25,7 +25,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bot.domain.commands import COMMANDS, Help, Proceed, RollBack
+from bot.dispatch.tables import COMMANDS
+from bot.domain.commands import Help, Proceed, RollBack
 from tests.services import acts
 from tests.services.conftest import PEOPLE
 from tests.services.held import COMMITS
