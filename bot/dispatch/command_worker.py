@@ -263,6 +263,7 @@ class CommandWorker:
             for offer in answer.offers
         ]
         facts = {"name": answer.name, "facts": dict(answer.facts), "offers": offers}
+        facts["at"] = self._context.now().isoformat()
         async with self._context.store.transaction() as tx:
             await tx.say(Message(f"answer:{intent.key}", LATE_ANSWER, facts, to=str(intent.by)))
 

@@ -20,7 +20,7 @@ from bot.domain.changes import Changes
 from bot.domain.declared import Declared
 from bot.domain.deployment import Deployment, State
 from bot.domain.hanging import Hanging, LateRun
-from bot.domain.health import STALE, Snapshot, Verdict
+from bot.domain.health import STALE, Snapshot, Verdict, shows_requests
 from bot.domain.keeping import Kept, LetGo
 from bot.domain.lasttime import LastTime
 from bot.domain.locks import Lock
@@ -87,6 +87,8 @@ class Card:
     rollback: RollbackOffer = field(
         default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet.")
     )
+    zone: str = ""
+    """The lead's time zone, for what is asked back in plain text; empty where it is not known."""
     on_call_until: datetime | None = None
     """When the lead's on-call shift ends, if the lead is on call."""
     can_be_taken_over: bool = False
@@ -260,6 +262,11 @@ class Card:
         have not been shown to be well again.
         """
         return self.judged is not None and self.is_degraded and self.now - self.judged.at > STALE
+
+    @property
+    def shows_requests(self) -> bool | None:
+        """Tell whether its newest numbers show anything of it; None where there are none."""
+        return shows_requests([self.snapshot]) if self.snapshot is not None else None
 
     @property
     def serving(self) -> int:

@@ -218,6 +218,16 @@ def _distance(finding: Finding) -> float:
     return abs((finding.current or 0.0) - (finding.baseline or 0.0))
 
 
+def shows_requests(snapshots: Sequence[Snapshot]) -> bool | None:
+    """Tell whether the newest numbers that judge a deployment show anything of it; None where there
+    are none that could.
+    """
+    newest = next((shot for shot in reversed(snapshots) if shot.where), None)
+    if newest is None or newest.silence or not newest.findings:
+        return None
+    return any(each.current is not None for each in newest.findings)
+
+
 def figures(snapshots: Sequence[Snapshot]) -> str:
     """Say what the newest numbers that judge a deployment were, the worst that decides alone;
     empty when there were none.

@@ -41,6 +41,8 @@ class Profile:
     is_member: bool
     why_not: str = ""
     """For a refusal: ``is a guest of this workspace``."""
+    zone: str = ""
+    """Their time zone, where the workspace tells it: ``Europe/Berlin``."""
 
 
 class Directory(Protocol):

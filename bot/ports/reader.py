@@ -275,6 +275,10 @@ class JournalReader(Protocol):
         """
         ...
 
+    async def is_stuck(self, run: str) -> bool:
+        """Tell whether a runbook cannot go on without a person."""
+        ...
+
     async def asking(self, id: DeploymentId) -> tuple[Message, ...]:
         """List what has been said of a deployment, or is about to be, and has not been shown
         to be over, oldest first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.actions import Action
 from bot.domain.card import Card
 from bot.domain.catalog import EnvironmentPolicy, Strategy
 from bot.domain.changes import Changes
@@ -35,6 +36,8 @@ from bot.services.standstills import kept_by, standstill, why_not_on
 from bot.services.targets import brought_by, undoable
 from bot.services.watching import watched_in
 
+_ASK_WITH_TIMES = frozenset({Action.ROLL_BACK, Action.GO_NOW})
+"""Buttons that ask back in words with times in them, which Slack does not translate there."""
 GONE = "Nothing is known to stand on it any more."
 
 
@@ -53,9 +56,12 @@ async def card_of(context: Context, id: DeploymentId) -> Card | None:
     )
     async with context.store.reading() as reader:
         card = await _card(context, reader, await existing(reader, id))
+    lead = card.deployment.lead
+    if lead is not None and not _ASK_WITH_TIMES.isdisjoint(card.actions):
+        card = replace(card, zone=await context.people.zone(lead))
     if not isinstance(shift, Shift):
         return card
-    is_lead = shift.person == card.deployment.lead
+    is_lead = shift.person == lead
     return replace(
         card, on_call_until=shift.until if is_lead else None, can_be_taken_over=not is_lead
     )

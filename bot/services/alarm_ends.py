@@ -20,13 +20,13 @@ from bot.services.targets import undoable
 from bot.services.word import besides, ended_word
 
 _BY_STATE: Mapping[State, str] = {
-    State.ROLLED_BACK: "It is rolled back.", State.VERIFIED: "It has ended its watch.",
+    State.ROLLED_BACK: "It was rolled back.", State.VERIFIED: "It has ended its watch.",
     State.ACCEPTED: "It has ended its watch, accepted without proof.",
     State.SUPERSEDED: "Another deployment followed.",
-    State.CANCELLED: "It is cancelled.",
-    State.REJECTED: "It is rejected.", State.EXPIRED: "It is expired.",
+    State.CANCELLED: "It was cancelled.",
+    State.REJECTED: "It was rejected.", State.EXPIRED: "It has expired.",
     State.IMPOSSIBLE: "It was not possible.",
-    State.ROLLING_OUT: "It has begun.", State.WATCHING: "It is live.",
+    State.ROLLING_OUT: "It has begun.", State.WATCHING: "It went live.",
     State.ROLLING_BACK: "It is being rolled back.", State.FAILED: "It has failed.",
 }  # fmt: skip
 
@@ -101,7 +101,7 @@ async def _after_all(reader: Reader, deployment: Deployment) -> str:
     if deployment.was_stopped and deployment.ended_by is not None:
         return f"It was stopped by {deployment.ended_by.mention}."
     if deployment.was_left and deployment.ended_by is not None:
-        return f"{deployment.ended_by.mention} has said that something else is live there."
+        return f"{deployment.ended_by.mention} has said that something else was live there."
     if deployment.state is not State.ROLLED_BACK or back is None:
         return _BY_STATE.get(deployment.state, "")
     by = f"by {back.requested_by.mention}" if back.requested_by.team else "by itself"
@@ -135,13 +135,18 @@ async def failure(
         and is_over
         and live.declared.at >= deployment.state_since
     ):
-        return f"{live.declared.by.mention} has said that {live.version} is live there."
+        return f"{live.declared.by.mention} has said that {live.version} was live there."
     if deployment.state in {State.WATCHING, State.ACCEPTED, State.SUPERSEDED}:
         return await _after_all(reader, deployment)
     is_replaced = (
         deployment.state is State.FAILED and current is not None and current.id != deployment.id
     )
-    return "Another version has been deployed since." if is_replaced else ""
+    if not is_replaced:
+        return ""
+    after = await reader.replaced(deployment.id)
+    return (
+        f"{after.version} came after it." if after else "Another version has been deployed since."
+    )
 
 
 async def back_and_worse(
@@ -151,7 +156,7 @@ async def back_and_worse(
     live = await reader.live(deployment.service, deployment.environment)
     target = message.facts.get("target")
     return (
-        f"{live.version} is live there now." if live is not None and live.version != target else ""
+        f"{live.version} has come there since." if live is not None and live.version != target else ""
     )
 
 
@@ -180,7 +185,7 @@ async def hangs(_context: Context, reader: Reader, deployment: Deployment, messa
         and live.declared is not None
         and live.declared.at >= back.state_since
     ):
-        return f"{live.declared.by.mention} has said that {live.version} is live there."
+        return f"{live.declared.by.mention} has said that {live.version} was live there."
     if deployment.state is State.ROLLED_BACK:
         return await _after_all(reader, deployment)
     return "It has failed." if has_failed or deployment.state is not State.ROLLING_BACK else ""

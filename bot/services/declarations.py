@@ -170,7 +170,7 @@ async def _declare(
     await tx.cast_doubt(claim.service, claim.environment, None)
     still = await unseen.doubt(context, tx, live, beside.still)
     return await _told(
-        context, tx, claim, intent, command.reason, still, taken_up.until if taken_up else None
+        context, tx, claim, intent, live, still, taken_up.until if taken_up else None
     )
 
 
@@ -179,12 +179,15 @@ async def _told(
     tx: Transaction,
     claim: Claim,
     intent: Intent,
-    reason: str,
+    live: Live,
     still: str,
     watched: datetime | None,
 ) -> Answer:
     """Have it read by everybody: in the audit log, in the channel, and by whoever said it."""
+    at = live.declared.at if live.declared is not None else live.since
+    reason = live.declared.reason if live.declared is not None else ""
     facts = {**facts_of_claim(claim), "reason": reason, "by": str(intent.by), "still": still}
+    facts["at"] = at.isoformat()
     facts["watched_until"] = watched.isoformat() if watched else ""
     about = {
         "commit": claim.said.commit,

@@ -27,6 +27,7 @@ from bot.services.alarm_ends import (
     trial,
 )
 from bot.services.context import Context, facts_of_snapshot, facts_of_timeline
+from bot.services.successors import facts_of_successor, successor
 
 _Rule = Callable[[Context, Reader, Deployment, Message], Awaitable[str]]
 
@@ -85,12 +86,15 @@ async def of_a_stop(reader: Reader, deployment: Deployment, message: Message) ->
 
 
 async def _drafted(reader: Reader, deployment: Deployment, message: Message) -> Mapping[str, Json]:
-    """Give what a retrospective begins with as it is known by now, where it was not known then."""
+    """Give what a retrospective begins with as it is known by now, where it was not known then;
+    and what has come after that.
+    """
+    after = facts_of_successor(await successor(reader, deployment))
     if message.facts.get("reason"):
-        return {}
+        return {"after": after}
     told = await reader.timeline(deployment.id)
     reason = await _why(reader, deployment, message) or ""
-    return {"reason": reason, "timeline": list(facts_of_timeline(told))}
+    return {"reason": reason, "timeline": list(facts_of_timeline(told)), "after": after}
 
 
 async def _why(reader: Reader, deployment: Deployment, message: Message) -> str:
@@ -119,8 +123,10 @@ _LAST: Mapping[str, Callable[[Reader, Deployment, Message], Awaitable[Mapping[st
 
 async def _may_ask_again(reader: Reader, deployment: Deployment, message: Message) -> bool:
     """Tell whether a message may have another end, or ask anew: what was worse and comes back soon
-    is said on the same alarm.
+    is said on the same alarm, and what comes after it on a retrospective.
     """
+    if message.template == "retrospective" and await successor(reader, deployment) is None:
+        return True
     trouble = await reader.trouble(deployment.id)
     if (
         message.template != "degraded"
@@ -134,12 +140,14 @@ async def _may_ask_again(reader: Reader, deployment: Deployment, message: Messag
 async def _retrospective(
     _context: Context, reader: Reader, deployment: Deployment, message: Message
 ) -> str:
-    """End the draft of a retrospective when its reason is known, or when something else was done
-    since, which has a draft of its own.
+    """End the draft of a retrospective when its reason is known, when something else was done
+    since, which has a draft of its own, or when another version has come.
     """
     if message.facts.get("reason") or await _why(reader, deployment, message):
         return "The reason is known."
     why = why_of(deployment, await reader.rollback_of(deployment.id))
+    if await successor(reader, deployment) is not None:
+        return "Something else has come after it."
     return (
         ""
         if why is not None and why.is_asked and _OUTCOMES[why.deed] == message.facts.get("outcome")

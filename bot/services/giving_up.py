@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotPossible, Offer
@@ -18,7 +20,13 @@ from bot.services.rollback_steps import GivenUp, have_failed
 from bot.services.strays import cut_off
 
 
-def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
+def _ago(gone: timedelta) -> str:
+    """Write for how long it has gone on, where no time of day can be translated."""
+    hours, minutes = divmod(int(gone.total_seconds()) // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def asked(undone: Deployment, found: Hanging, reason: str, now: datetime) -> NotPossible:
     """Say what giving a rollback up means, with the button that does it."""
     back = (
         f"{found.version} is put back already and serves; only its smoke test is missing. "
@@ -28,8 +36,7 @@ def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
     carries = f"{token(Action.ROLL_BACK, seen(undone, found))} {found.commit} {reason}".strip()
     return NotPossible(
         f"{undone.title} is rolling back to {found.version} already, as {found.rollback}, which "
-        "takes longer than it should: it began at "
-        f"{found.since:%H:%M} UTC. {back}"
+        f"takes longer than it should: it began {_ago(now - found.since)} ago. {back}"
         "Giving it up stops its run as far as the CI provider lets it, and "
         f"{found.rollback} counts as failed: "
         f"it is then unclear what runs in {undone.environment}, and it can be rolled back again, "

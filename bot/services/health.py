@@ -211,7 +211,7 @@ async def _settled(
             deployment.id,
             State.SUPERSEDED,
             at=context.now(),
-            note=f"{live.version} is live instead",
+            note=f"{live.version} was live instead",
         )
         return Went.GO
     said = live.declared if live is not None else None  # while it was watched

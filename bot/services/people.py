@@ -218,6 +218,16 @@ class People:
             known = self._directory.remembered(person)
             return known.name if known else person.user
 
+    async def zone(self, person: Person) -> str:
+        """Give somebody's time zone, for a place where Slack translates no time; empty where the
+        workspace does not tell.
+        """
+        known = self._directory.remembered(person)
+        try:
+            return (known or await self._directory.profile(person)).zone
+        except IntegrationError:
+            return ""
+
     async def named(self, text: str) -> str:
         """Write the user ids that somebody mentioned in a text as the names of these people; what
         the workspace does not know stays.

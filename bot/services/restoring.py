@@ -43,6 +43,8 @@ async def notice(context: Context, restored: Restored, channels: Sequence[str]) 
             **await _places(context, tx),
             "as_of": restored.as_of.isoformat() if restored.as_of else "",
             "lost": _lost(restored),
+            "settled": 0,
+            "at": now.isoformat(),
         }
         for channel in channels or await where_it_was_used(tx, restored.as_of or now):
             await tx.say(

@@ -53,9 +53,9 @@ async def close(context: Context, id: DeploymentId) -> Closed:
         )  # fmt: skip
         await clear(tx, back, steps)
         await _name_the_worst(tx, undone, back)
-        await _lock(context, tx, undone, back)
         await note(tx, now, "rolled back", undone, back.requested_by, to=back.commit)
         await _tell(context, tx, undone, back)
+        await _lock(context, tx, undone, back)
         await tx.release(id)
         await tx.wake(undone.id)
     return Closed.ROLLED_BACK

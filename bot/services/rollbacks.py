@@ -63,7 +63,7 @@ async def _attempt(context: Context, intent: Intent, command: RollBack) -> Answe
     if hangs is not None and command.shown == token(Action.ROLL_BACK, seen(deployment, hangs)):
         return await act(context, intent, lambda tx: _give_up(context, intent, tx, command))
     if hangs is not None and not is_again:
-        raise asked(deployment, hangs, command.reason)
+        raise asked(deployment, hangs, command.reason, context.now())
     if is_again:
         return await act(context, intent, lambda tx: _again(context, intent, tx, command))
     async with context.store.reading() as reader:

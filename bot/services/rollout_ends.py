@@ -17,6 +17,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import Context, existing, facts_of, note
+from bot.services.offers import why_not_by_rule
 from bot.services.rollback_starts import by_rule
 from bot.services.rollback_steps import clear
 from bot.services.strays import give_up
@@ -117,7 +118,7 @@ async def step_failed(context: Context, deployment: Deployment, step: Step, run:
         # a rollback that is announced comes, also when the next run fails before
         by_itself = smoke or now.countdown_until is not None
         if deployment.kind is Kind.FORWARD:
-            held = await by_rule(context, tx, now, _what(step, run, why)) if by_itself else ""
+            held = await why_not_by_rule(context, tx, now) if by_itself else ""
             earlier = (
                 now.countdown_until.isoformat()
                 if now.countdown_until and now.countdown_until > context.now()
@@ -133,7 +134,7 @@ async def step_failed(context: Context, deployment: Deployment, step: Step, run:
                 back=by_itself and not held,
                 earlier=earlier,
             )
-            if by_itself and not held:
+            if by_itself and not await by_rule(context, tx, now, _what(step, run, why)):
                 return Went.OVER
         await _doubt(context, tx, deployment, step)
         await tx.move(deployment.id, State.FAILED, at=context.now(), note=why)

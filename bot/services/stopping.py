@@ -1,20 +1,21 @@
 """Stopping a rollout that cannot be gone back from: it goes no further, and what it has brought
-stays until something else comes.
+may be there until something else comes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotAllowed
-from bot.domain.health import figures, worst_seen
+from bot.domain.health import figures, shows_requests, worst_seen
 from bot.domain.observation import is_shown_bad
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import KeptOutBy, why_quarantined
-from bot.domain.rollout import StepState, serving
+from bot.domain.rollout import Step, StepState, serving
 from bot.domain.wentback import Outcome
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
@@ -41,7 +42,7 @@ async def stop(
     as_shown(Action.CANCEL, shown, await seen(tx, deployment))
     steps = await tx.steps(deployment.id)
     now, percent = context.now(), serving(steps)
-    kept_out = await _keep_out(context, tx, deployment, intent.by)
+    kept_out = await _is_bad(tx, deployment, steps)
     moving = [step for step in steps if step.state in _MOVING]
     for step in moving:
         await cut_off(context, tx, deployment, step, "stopped by its lead")
@@ -66,8 +67,11 @@ async def stop(
     await tx.wake(deployment.id)
     facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent, "kept_out": kept_out}
     facts["cut"] = any(step.is_under_way for step in moving)
+    facts["seen"] = shows_requests(await tx.snapshots(deployment.id))
     said = {**facts, "is_sought": facts["cut"], "reason": "", "lifted": False}
     await tx.say(Message(f"{deployment.id}:stopped", "stopped", said, deployment.id, to="channel"))
+    if kept_out:
+        await _keep_out(context, tx, deployment, intent.by)
     about = {
         **facts_of(deployment),
         "outcome": str(Outcome.STOPPED),
@@ -99,20 +103,14 @@ async def _known_since(tx: Transaction, deployment: Deployment) -> datetime | No
     )
 
 
-async def _keep_out(context: Context, tx: Transaction, deployment: Deployment, by: Person) -> bool:
-    """Quarantine what was shown to be bad, by the rule of a rollback: it is not deployed again
-    as the answer to itself.
-    """
+async def _is_bad(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> bool:
+    """Tell whether it was shown to be bad, by the rule of a rollback."""
     is_verified = await tx.was_verified(deployment)
-    is_bad = is_shown_bad(
-        await tx.trouble(deployment.id), await tx.steps(deployment.id), is_verified=is_verified
-    )
-    if is_bad:
-        numbers = worst_seen(await tx.snapshots(deployment.id))
-        why = why_quarantined(
-            deployment.environment, at=context.now(), because=numbers, how=KeptOutBy.STOP
-        )
-        await keep_out(
-            context, tx, deployment, by=by, at=context.now(), why=why, how=KeptOutBy.STOP
-        )
-    return is_bad
+    return is_shown_bad(await tx.trouble(deployment.id), steps, is_verified=is_verified)
+
+
+async def _keep_out(context: Context, tx: Transaction, deployment: Deployment, by: Person) -> None:
+    """Quarantine what was shown to be bad: it is not deployed again as the answer to itself."""
+    numbers, now = worst_seen(await tx.snapshots(deployment.id)), context.now()
+    why = why_quarantined(deployment.environment, at=now, because=numbers, how=KeptOutBy.STOP)
+    await keep_out(context, tx, deployment, by=by, at=now, why=why, how=KeptOutBy.STOP)

@@ -35,7 +35,13 @@ async def stuck(context: Context, run: RunRecord, why: str) -> None:
             return None
         now = context.now()
         await note(tx, now, "stuck", deployment, why=why)
-        facts = {**facts_of(deployment), "why": why, "since": now.isoformat(), "runbook": run.name}
+        facts = {
+            **facts_of(deployment),
+            "why": why,
+            "since": now.isoformat(),
+            "runbook": run.name,
+            "run": run.id,
+        }
         return await tx.say(
             Message(
                 f"{run.id}:stuck:{now.isoformat()}",
@@ -63,7 +69,7 @@ async def _place_stuck(context: Context, tx: Transaction, run: RunRecord, why: s
     facts: dict[str, Json] = {
         "id": "", "service": service, "environment": environment,
         "version": live.version if live else "", "lead": "", "requested_by": "",
-        "why": why, "since": now.isoformat(), "runbook": run.name,
+        "why": why, "since": now.isoformat(), "runbook": run.name, "run": run.id,
     }  # fmt: skip
     await tx.say(
         Message(

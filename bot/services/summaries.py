@@ -16,6 +16,7 @@ from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import Context, existing, facts_of, facts_of_snapshot, unclear
 from bot.services.serving import newest_numbers
+from bot.services.successors import facts_of_successor
 
 LATEST = timedelta(days=1)
 """A summary that could not be posted for longer than this is not posted any more."""
@@ -69,6 +70,7 @@ async def facts_of_summary(reader: Reader, deployment: Deployment) -> dict[str, 
         "snapshot": facts_of_snapshot(shot) if shot else None,
         "changes": _facts_of_changes(changes or Changes(known=False)),
         "unclear": await unclear(reader, deployment.service, deployment.environment),
+        "replaced": facts_of_successor(await reader.replaced(deployment.id)),
     }  # fmt: skip
 
 
@@ -113,11 +115,7 @@ async def morning(context: Context, slot: datetime) -> None:
             )
     async with context.store.transaction() as tx:
         for channel, deployments in by_channel.items():
-            rolled_back = sum(1 for facts in deployments if facts["state"] == State.ROLLED_BACK)
-            facts = {
-                "deployments": deployments, "rolled_back": rolled_back,
-                "doubts": _doubtful(deployments), "at": slot.isoformat(),
-            }  # fmt: skip
+            facts = {**_of_a_morning(deployments), "at": slot.isoformat()}
             await tx.say(
                 Message(
                     f"morning:{slot.isoformat()}:{channel}",
@@ -127,6 +125,20 @@ async def morning(context: Context, slot: datetime) -> None:
                     channel=channel,
                 )
             )
+
+
+async def facts_of_morning(reader: Reader, deployments: Sequence[Deployment]) -> dict[str, Json]:
+    """Give what a morning tells of these deployments, as it is by now."""
+    return _of_a_morning([await facts_of_summary(reader, each) for each in deployments])
+
+
+def _of_a_morning(deployments: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    rolled_back = sum(1 for facts in deployments if facts["state"] == State.ROLLED_BACK)
+    return {
+        "deployments": list(deployments),
+        "rolled_back": rolled_back,
+        "doubts": _doubtful(deployments),
+    }
 
 
 def _doubtful(deployments: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:

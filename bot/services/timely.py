@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.domain.deployment import Deployment
 from bot.ports.reader import Reader
-from bot.ports.talk import Message
+from bot.ports.talk import LATE_ANSWER, Message
 from bot.services import endings
 from bot.services.context import Context
 from bot.services.timely_calls import (
@@ -46,16 +46,31 @@ from bot.services.timely_lines import (
     while_it_waits,
     word_outdated,
 )
+from bot.services.timely_records import (
+    answered,
+    deployment_stuck,
+    morning,
+    not_waited,
+    place_stuck,
+    restored,
+    rollback_late,
+    said_live,
+    step_done,
+    unseen,
+)
 
 _Rule = Callable[[Context, Reader, Deployment, Message], Awaitable[Message | None]]
+_OfAPlace = Callable[[Context, Reader, Message], Awaitable[Message | None]]
 
 
 async def still_true(context: Context, message: Message) -> Message | None:
     """Give a message as it may be said now; None when it has been overtaken. What asked for
     something that has ended says so.
     """
+    if not message.deployment:
+        return await _of_no_deployment(context, message)
     rule = RULES.get(message.template)
-    if rule is None or not message.deployment:
+    if rule is None:
         return message
     async with context.store.reading() as reader:
         deployment = await reader.deployment(message.deployment)
@@ -70,6 +85,14 @@ async def still_true(context: Context, message: Message) -> Message | None:
     )
 
 
+async def _of_no_deployment(context: Context, message: Message) -> Message | None:
+    rule = OF_PLACES.get(message.template)
+    if rule is None:
+        return message
+    async with context.store.reading() as reader:
+        return await rule(context, reader, message)
+
+
 RULES: Mapping[str, _Rule] = {
     "acknowledge_request": request,
     "ask_lead": ask_lead,
@@ -81,6 +104,7 @@ RULES: Mapping[str, _Rule] = {
     "lock_said": lock_said,
     "not_by_itself": not_by_itself,
     "not_stopped": not_stopped,
+    "not_waited": not_waited,
     "proceeds": proceeds,
     "quarantine_said": quarantine_said,
     "quarantined": quarantined,
@@ -89,12 +113,15 @@ RULES: Mapping[str, _Rule] = {
     "retrospective": as_it_was,
     "rolled_back": rolled_back,
     "rollback_hangs": hangs,
+    "rollback_late": rollback_late,
     "rollback_waits": at_its_gate,
     "run_hangs": late,
     "standstill": while_it_stands,
     "stands_still": while_it_rolls_out,
+    "step_done": step_done,
     "step_started": step_started,
     "stopped": stopped,
+    "stuck": deployment_stuck,
     "summary": summary,
     "verified": verified,
     "word_outdated": word_outdated,
@@ -106,13 +133,21 @@ RULES: Mapping[str, _Rule] = {
 has ended reads its end at once.
 """
 
+OF_PLACES: Mapping[str, _OfAPlace] = {
+    LATE_ANSWER: answered,
+    "morning_summary": morning,
+    "restored": restored,
+    "said_live": said_live,
+    "stuck": place_stuck,
+    "unseen": unseen,
+}
+"""The same, of what is said of no deployment: of a place, of many, or to one person."""
+
 RECORDS = frozenset(
     {
         "approved", "audit_broken", "audit_head", "countdown_stopped",
-        "gate_not_opened", "gate_opened", "morning_summary", "not_waited",
-        "plan_confirmed", "restored", "rollback_given_up", "rollback_late",
-        "said_live", "said_why", "snapshot", "step_done", "stuck",
-        "unseen",
+        "gate_not_opened", "gate_opened", "plan_confirmed", "rollback_given_up",
+        "said_why", "snapshot",
     }
 )  # fmt: skip
 """What tells that somebody did or said something, what was measured, or how it was at a time that

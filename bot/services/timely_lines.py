@@ -14,12 +14,13 @@ from bot.services.asked import facts_of_going_on
 from bot.services.context import Context
 from bot.services.quarantine_news import facts_here
 from bot.services.standstills import NO_LONGER, freed
+from bot.services.successors import successor
 from bot.services.summaries import facts_of_summary
 from bot.services.timely_calls import UNDER_TRIAL, counts_until, is_open, with_lead
 from bot.services.word import besides, ends_by_itself
 
 
-def _then(message: Message, at: object = "", **now: Json) -> Message:
+def then(message: Message, at: object = "", **now: Json) -> Message:
     """Have a message tell what happened as something that is past, with its time, and
     without what has been so since.
     """
@@ -75,7 +76,7 @@ async def proceeds(
     )
     is_kept = await is_open(reader, deployment) or await besides(context, reader, deployment)
     if deployment.state not in UNDER_TRIAL or is_kept or not is_coming:
-        return _then(message)
+        return then(message)
     return replace(
         message,
         facts={**message.facts, **await facts_of_going_on(context, reader, deployment, where)},
@@ -114,11 +115,11 @@ async def lock_said(
         now = {} if kept else {"other": ""}
         if kept and await _goes_on(context, reader, deployment, message):
             return with_lead(deployment, message)
-        return _then(message, **now, **NO_LONGER)
+        return then(message, **now, **NO_LONGER)
     is_held = (facts["place"], facts["locked_by"], facts["reason"]) in holding
     if is_held and (not facts["keeps"] or deployment.state in WAITING | {State.ROLLING_OUT}):
         return replace(message, facts={**facts, "waits": deployment.state in WAITING})
-    return _then(message, keeps=False)
+    return then(message, keeps=False)
 
 
 async def quarantine_said(
@@ -131,7 +132,7 @@ async def quarantine_said(
     if is_kept_out is bool(message.facts["lifted"]) or not await _goes_on(
         context, reader, deployment, message
     ):
-        return _then(message)
+        return then(message)
     here = {} if message.facts["lifted"] else await facts_here(context, reader, deployment)
     return with_lead(deployment, replace(message, facts={**message.facts, **here}))
 
@@ -145,7 +146,7 @@ async def lead_changed(
         message
         if is_lead
         and (not message.facts["calls"] or await endings.alarms(context, reader, deployment))
-        else _then(message)
+        else then(message)
     )
 
 
@@ -157,7 +158,7 @@ async def live(
     return (
         message
         if deployment.state is State.WATCHING
-        else _then(message, at.isoformat() if at else "")
+        else then(message, at.isoformat() if at else "")
     )
 
 
@@ -173,7 +174,7 @@ async def step_started(
     return (
         message
         if step is not None and step.state is StepState.RUNNING
-        else _then(message, at.isoformat() if at else "")
+        else then(message, at.isoformat() if at else "")
     )
 
 
@@ -185,7 +186,7 @@ async def verified(
     return (
         message
         if deployment.state in {State.VERIFIED, State.ACCEPTED} and not is_kept_out
-        else _then(message)
+        else then(message)
     )
 
 
@@ -203,7 +204,8 @@ async def rolled_back(
         ),
     }
     now |= {} if await reader.doubt(deployment.service, deployment.environment) else {"unclear": ""}
-    return replace(message, facts={**message.facts, **now})
+    said = replace(message, facts={**message.facts, **now})
+    return then(said) if await successor(reader, deployment) is not None else said
 
 
 async def word_outdated(
@@ -241,4 +243,4 @@ async def gates(
     _context: Context, _reader: Reader, deployment: Deployment, message: Message
 ) -> Message | None:
     """Say how its gates are only while it waits at them."""
-    return message if deployment.state in WAITING else _then(message)
+    return message if deployment.state in WAITING else then(message)

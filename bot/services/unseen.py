@@ -178,6 +178,7 @@ async def _tell(context: Context, tx: Transaction, service: str, environment: st
         "service": service,
         "environment": environment,
         "version": live.version if live else "",
+        "at": context.now().isoformat(),
     }
     channel = context.service(service).channel
     await tx.say(

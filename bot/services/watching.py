@@ -136,6 +136,7 @@ async def _go_now(context: Context, intent: Intent, tx: Transaction, command: Go
     await tx.mark(Mark(deployment.id, f"{WORD}{watched.mark}", intent.by, context.now()))
     await note(tx, context.now(), "go_now", deployment, intent.by, watched=watched.deployment)
     facts = {**facts_of(deployment), **facts_of_watched(watched), "by": str(intent.by)}
+    facts["at"] = context.now().isoformat()
     for thread in (deployment.id, watched.deployment, *watched.waiting):
         await tx.say(
             Message(

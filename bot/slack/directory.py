@@ -92,7 +92,8 @@ def profile_of(person: Person, user: Mapping[str, Any]) -> Profile:
         details.get("display_name") or user.get("real_name") or user.get("name") or person.user
     )
     why_not = _why_not(person, user)
-    return Profile(person, name, is_member=not why_not, why_not=why_not)
+    zone = str(user.get("tz") or "")
+    return Profile(person, name, is_member=not why_not, why_not=why_not, zone=zone)
 
 
 def _why_not(person: Person, user: Mapping[str, Any]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context
@@ -152,9 +154,15 @@ def is_past(context: Context, value: datetime | str) -> bool:
     return moment(value) <= moment(context["now"])
 
 
-def utc(value: datetime | str) -> str:
-    """Show a date and time as plain text, where Slack cannot translate it."""
-    return f"{moment(value):%Y-%m-%d %H:%M UTC}"
+def local(value: datetime | str, zone: str = "") -> str:
+    """Show a date and time as plain text, where Slack cannot translate it, in a person's time zone
+    and with its name; in UTC where that is not known.
+    """
+    at = moment(value)
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        at = at.astimezone(ZoneInfo(zone)) if zone else at
+    name = f"{at:%Z}"
+    return f"{at:%Y-%m-%d %H:%M} {f'UTC{name}' if name[:1] in {'+', '-'} else name}"
 
 
 def _date(at: datetime, tokens: str, fallback: str) -> Markup:
@@ -328,7 +336,7 @@ def bold(value: object) -> Markup:
 FILTERS: Mapping[str, Callable[..., object]] = {
     "mention": mention, "name": name, "mentions": mentions, "link": link,
     "channel": channel, "when": when, "day": day, "clock": clock,
-    "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration,
+    "clock_seconds": clock_seconds, "utc": local, "local": local, "ago": ago, "duration": duration,
     "roughly": roughly, "plural": plural, "percent": percent,
     "number": number, "metric": metric, "spark": spark, "listed": listed,
     "join": listed, "sentence": sentence, "note": note, "role": role,

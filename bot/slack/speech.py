@@ -14,7 +14,7 @@ from bot.domain.deployment import CAN_ROLL_BACK
 from bot.domain.errors import Offer
 from bot.ports.talk import LATE_ANSWER, Answer, Message
 from bot.slack import ids
-from bot.slack.blocks import Drawn, button, buttons, drawn, paged
+from bot.slack.blocks import Drawn, button, buttons, drawn, paged, section
 from bot.slack.card_buttons import card_buttons
 from bot.slack.cards import in_brief
 from bot.slack.render import Words
@@ -72,8 +72,7 @@ def message(
     ``card`` is that card as it is now: an alarm has its buttons.
     """
     if said.template == LATE_ANSWER:
-        offers_of = tuple(Offer(*offer) for offer in said.facts["offers"])
-        return answer(Answer(said.facts["name"], said.facts["facts"], offers_of), words)
+        return _late_answer(said, words)
     offers = [
         button(action, text, said.deployment)
         for action, text in MESSAGE_BUTTONS.get(said.template, ())
@@ -86,6 +85,16 @@ def message(
     text = words.text(f"messages/{said.template}", {**where, **can, **said.facts})
     beside = _beside(said, words, card)
     return _said(f"{text}\n{beside}" if beside else text, offers if said.deployment else [])
+
+
+def _late_answer(said: Message, words: Words) -> Drawn:
+    """Draw an answer that could not be given at once; one that was a while ago says when it was."""
+    offers = tuple(Offer(*offer) for offer in said.facts["offers"])
+    drawn_then = answer(Answer(said.facts["name"], said.facts["facts"], offers), words)
+    if not said.facts.get("overtaken"):
+        return drawn_then
+    first = words.text("answers/late", {"at": said.facts["overtaken"]})
+    return Drawn(f"{first} {drawn_then.text}", [section(first).to_dict(), *drawn_then.blocks])
 
 
 def _beside(said: Message, words: Words, card: Card | None) -> str:

@@ -23,6 +23,7 @@ from bot.domain.queue import number
 from bot.ports.reader import Timeline
 from bot.ports.talk import Answer, Message
 from bot.storage import codec
+from bot.storage.journal import BLOCKED
 from bot.storage.pages import Pages
 from bot.storage.releases import AT_REST
 from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person
@@ -39,7 +40,7 @@ from bot.storage.tables.record import (
     StepRow,
     StrayRow,
 )
-from bot.storage.tables.work import OutboxRow, TakenRow
+from bot.storage.tables.work import OutboxRow, RunbookRow, TakenRow
 
 _NOT_AT_REST = tuple(str(state) for state in (*MOVING, State.FAILED))
 PAGE = 8
@@ -397,6 +398,11 @@ class SqlReader(Pages):
             await self._connection.execute(select(func.count()).select_from(rest.subquery()))
         ).scalar_one()
         return Timeline(entries_of(begin), count - len(end), entries_of(end[::-1]))
+
+    async def is_stuck(self, run: str) -> bool:
+        """Tell whether a runbook cannot go on without a person."""
+        row = await self._find(RunbookRow, id=run)
+        return row is not None and row["state"] == BLOCKED
 
     async def asking(self, id: DeploymentId) -> tuple[Message, ...]:
         """List what has been said of a deployment, or is about to be, and has

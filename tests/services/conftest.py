@@ -394,6 +394,8 @@ class Workspace:
     """What was last said of people."""
     left: set[Person] = field(default_factory=set)
     """Whose accounts were deactivated."""
+    zone: str = ""
+    """The time zone of everybody."""
 
     def remembered(self, person: Person) -> Profile | None:
         return self.known.get(person)
@@ -413,6 +415,7 @@ class Workspace:
             name,
             is_member=not guest,
             why_not="is a guest of this workspace" if guest else "",
+            zone=self.zone,
         )
 
     async def members(self, group: str, **_: bool) -> frozenset[Person]:

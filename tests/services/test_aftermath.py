@@ -174,7 +174,7 @@ async def test_the_alarm_about_what_is_back_ends_when_something_else_is_live(tea
                 PEOPLE["ana"],
             )
         )
-    assert await ended(team.context, message) == Ending("v3 is live there now.", is_final=True)
+    assert await ended(team.context, message) == Ending("v3 has come there since.", is_final=True)
 
 
 PLACE: dict[str, Any] = {

@@ -164,7 +164,7 @@ async def test_that_one_has_gone_back_by_hand_is_said_on_the_card_with_a_name(sw
     await drawn_again(swift, went_live(swift, "v1", word="bo"))
     says = (
         "was live from 2026-11-21 02:00 UTC; <@UBO> said 2026-11-21 02:04 "
-        "UTC that v1 is live instead"
+        "UTC that v1 was live instead"
     )
     assert says in await swift.shown("shop-1")
     await drawn_again(swift, went_live(swift, "v3", by="shop-9"))

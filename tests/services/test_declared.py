@@ -202,7 +202,7 @@ async def test_no_old_card_is_live_and_healthy_again_because_somebody_said_so(sw
     assert "was live from 2026-11-21 02:00 UTC; v2 is live again only on the word of <@UBO>" in old
     assert "live and healthy" not in old
     assert "Roll back to" not in old
-    assert "<@UBO> said 2026-11-21 02:08 UTC that v2 is live instead" in newer
+    assert "<@UBO> said 2026-11-21 02:08 UTC that v2 was live instead" in newer
     said = await swift.says("bo", RollBack("shop", "production", reason="x"))
     assert said.startswith("Roll shop in production back from v2 to *v1*?"), (
         "what is there can be made to go all the same"
@@ -308,7 +308,7 @@ async def test_the_card_of_what_failed_says_who_said_that_it_is_live_all_the_sam
     alarm = Message("shop-1:failed", "failed", {}, "shop-1")
     end = await ended(swift.context, alarm)
     assert end is not None
-    assert end.sentence == "<@UBO> has said that v2 is live there.", (
+    assert end.sentence == "<@UBO> has said that v2 was live there.", (
         "nobody is asked to roll it back any more"
     )
     shown = await swift.shown("shop-1")

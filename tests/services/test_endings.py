@@ -143,7 +143,7 @@ async def test_a_request_to_acknowledge_ends_when_the_deployment_is_cancelled(te
     await team.says("ana", Cancel(v2))
     assert (
         await end_of(team, "acknowledge_request")
-        == "It is cancelled. Nothing is asked of you any more."
+        == "It was cancelled. Nothing is asked of you any more."
     )
 
 

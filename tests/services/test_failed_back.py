@@ -96,7 +96,7 @@ async def test_the_alarm_about_a_rollback_that_hung_says_whose_word_has_ended_it
         await hangs(team)
         await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
         await team.passes(MINUTE)
-        assert await _ending(team) == "<@UBO> has said that v1 is live there."
+        assert await _ending(team) == "<@UBO> has said that v1 was live there."
 
 
 async def test_the_retrospective_says_once_that_the_rollback_hung(team_with: Any) -> None:
@@ -127,6 +127,20 @@ async def test_what_is_watched_again_after_a_failed_rollback_says_that_it_failed
         told = await team.says("ana", History("shop", "production"))
         assert "watching by" not in told
         assert "before that" not in told
+
+
+async def test_the_dialog_of_a_second_rollback_has_its_dates_in_the_time_zone_of_its_lead(
+    team_with: Any,
+) -> None:
+    async with team_with(**ALONE) as team:
+        team.workspace.zone = "Asia/Kolkata"
+        await _fails(team)
+        truth = rollback_truth(await team.card("shop-1"), team.words)
+        assert "An earlier rollback failed 2026-11-21 07:3" in truth
+        assert " IST." in truth
+        assert "UTC" not in truth
+        team.workspace.zone = "Moon/Tranquility"
+        assert "failed 2026-11-21 02:0" in rollback_truth(await team.card("shop-1"), team.words)
 
 
 async def test_who_rolls_back_is_told_in_each_dialog_that_the_same_rollback_failed_before(

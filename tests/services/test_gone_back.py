@@ -261,7 +261,7 @@ async def test_a_word_claims_nothing_while_another_version_still_gets_requests(
         assert "Roll back" not in status, "there is nothing that a rollback takes"
         card = await team.shown("shop-1")
         assert (
-            "FAILED* at 5 % · <@UBO> said 2026-11-21 02:05 UTC that v1 is live, which is unclear"
+            "FAILED* at 5 % · <@UBO> said 2026-11-21 02:05 UTC that v1 was live, which is unclear"
             in card
         )
         assert "replaced by" not in card

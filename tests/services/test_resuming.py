@@ -159,7 +159,7 @@ async def test_the_alarm_about_the_failed_rollback_says_on_whose_word_it_ended(
         ending = await ended(team.context, message)
         assert ending is not None
         assert (ending.sentence, ending.is_final) == (
-            "<@UBO> has said that v2 is live there.",
+            "<@UBO> has said that v2 was live there.",
             True,
         )
         await team.passes(22 * MINUTE)
@@ -187,7 +187,7 @@ async def test_what_a_wrong_word_has_cut_off_the_right_one_takes_up_again(team_w
         await team.says_live("bo", SayLive("shop", "production", "v1", "I was wrong"))
         shown = await team.shown("shop-1")
         assert (
-            "and being watched; <@UBO> said 2026-11-21 02:19 UTC that v1 is live instead" in shown
+            "and being watched; <@UBO> said 2026-11-21 02:19 UTC that v1 was live instead" in shown
         )
         assert "replaced by the next deployment" not in shown
         assert "unclear" not in shown
@@ -261,7 +261,7 @@ async def test_an_alarm_about_what_a_word_has_ended_names_whose_word_it_was(team
         message = next(each for each in await team.outbox() if each.template == "degraded")
         ending = await ended(team.context, message)
         assert ending is not None
-        assert ending.sentence == "<@UBO> has said that something else is live there."
+        assert ending.sentence == "<@UBO> has said that something else was live there."
         assert "why watch ended: v1 was said to be live instead" in await team.says(
             "ana", History("shop")
         )

@@ -137,7 +137,7 @@ async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(te
         "smoke test of canary 5 % began", "found degraded at canary 5 %: errors 6.0 %",
         "countdown to the rollback began",
         "rollback asked for by UBO: carts are lost", "the version was quarantined with its rollback",
-        "the version before is back",
+        "the version before was back",
     ]  # fmt: skip
     assert said.count("<@") == 1, "only the owner is notified"
 
@@ -163,7 +163,7 @@ async def test_a_retrospective_reaches_to_the_rollback_however_much_happened_bef
         timeline[5],
     )
     assert timeline[-2].endswith("rollback asked for by UBO: carts are lost")
-    assert timeline[-1].endswith("the version before is back")
+    assert timeline[-1].endswith("the version before was back")
     assert len(timeline) == 26
 
 

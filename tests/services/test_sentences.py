@@ -245,7 +245,7 @@ async def test_a_long_retrospective_says_that_it_is_not_whole(team: Team) -> Non
     await team.passes(MINUTE)
     (said,) = await team.said("retrospective")
     assert "… 6 entries left out here; gonogo audit export --deployment shop-2 has all" in said
-    assert said.rstrip().endswith("the version before is back")
+    assert said.rstrip().endswith("the version before was back")
 
 
 async def test_a_watch_that_was_taken_up_after_a_failed_rollback_is_not_called_rolled_back(

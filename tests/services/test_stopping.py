@@ -78,8 +78,8 @@ async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_it
         assert "Only <@UBO>" in await team.says("ana", Cancel("shop-1"))
         said = await team.says("bo", Cancel("shop-1"))
         assert (
-            "is stopped. Its 5 % stays in production until another version is deployed: "
-            "/deploy shop REF to production"
+            "is stopped. Its 5 % stays in production. What runs there is unclear until another "
+            "version is deployed: /deploy shop REF to production"
         ) in said
         await team.passes()
         assert (await team.deployment("shop-1")).state is State.FAILED
@@ -270,6 +270,46 @@ async def test_a_run_that_was_cut_off_is_looked_for_in_the_words_until_it_has_en
         assert "canary-5" not in "".join(
             [ended_, await team.shown("shop-1"), *await team.said("retrospective")]
         )
+
+
+UNSEEN, MORE = (
+    ", of which the newest numbers show no request, may be in production",
+    "; its run that was cut off in its middle may have brought more.",
+)
+
+
+@pytest.mark.parametrize(
+    ("runs_before", "is_seen", "what"),
+    [
+        (0, False, f"What its run has brought until it was cut off{UNSEEN}."),
+        (0, True, "Something of it is in production, where requests of it were seen."),
+        (1, True, f"Its 5 % stays in production{MORE}"),
+        (1, False, f"Its 5 %{UNSEEN}{MORE}"),
+    ],
+)
+async def test_what_a_stopped_run_has_brought_is_said_to_be_there_only_as_far_as_that_is_seen(
+    team_with: TeamWith, runs_before: int, what: str, *, is_seen: bool
+) -> None:
+    async with team_with(**OPEN) as team:
+        if not runs_before:
+            team.ci.ends["deploy"] = RunState.RUNNING
+        await goes_bad_with_no_way_back(team)
+        if runs_before:
+            team.ci.ends["deploy"] = RunState.RUNNING
+            await team.says("bo", Proceed("shop-1", "noise"))
+            await team.passes(2 * MINUTE)
+        if not is_seen:
+            team.numbers.new = None
+            await team.passes(6 * MINUTE)
+        shown = team.words.plain_line(
+            "verbs/cancel#question", {"card": await team.card("shop-1")}, CONFIRM
+        )
+        assert ("Something of v2 may stay in production" in shown) is (not runs_before)
+        assert ("v2 keeps its 5 %" in shown) is bool(runs_before and is_seen)
+        assert what in await team.says("bo", Cancel("shop-1"))
+        (told,) = await team.said("stopped")
+        assert what in told
+        assert "stays" not in told or (runs_before and is_seen)
 
 
 async def test_who_stops_a_rollout_reads_before_what_it_keeps_with_which_numbers(

@@ -94,7 +94,7 @@ async def test_of_a_start_that_nobody_has_answered_it_is_said_that_it_is_not_kno
     assert (await team.deployment(v2)).state is State.ROLLED_BACK
     (drafted,) = await team.said("retrospective")
     assert (
-        "whether the run of canary 5 % was started is not known: GitHub gave no answer to the start"
+        "whether the run of canary 5 % was started was not known: GitHub gave no answer to the start"
         in drafted
     )
     assert "could not be stopped" not in drafted

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, Lock, RollBack
+from bot.domain.commands import Cancel, Deploy, Lock, RollBack
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState, Stage, StepState
@@ -37,6 +37,7 @@ from bot.services import (
 )
 from bot.services.context import facts_of
 from tests.services.conftest import BAD, MINUTE, PEOPLE
+from tests.services.test_stopping import OPEN, goes_bad_with_no_way_back
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
@@ -107,9 +108,9 @@ async def test_a_version_that_is_bad_is_told_of_until_the_one_before_is_back(tea
         "step_done to thread: step=canary-5 percent=5 seconds=0.0",
         "degraded to channel with a chart: where=canary-5 finding=1",
         "rolling_back to thread: target=v1 by=/gonogo",
-        "lock_said to thread: by=/gonogo",
         "rolled_back to thread: seconds=0.0 target=v1 by=/gonogo",
         "retrospective to thread: percent=0 target=v1",
+        "lock_said to thread: by=/gonogo",
         "back_and_worse to channel: target=v1",
     ]
     assert await team.audited(v2) == [
@@ -142,6 +143,40 @@ async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_ch
     ]
     ends = ["step failed", "rollback", "quarantined", "rollback failed"]
     assert await team.audited(v2) == [*LOGGED, *ends]
+
+
+async def test_a_smoke_test_that_fails_is_told_before_the_rollback_and_the_quarantine_that_it_brings(
+    team: Team,
+) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.ends["smoke"] = RunState.FAILED
+    await team.clears(v2)
+    await team.passes(2 * MINUTE)
+    assert (await told(team, v2))[len(BEGIN) :][:2] == [
+        "smoke_failed to channel: step=canary-5 percent=5",
+        "rolling_back to thread: target=v1 by=/gonogo",
+    ]
+    logged = await team.audited(v2)
+    assert logged.index("smoke failed") < logged.index("rollback") < logged.index("quarantined")
+
+
+async def test_a_stop_is_told_before_the_quarantine_that_it_brings(team_with: Any) -> None:
+    async with team_with(**OPEN) as team:
+        await team.says("ana", Deploy("shop", "staging", "v2"))
+        await team.passes(10 * MINUTE)
+        await goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-2"))
+        order = [(each.template, each.deployment) for each in await team.outbox()]
+        stopped = order.index(("stopped", "shop-2"))
+        elsewhere = [
+            at
+            for at, (template, deployment) in enumerate(order)
+            if template in {"quarantined", "quarantine_said"} and deployment == "shop-1"
+        ]
+        assert elsewhere
+        assert stopped < min(elsewhere)
+        logged = await team.audited("shop-2")
+        assert logged.index("stop") < logged.index("quarantined")
 
 
 @pytest.mark.parametrize("is_next", [False, True])

@@ -387,7 +387,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         (
             "storefront v1.2.0 → production · was live from 2026-11-21 "
             "10:02 UTC and being watched; "
-            "@UCY said 2026-11-21 10:02 UTC that v1.1.0 is live instead"
+            "@UCY said 2026-11-21 10:02 UTC that v1.1.0 was live instead"
         ),
         [],
     ),

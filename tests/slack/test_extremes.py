@@ -254,6 +254,10 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "key": text,
         "as_of": AT,
         "lost": times,
+        "settled": times,
+        "seen": times > 1,
+        "replaced": {"version": text, "at": AT, "by": ""},
+        "after": {"version": text, "at": AT, "by": "T1/UBO"},
         "places": [deployment] * times,
     }
     there = {
@@ -280,7 +284,14 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "rows": [row] * times,
         "approvals": [{"role": text, "count": times}] * times,
         "deployments": [
-            {**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}
+            {
+                **past,
+                "unclear": text,
+                "landed_at": AT,
+                "changes": changes,
+                "snapshot": snapshot,
+                "replaced": {"version": text, "at": AT, "by": "T1/UBO"} if times > 1 else None,
+            }
         ]
         * times,
         "verified_at": AT,

@@ -107,6 +107,7 @@ CLAIM = {
     "version": "v1.1.0",
     "reason": "I looked",
     "by": "T1/UCY",
+    "at": AT,
     "recorded": "v1.2.0",
     "recorded_by": "storefront-41",
     "since": AT,
@@ -211,6 +212,7 @@ SUMMARY = {
         "authors": ["ana", "cy"],
         "taken": {"known": True, "total": 0, "authors": []},
     },
+    "replaced": {"version": "v1.3.0", "at": AT, "by": ""},
 }
 
 HAPPENED = {
@@ -286,7 +288,14 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "going_now": {**FACTS, **WATCHED},
     "cancelled": {**FACTS, "by": "T1/UANA"},
-    "stopped": {**FACTS, "by": "T1/UANA", "percent": 5, "kept_out": True, "cut": True},
+    "stopped": {
+        **FACTS,
+        "by": "T1/UANA",
+        "percent": 5,
+        "kept_out": True,
+        "cut": True,
+        "seen": True,
+    },
     "retested": {**FACTS, "url": "https://ci.example.com/7"},
     "approved": FACTS,
     "rejected": {**FACTS, "reason": "no"},
@@ -379,6 +388,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "share": SHARE,
         "serves": SERVES,
     },
+    "late": {"at": AT},
     "waiting": {"verb": "approve", "vendor": "Slack", "minutes": 15},
     "unlocked": {**LOCK, "still": [LOCK], "goes_on": [FREED]},
     "locks": {"locks": [LOCK]},
@@ -397,7 +407,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "gates": {**FACTS, "gates": [GATE], "again": LAST_TIME},
     "approved": {**FACTS, "by": "T1/UCY"},
     "recounted": {**FACTS, "by": "T1/UCY", "why": "who gave it is not release manager any more"},
-    "not_waited": {**FACTS, **WATCHED, "by": "T1/UANA"},
+    "not_waited": {**FACTS, **WATCHED, "by": "T1/UANA", "at": AT},
     "step_done": {
         **FACTS,
         "step": "canary-5",
@@ -526,6 +536,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "percent": 5,
         "kept_out": True,
         "cut": True,
+        "seen": True,
         "is_sought": True,
         "reason": "carts are lost",
         "lifted": False,
@@ -541,7 +552,12 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "also": [],
     },
     "said_live": CLAIM,
-    "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
+    "unseen": {
+        "service": "storefront",
+        "environment": "production",
+        "version": "v1.1.0",
+        "at": AT,
+    },
     "rollback_late": {
         **FACTS,
         "target": "v1.1.0",
@@ -635,7 +651,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     },
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "doubts": [], "at": AT},
     "unsayable": {"what": "rolling_back"},
-    "stuck": {**FACTS, "why": "CI is away", "since": AT, "runbook": "deploy"},
+    "stuck": {**FACTS, "why": "CI is away", "since": AT, "runbook": "deploy", "run": "shop-1"},
     "refused": {
         **FACTS,
         "step": "canary-5",
@@ -661,6 +677,8 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "as_of": AT,
         "lost": 3,
         "places": [{"service": "storefront", "environment": "production", "version": "v1.1.0"}],
+        "settled": 1,
+        "at": AT,
     },
     "audit_head": {"n": 7, "hash": "f" * 64, "key": "5e0c1f2a", "at": AT},
     "no_channel": {"title": "storefront", "deployment": "storefront-42", "channel": "C9"},
@@ -1062,7 +1080,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "messages/quarantined",
-            {**MESSAGES["quarantined"], "waits": True, "end": "It is cancelled."},
+            {**MESSAGES["quarantined"], "waits": True, "end": "It was cancelled."},
             "was waiting when the version was",
         ),
         (
@@ -1570,7 +1588,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
             "recounted",
             "/gonogo",
             {"of": "T1/UCY", "why": "gone"},
-            "the approval of cy does not count any more: gone",
+            "the approval of cy did not count any more: gone",
         ),
         (
             "waits again",
@@ -1578,7 +1596,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
             {},
             "nothing of it had begun in time, so it waits for its gates and approvals again",
         ),
-        ("recounted", "/gonogo", {"of": "T1/UCY", "why": ""}, "the approval of cy counts again"),
+        ("recounted", "/gonogo", {"of": "T1/UCY", "why": ""}, "the approval of cy counted again"),
         (
             "given up",
             "/gonogo",
@@ -1595,7 +1613,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
             "given up run untold",
             "/gonogo",
             {"run": "7", "step": "canary-5", "why": "401"},
-            "what became of the run of canary 5 % that was cut off is not told: 401",
+            "what became of the run of canary 5 % that was cut off was not told: 401",
         ),
         (
             "not started",
@@ -1641,7 +1659,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ),
         ("hangs", "/gonogo", {"rollback": "shop-3"}, "the rollback took longer than it should"),
         ("rollback failed", "/gonogo", {"why": "exit 1"}, "the rollback failed: exit 1"),
-        ("rolled back", "T1/UBO", {"to": "c" * 40}, "the version before is back"),
+        ("rolled back", "T1/UBO", {"to": "c" * 40}, "the version before was back"),
         ("something_new", "T1/UBO", {}, "something new, bo"),
     ],
 )
