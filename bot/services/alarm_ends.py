@@ -156,7 +156,9 @@ async def back_and_worse(
     live = await reader.live(deployment.service, deployment.environment)
     target = message.facts.get("target")
     return (
-        f"{live.version} has come there since." if live is not None and live.version != target else ""
+        f"{live.version} has come there since."
+        if live is not None and live.version != target
+        else ""
     )
 
 
