@@ -125,8 +125,9 @@ async def _may_ask_again(reader: Reader, deployment: Deployment, message: Messag
     """Tell whether a message may have another end, or ask anew: what was worse and comes back soon
     is said on the same alarm, and what comes after it on a retrospective.
     """
-    if message.template == "retrospective" and await successor(reader, deployment) is None:
-        return True
+    if message.template == "retrospective":
+        is_followed = await successor(reader, deployment) is not None
+        return not (is_followed and await _settled(reader, deployment, message))
     trouble = await reader.trouble(deployment.id)
     if (
         message.template != "degraded"
@@ -143,11 +144,16 @@ async def _retrospective(
     """End the draft of a retrospective when its reason is known, when something else was done
     since, which has a draft of its own, or when another version has come.
     """
+    if await successor(reader, deployment) is not None:
+        return "Something else has come after it."
+    return await _settled(reader, deployment, message)
+
+
+async def _settled(reader: Reader, deployment: Deployment, message: Message) -> str:
+    """Say why a draft waits for no reason any more; empty while it does."""
     if message.facts.get("reason") or await _why(reader, deployment, message):
         return "The reason is known."
     why = why_of(deployment, await reader.rollback_of(deployment.id))
-    if await successor(reader, deployment) is not None:
-        return "Something else has come after it."
     return (
         ""
         if why is not None and why.is_asked and _OUTCOMES[why.deed] == message.facts.get("outcome")

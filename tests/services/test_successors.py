@@ -56,6 +56,22 @@ async def test_a_retrospective_says_what_came_after_it_and_is_not_closed_before(
     )
 
 
+async def test_a_reason_reaches_the_retrospective_also_after_another_version_has_come(
+    team_with: Any,
+) -> None:
+    async with team_with(**OPEN) as team:
+        await goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-1"))
+        team.numbers.new = GOOD
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(60 * MINUTE)
+        assert "was stopped at 5 %. v3 came after that" in await reads(team, "retrospective")
+        assert not (await end_of(team, "retrospective")).is_final
+        await team.says("bo", SayWhy("shop-1", "carts are lost"))
+        assert "at 5 %: carts are lost. v3 came after that" in await reads(team, "retrospective")
+        assert (await end_of(team, "retrospective")).is_final
+
+
 async def test_the_retrospective_of_what_was_stopped_names_who_said_what_is_live_instead(
     team_with: Any,
 ) -> None:

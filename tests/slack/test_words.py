@@ -212,7 +212,7 @@ SUMMARY = {
         "authors": ["ana", "cy"],
         "taken": {"known": True, "total": 0, "authors": []},
     },
-    "replaced": {"version": "v1.3.0", "at": AT, "by": ""},
+    "replaced": None,
 }
 
 HAPPENED = {
