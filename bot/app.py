@@ -53,11 +53,11 @@ from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs
 from bot.slack.directory import SlackDirectory
 from bot.slack.forms import Forms
-from bot.slack.ours import Ours
+from bot.slack.learning import Learned
 from bot.slack.pictures import picture_of
 from bot.slack.render import Words
 from bot.slack.socket import Socket
-from bot.start import who_am_i, who_is_ours
+from bot.start import ask_again, who_am_i, who_is_ours
 from bot.storage.database import Database, open_database
 from bot.variables import SETTINGS_DOCS
 from handlers.schedule.clock import Clockwork
@@ -181,7 +181,7 @@ class _Rooms:
     clock: SystemClock
     background: Background
     telemetry: Telemetry
-    ours: Ours = field(default_factory=lambda: Ours(""))
+    ours: Learned = field(init=False)
     built: Mapping[str, Providers] = field(default_factory=dict)
 
     async def open(self, stack: AsyncExitStack) -> Bot:
@@ -230,7 +230,8 @@ class _Rooms:
         async with self.database.store.reading() as reader:
             under_way = len(await reader.open_deployments())
         me = await who_am_i(self.client, catalog.team, under_way)
-        self.ours = await who_is_ours(self.client, catalog.team, self.settings.slack_app_id, me)
+        about = (self.client, catalog.team, self.settings.slack_app_id)
+        self.ours = Learned(await who_is_ours(*about, me), partial(ask_again, *about))
         return me
 
     def _engine(self, context: Context) -> JournalEngine:

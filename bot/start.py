@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
@@ -46,6 +47,10 @@ async def who_am_i(client: SlackClient, team: str, under_way: int) -> Mapping[st
             problem=sentence,
         )
         return {}
+    return _checked(me, team)
+
+
+def _checked(me: Mapping[str, Any], team: str) -> dict[str, str]:
     if me.get("team_id") not in {team, None}:
         raise ConfigurationError(
             f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: "
@@ -54,10 +59,19 @@ async def who_am_i(client: SlackClient, team: str, under_way: int) -> Mapping[st
     return {str(name): str(value) for name, value in me.items() if value is not None}
 
 
+async def ask_again(client: SlackClient, team: str, app: str) -> Ours:
+    """Learn while the bot runs what Slack did not say at its start. Raises IntegrationError, and
+    ConfigurationError when the token is for another workspace.
+    """
+    me = _checked(await client.who_am_i(), team)
+    return await who_is_ours(client, team, app, me)
+
+
 async def who_is_ours(client: SlackClient, team: str, app: str, me: Mapping[str, str]) -> Ours:
     """Learn which app and which organisation are ours. Slack is asked for an app that is not
-    configured; without an answer any is.
+    configured; without an answer any is, until it is asked again (``slack.learning``).
     """
+    lacks = set() if me else {"enterprise"}
     if not app and me.get("bot_id"):
         try:
             app = await client.app_of(me["bot_id"])
@@ -66,7 +80,8 @@ async def who_is_ours(client: SlackClient, team: str, app: str, me: Mapping[str,
                 "Slack does not say which app this is; set SLACK_APP_ID to have requests "
                 "for any other app refused"
             )
-    return Ours(team, app, me.get("enterprise_id", ""))
+    lacks |= set() if app else {"app"}
+    return Ours(team, app, me.get("enterprise_id", ""), frozenset(lacks))
 
 
 def cannot_listen(error: OSError, settings: Settings) -> GonogoError:

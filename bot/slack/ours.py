@@ -10,18 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+
+class WhoWeAre(Protocol):
+    """Who we are, as it is known when a payload comes."""
+
+    async def about(self, payload: Mapping[str, Any]) -> Ours:
+        """Say who we are, for a payload."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
     """Who we are. ``app`` and ``enterprise`` are empty where they are not known; then
-    they are not asked about.
+    they are not asked about. ``lacks`` names those that Slack has not said yet: an ``enterprise``
+    that it has said to be none is known.
     """
 
     team: str
     app: str = ""
     enterprise: str = ""
+    lacks: frozenset[str] = frozenset()
+
+    async def about(self, payload: Mapping[str, Any]) -> Ours:  # noqa: ARG002 - all is known
+        """Say who we are, for a payload."""
+        return self
+
+    def is_undecided(self, payload: Mapping[str, Any]) -> bool:
+        """Tell whether a payload is refused only because Slack has not said which organisation is
+        ours.
+        """
+        named = _organisations(payload)
+        if "enterprise" not in self.lacks or not named or self.strange(payload) != "team":
+            return False
+        return not Ours(self.team, enterprise=str(named[0])).strange(payload)
 
     def strange(self, payload: Mapping[str, Any]) -> str:
         """Name what is not ours about a payload, ``team`` or ``app``; empty when it is for us."""
@@ -58,14 +81,15 @@ class Ours:
             return all(each == self.team for each in named)
         if _of(payload, "user", "team_id") == self.team:
             return True
-        organisations = [
-            each
-            for each in (payload.get("enterprise_id"), _of(payload, "enterprise", "id"))
-            if each not in (None, "")
-        ]
+        organisations = _organisations(payload)
         return bool(self.enterprise and organisations) and all(
             each == self.enterprise for each in organisations
         )
+
+
+def _organisations(payload: Mapping[str, Any]) -> list[object]:
+    named = (payload.get("enterprise_id"), _of(payload, "enterprise", "id"))
+    return [each for each in named if each not in (None, "")]
 
 
 def _of(payload: Mapping[str, Any], name: str, key: str) -> object:

@@ -24,7 +24,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.ours import Ours
+from bot.slack.ours import WhoWeAre
 
 log = structlog.get_logger(__name__)
 quiet = logging.getLogger("gonogo.socket")
@@ -47,7 +47,7 @@ class Socket:
 
     def __init__(
         self, *, app_token: str, api_url: str,
-        session: aiohttp.ClientSession, ours: Ours, dispatch: Dispatch,
+        session: aiohttp.ClientSession, ours: WhoWeAre, dispatch: Dispatch,
         ping: float = PING, silent: float = SILENT,
         proxy: str = "", trusted: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
@@ -121,13 +121,14 @@ class Socket:
         self, client: AsyncBaseSocketModeClient, request: SocketModeRequest
     ) -> None:
         self._last_envelope = time.monotonic()
-        if request.type not in KNOWN or self._ours.strange(request.payload):
+        ours = await self._ours.about(request.payload)
+        if request.type not in KNOWN or ours.strange(request.payload):
             log.warning("an envelope was not for us", kind=request.type)
             await client.send_socket_mode_response(
                 SocketModeResponse(envelope_id=request.envelope_id)
             )
             return
-        status, body = await self._dispatch(self._ours.settled(request.payload))
+        status, body = await self._dispatch(ours.settled(request.payload))
         if status != 200:  # noqa: PLR2004 - what is not accepted is not acknowledged
             log.warning("an envelope was not accepted", kind=request.type, status=status)
             return

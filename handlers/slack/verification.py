@@ -21,7 +21,7 @@ from multidict import CIMultiDictProxy
 
 from bot.domain.limits import SLACK, Unreadable, read_json
 from bot.ports.time import Clock
-from bot.slack.ours import Ours
+from bot.slack.ours import WhoWeAre
 from handlers.slack.intake import NOT_READ, SlackIntake
 from handlers.web.bodies import PATIENCE, Turned, read_body
 from handlers.web.notes import Notes
@@ -41,20 +41,22 @@ class Verifier:
     """
 
     secrets: Sequence[bytes]
-    ours: Ours
+    ours: WhoWeAre
     clock: Clock
 
-    def admit(self, headers: CIMultiDictProxy[str], body: bytes) -> dict[str, Any]:
+    async def admit(self, headers: CIMultiDictProxy[str], body: bytes) -> dict[str, Any]:
         """Verify the signature over the raw bytes, read the body, check
         whose it is. Raises Turned.
         """
         self._verify(headers, body)
         payload = read(headers.get("Content-Type", ""), body)
         if payload.get("type") != "url_verification":
-            strange = self.ours.strange(payload)
+            ours = await self.ours.about(payload)
+            strange = ours.strange(payload)
             if strange:
                 raise Turned(403, strange)
-        return self.ours.settled(payload)
+            return ours.settled(payload)
+        return payload
 
     def _verify(self, headers: CIMultiDictProxy[str], body: bytes) -> None:
         stamp, signature = (
@@ -139,7 +141,7 @@ def events_route(
             body = await read_body(request, SLACK.size, patience=patience)
             if is_ssl_check(body):
                 return web.Response()
-            payload = verifier.admit(request.headers, body)
+            payload = await verifier.admit(request.headers, body)
         except Turned as turned:
             telemetry.rejected(turned.reason)
             notes.say("turned away", reason=turned.reason, status=turned.status)

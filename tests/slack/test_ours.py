@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import pytest
 
+from bot.domain.errors import IntegrationError
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.slack.client import SlackClient
+from bot.slack.learning import Learned
 from bot.slack.ours import Ours
 from bot.start import who_is_ours
 
@@ -89,3 +93,88 @@ async def test_which_app_is_ours_is_asked_of_slack_where_nobody_says_it() -> Non
     await slack.close()
     assert (asked.app, told.app) == (slack.state.app, "A0SAID")
     assert asked.strange({"team_id": "T0SANDBOX", "api_app_id": "A0OTHER"}) == "app"
+
+
+@dataclass
+class Slack:
+    """Slack, as far as it says who we are; ``silent`` is how often it does not answer first."""
+
+    silent: int = 0
+    asked: int = 0
+    time: float = 0.0
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def says(self) -> Ours:
+        self.asked += 1
+        if self.asked <= self.silent:
+            raise IntegrationError("away", vendor="Slack")
+        await self.hold.wait()
+        return US
+
+
+def learned(slack: Slack, **how: Any) -> Learned:
+    lacks = frozenset({"app", "enterprise"})
+    return Learned(Ours("T1", lacks=lacks), slack.says, now=lambda: slack.time, **how)
+
+
+@pytest.mark.case("trust-14")
+async def test_what_slack_did_not_say_at_the_start_is_learned_when_a_payload_needs_it() -> None:
+    slack = Slack()
+    us = learned(slack)
+    waiting = [asyncio.create_task(us.about(GRID)) for _ in range(20)]
+    await asyncio.sleep(0)
+    slack.hold.set()
+    assert {(await each).strange(GRID) for each in waiting} == {""}
+    assert (await us.about({})).strange({**GRID, "api_app_id": "A2"}) == "app"
+    assert slack.asked == 1, "what is known is not asked for again"
+
+
+@pytest.mark.case("trust-14")
+async def test_while_slack_is_away_it_is_asked_now_and_then_and_not_with_each_payload() -> None:
+    slack = Slack(silent=5)
+    slack.hold.set()
+    us = learned(slack)
+    asked = list[int]()
+    for second in range(200):
+        slack.time = float(second)
+        for _ in range(10):
+            said = await us.about(GRID)
+            assert said.strange(GRID) == ("team" if slack.asked <= 5 else "")
+        if slack.asked > len(asked):
+            asked.append(second)
+    assert asked == [0, 5, 15, 35, 75, 135]
+
+
+@pytest.mark.case("trust-14")
+async def test_a_payload_waits_no_longer_for_slack_than_its_sender_does() -> None:
+    slack = Slack()
+    us = learned(slack, patience=0.01)
+    assert (await us.about(GRID)).strange(GRID) == "team"
+
+
+@pytest.mark.case("trust-14")
+async def test_a_payload_of_our_workspace_waits_for_nobody_who_asks_already() -> None:
+    slack = Slack()
+    us = learned(slack)
+    asking = asyncio.create_task(us.about(GRID))
+    await asyncio.sleep(0)
+    assert (await us.about({**APP, "team_id": "T1"})).strange({**APP, "team_id": "T1"}) == ""
+    assert not asking.done()
+    slack.hold.set()
+    await asking
+
+
+@pytest.mark.case("trust-14")
+@pytest.mark.parametrize(
+    ("payload", "is_undecided"),
+    [
+        (GRID, True), ({**GRID, "enterprise_id": "E9"}, False),
+        ({**APP, "team_id": "T1", "enterprise_id": "E1"}, False),
+        ({**APP, "team_id": "T2", "enterprise_id": "E1"}, False), ({**APP, "team": None}, False),
+    ],
+)  # fmt: skip
+def test_only_what_the_organisation_decides_is_undecided_without_it(
+    payload: dict[str, Any], *, is_undecided: bool
+) -> None:
+    assert Ours("T1", lacks=frozenset({"enterprise"})).is_undecided(payload) is is_undecided
+    assert not Ours("T1", "A1").is_undecided(payload), "Slack has said that there is none"

@@ -171,6 +171,7 @@ async def auth_test(state: State, _arguments: Json) -> Answer:
         "url": "http://127.0.0.1/", "team": state.team_name,
         "user": state.users[state.bot].name, "team_id": state.team,
         "user_id": state.bot, "bot_id": f"B{state.bot[1:]}",
+        **({"enterprise_id": state.enterprise} if state.enterprise else {}),
     }  # fmt: skip
 
 

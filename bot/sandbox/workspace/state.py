@@ -73,6 +73,8 @@ class State:
     channels: dict[str, Channel]
     bot: str
     app: str
+    enterprise: str = ""
+    """The organisation that the workspace belongs to; empty for none."""
     triggers: dict[str, Trigger] = field(default_factory=dict)
     answers: dict[str, ResponseUrl] = field(default_factory=dict)
     views: dict[str, Json] = field(default_factory=dict)
