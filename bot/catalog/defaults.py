@@ -1,5 +1,5 @@
 """What is built in: two strategies, the planning checklist, and which gates an environment has
-when the file is silent.
+when the file is silent. Checklists and sets of gates have a version in their names.
 """
 
 from __future__ import annotations
@@ -26,18 +26,25 @@ STRATEGIES: dict[str, Strategy] = {
     ),
 }
 
-PLANNING: tuple[ChecklistItem, ...] = (
-    ChecklistItem("freeze-date", "Freeze date known", "release_manager"),
-    ChecklistItem("tests-on-staging", "All tests green on staging", "qa"),
-    ChecklistItem("rollback-plan", "Rollback documented and tested", "developer"),
-    ChecklistItem("migrations", "Migrations reviewed and reversible", "developer"),
-    ChecklistItem("communication", "Stakeholder message drafted and scheduled", "release_manager"),
-    ChecklistItem("on-call-briefed", "On-call assigned and briefed", "release_manager"),
-    ChecklistItem("alerts", "Alerts configured", "developer"),
-    ChecklistItem("support-briefed", "Support briefed", "support"),
-)
-
-CHECKLISTS: dict[str, tuple[ChecklistItem, ...]] = {"planning": PLANNING}
+PLANNING = "planning-1"
+"""The checklist that production has whose ``checklist`` is silent."""
+CHECKLISTS: Mapping[str, tuple[ChecklistItem, ...]] = {
+    PLANNING: (
+        ChecklistItem("freeze-date", "Freeze date known", "release_manager"),
+        ChecklistItem("tests-on-staging", "All tests green on staging", "qa"),
+        ChecklistItem("rollback-plan", "Rollback documented and tested", "developer"),
+        ChecklistItem("migrations", "Migrations reviewed and reversible", "developer"),
+        ChecklistItem(
+            "communication", "Stakeholder message drafted and scheduled", "release_manager"
+        ),
+        ChecklistItem("on-call-briefed", "On-call assigned and briefed", "release_manager"),
+        ChecklistItem("alerts", "Alerts configured", "developer"),
+        ChecklistItem("support-briefed", "Support briefed", "support"),
+    )
+}
+"""A checklist never changes once it is released: a new item would close a gate for every team that
+names it, so it goes into the next version.
+"""
 
 _BEFORE_PRODUCTION = {
     GateKind.TESTS: Need.REQUIRED,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from bot.catalog.defaults import GATE_SETS, RECOMMENDED
+from bot.catalog.defaults import GATE_SETS, PLANNING, RECOMMENDED
 from bot.catalog.document import Document, Loc
 from bot.catalog.names import Names
 from bot.catalog.shape import (
@@ -286,7 +286,7 @@ class Environments:
     def _checklist(self, it: EnvironmentShape, loc: Loc) -> tuple[ChecklistItem, ...]:
         if isinstance(it.checklist, tuple):
             return self.items(it.checklist, loc, fails_closed=_is_production(it))
-        name = it.checklist or ("planning" if _is_production(it) else "")
+        name = it.checklist or (PLANNING if _is_production(it) else "")
         if not name or not self.names.known(name, self.checklists, loc, "checklist"):
             return ()
         for item in self.checklists[name]:

@@ -178,7 +178,7 @@ class EnvironmentShape(Shape):
     gates: Gates = GatesShape()
     """The automatic checks: a set's name, one by one, or none for no check at all."""
     checklist: Checklist | None = None
-    """A checklist's name, or its items. Default: `planning` in the tier
+    """A checklist's name, or its items. Default: `planning-1` in the tier
     production, nothing elsewhere.
     """
     approvals: Approvals = ()
@@ -365,7 +365,7 @@ class GonogoShape(Shape):
     strategies: dict[Name, StrategyShape] = {}
     """Added to the built-in ones, canary and rolling; the same name replaces one."""
     checklists: dict[Name, tuple[ItemShape, ...]] = {}
-    """Added to the built-in one, planning; the same name replaces it."""
+    """Added to the built-in one, planning-1; the same name replaces it."""
     services: Annotated[dict[Name, ServiceShape], Field(min_length=1)]
     """What is deployed."""
     rotas: dict[str, RotaShape] = {}

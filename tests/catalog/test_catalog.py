@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import jsonschema
 import pytest
 
 from bot.catalog import Loaded, json_schema, load_catalog
+from bot.catalog.defaults import CHECKLISTS, GATE_SETS, PLANNING
 from bot.catalog.document import read
 from bot.check import check
 from bot.domain.catalog import AutomaticRollback, Direction, GateKind, MetricKind, Need, Permission
@@ -192,7 +194,7 @@ def test_a_catalog_in_which_nobody_could_ask_is_refused_however_it_says_so(
 def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) -> None:
     text = SMALL.replace("checklist: [], ", "")
     found = problems(write(text))
-    assert any("the checklist planning needs the role release_manager" in line for line in found)
+    assert any("the checklist planning-1 needs the role release_manager" in line for line in found)
     roles = "".join(
         f"  {role}: {{people: [U1]}}\n" for role in ("release_manager", "qa", "support")
     )
@@ -202,6 +204,30 @@ def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) ->
         .environments["production"]
     )
     assert len(production.checklist) == 8
+
+
+def test_the_items_of_a_built_in_checklist_never_change_under_its_name() -> None:
+    assert PLANNING == "planning-1", "a file that names none keeps the list it was written for"
+    assert {
+        name: [(item.key, item.role, item.need) for item in items]
+        for name, items in CHECKLISTS.items()
+    } == {
+        "planning-1": [
+            ("freeze-date", "release_manager", Need.REQUIRED),
+            ("tests-on-staging", "qa", Need.REQUIRED),
+            ("rollback-plan", "developer", Need.REQUIRED),
+            ("migrations", "developer", Need.REQUIRED),
+            ("communication", "release_manager", Need.REQUIRED),
+            ("on-call-briefed", "release_manager", Need.REQUIRED),
+            ("alerts", "developer", Need.REQUIRED),
+            ("support-briefed", "support", Need.REQUIRED),
+        ]
+    }
+
+
+def test_whatever_can_close_a_gate_of_many_teams_has_a_version_in_its_name() -> None:
+    names = {*CHECKLISTS, *GATE_SETS}
+    assert [name for name in names if not re.fullmatch(r"[a-z]+-[1-9][0-9]*", name)] == []
 
 
 def test_gates_can_be_optional_or_off(write: Write) -> None:
@@ -262,8 +288,8 @@ MISTAKES = {
     ): "gates.tests: should be 'required', 'optional' or 'off'.",
     (
         STAGE,
-        "staging: {tier: staging, checklist: planing}",
-    ): 'there is no checklist "planing". Did you mean planning?',
+        "staging: {tier: staging, checklist: planing-1}",
+    ): 'there is no checklist "planing-1". Did you mean planning-1?',
     (
         "staging: {tier: staging}",
         "staging: {tier: staging, checklist: [{key: a, title: b, role: boss}]}",
