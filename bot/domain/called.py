@@ -21,6 +21,14 @@ def apart(version: str, commit: str, *, known: Collection[str]) -> str:
     )
 
 
+def own_name(version: str, commit: str, *, named: Collection[str]) -> str:
+    """Give a commit the name that is its own where its version has meant several commits, also the
+    one that had it first: ``v1.1.0@3f2a91c``. ``named`` are all that it has meant.
+    """
+    is_shared = name_of(version) == version and any(each != commit for each in named)
+    return f"{version}@{commit[:7]}" if is_shared and not commit.startswith(version) else version
+
+
 def name_of(version: str) -> str:
     """Give the name that a version has outside: its tag, where it was told apart from
     another commit by its own.

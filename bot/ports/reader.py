@@ -169,6 +169,12 @@ class VersionReader(Protocol):
         """List the commits that a version has been the name of, newest first."""
         ...
 
+    async def once_called(self, service: str, name: str) -> tuple[str, ...]:
+        """List the commits that a name has meant here, newest first: also those that have been told
+        apart from the first by a name of their own.
+        """
+        ...
+
     async def pinned(self, service: str, ref: str) -> tuple[str, ...]:
         """List the commits that were pinned here by a version's name, or
         that begin so, newest first.

@@ -33,7 +33,7 @@ from bot.services.quarantine_news import (
     tell_where_live,
     where_it_is,
 )
-from bot.services.refs import look_up
+from bot.services.refs import bearers, look_up
 from bot.services.word import end_words
 
 PATIENCE = 1.0
@@ -68,7 +68,9 @@ async def _meant_here(context: Context, service: str, ref: str) -> _Meant:
     """
     context.service(service)
     async with context.store.reading() as reader:
-        pinned = await reader.pinned(service, ref)
+        named = await bearers(reader, service, ref)
+        pinned = named or await reader.pinned(service, ref)
+    rollback.refuse_moved(ref, named)
     if len(pinned) != 1:
         return _Meant(await resolved_ref(context, service, ref))
     try:
@@ -155,10 +157,10 @@ async def resolved_ref(context: Context, service: str, ref: str) -> Resolved:
     except IntegrationError as error:
         if error.retry:
             raise
-        raise NotPossible(str(error)) from error
+        raise NotPossible(str(error), meant=error.meant) from error
     if ref == name_of(resolved.version):
         async with context.store.reading() as reader:
-            before = await reader.known_as(service, ref)
+            before = await bearers(reader, service, ref)
         rollback.refuse_moved(ref, list(dict.fromkeys([resolved.commit, *before])))
     return resolved
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from bot.domain.called import apart, is_moved, name_of
 from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import IntegrationError, Offer
 from bot.domain.versions import tags_of
 from bot.ports.ci import CIProvider, RefKind, Resolved
 from bot.ports.reader import Reader
-from bot.ports.talk import LATE_ANSWER, Message
+from bot.ports.talk import Answer, Message, late_answer
 from bot.ports.time import Json
 from bot.services.context import Context
 
@@ -56,18 +56,28 @@ async def _named_here(reader: Reader, service: str, ref: str) -> str:
     """Give the commit that a name is of that was given here, where two had the
     same; empty for any other.
     """
-    known = await reader.known_as(service, ref) if name_of(ref) != ref else ()
+    known = await bearers(reader, service, ref) if name_of(ref) != ref else ()
     return known[0] if len(known) == 1 else ""
 
 
-def refused_late(deployment: Deployment, sentence: str) -> Message:
+async def bearers(reader: Reader, service: str, ref: str) -> tuple[str, ...]:
+    """List the commits that a name has meant here, newest first; for one that tells a commit apart
+    (``v1.1.0@3f2a91c``) that commit, whether or not it had the name first.
+    """
+    name = name_of(ref)
+    known = await reader.once_called(service, name)
+    apart_by = ref.removeprefix(f"{name}@") if name != ref else ""
+    return tuple(commit for commit in known if commit.startswith(apart_by))
+
+
+def refused_late(deployment: Deployment, sentence: str, offers: tuple[Offer, ...] = ()) -> Message:
     """Refuse to the person alone what could not be looked up when they asked for it."""
     said = (
         f"The CI provider has answered about {deployment.title} ({deployment.id}), which "
         f"you asked for: {sentence}"
     )
-    facts: dict[str, Json] = {"name": "refusal", "facts": {"sentence": said}, "offers": []}
-    return Message(f"{deployment.id}:refused", LATE_ANSWER, facts, to=str(deployment.requested_by))
+    answer = Answer("refusal", {"sentence": said}, offers)
+    return late_answer(f"{deployment.id}:refused", answer, deployment.requested_by)
 
 
 def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.domain import rollback
+from bot.domain.called import name_of, own_name
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, Kind, State
 from bot.domain.errors import NotPossible
 from bot.domain.live import Live
@@ -27,22 +29,16 @@ from bot.services.offers import (
 )
 from bot.services.quarantines import keep_out_undone
 from bot.services.strays import give_up
-from bot.services.targets import releases_for, target_for
+from bot.services.targets import own_beside, releases_for, target_for
+
+AnyNamed = TypeVar("AnyNamed", bound=rollback.Named)
 
 
 async def target_of(context: Context, reader: Reader, deployment: Deployment, ref: str) -> Live:
     """Choose the version to go back to. Raises NotPossible where there is none."""
     if deployment.state not in CAN_ROLL_BACK:
         raise NotPossible(await not_now(reader, deployment))
-    releases = await releases_for(reader, deployment, None) if ref else ()
-    if ref and not any(rollback.is_named(each, ref) for each in releases):
-        await _refuse_left(reader, deployment, ref)
-        await _refuse_kept_out(reader, deployment, ref, _others(releases, deployment))
-    found = (
-        rollback.chosen(releases, ref=ref, leaving=deployment.commit)
-        if ref
-        else await target_for(reader, deployment)
-    )
+    found = await _named(reader, deployment, ref) if ref else await target_for(reader, deployment)
     if found is None:
         instead = (
             f"To put another version there: /deploy {deployment.service} REF to "
@@ -59,39 +55,86 @@ async def target_of(context: Context, reader: Reader, deployment: Deployment, re
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody names to go back to."""
+
+    ref: str
+    named: tuple[str, ...]
+    """The commits that its name has meant."""
+    leaving: Deployment
+
+    def calls(self, release: rollback.Named) -> str:
+        """Call a version so that it is no other of its name."""
+        return own_beside(release, self.leaving, self.named)
+
+    def finds(self, releases: Iterable[AnyNamed]) -> list[AnyNamed]:
+        """List what is meant; what is there is not, where the name means another one too."""
+        found = [each for each in releases if rollback.is_named(each, self.ref)]
+        return [each for each in found if not (self.others and each.commit == self.leaving.commit)]
+
+    @property
+    def others(self) -> list[str]:
+        """Name the other commits of the name that is what is there as well."""
+        is_there = self.ref == name_of(self.leaving.version)
+        rest = [commit for commit in self.named if commit != self.leaving.commit]
+        return [own_name(self.ref, each, named=self.named) for each in rest] if is_there else []
+
+    @property
+    def already(self) -> str:
+        """Begin a refusal with the commit that is there, where the name means another one too."""
+        own = own_name(self.ref, self.leaving.commit, named=self.named)
+        return f"{own} is what is there already, and " if self.others else ""
+
+
+async def _named(reader: Reader, deployment: Deployment, ref: str) -> Live:
+    """Choose the version that somebody named. Of several commits of one name it is the one that can
+    be gone back to. Raises NotPossible.
+    """
+    releases = await releases_for(reader, deployment, None)
+    asked = _Asked(ref, await reader.once_called(deployment.service, name_of(ref)), deployment)
+    if all(each.commit == deployment.commit for each in asked.finds(releases)):
+        listed = _others(releases, deployment)
+        await _refuse_left(reader, asked)
+        await _refuse_kept_out(reader, asked, listed)
+        if asked.others:
+            rest = " and ".join(asked.others)
+            raise NotPossible(
+                f"{asked.already}{rest} is not among the versions verified or accepted here. "
+                f"{listed}"
+            )
+    found = rollback.chosen(releases, ref=ref, leaving=deployment.commit)
+    return replace(found, version=asked.calls(found))
+
+
 def _others(releases: Sequence[Live], deployment: Deployment) -> str:
     """Say what else one could ask for; what lies between is compared only then."""
     called = "Others that ended their watch here, as far as no migration lies between"
     return rollback.candidates_of(releases, leaving=deployment.commit, called=called)
 
 
-async def _refuse_left(reader: Reader, deployment: Deployment, ref: str) -> None:
+async def _refuse_left(reader: Reader, asked: _Asked) -> None:
     """Refuse to put back what somebody has gone back from by hand. Raises NotPossible."""
-    place = (deployment.service, deployment.environment)
-    left = next(
-        (each for each in await reader.left_by_hand(*place) if rollback.is_named(each, ref)), None
-    )
-    if left is not None:
+    place = (asked.leaving.service, asked.leaving.environment)
+    for left in asked.finds(await reader.left_by_hand(*place)):
         how = f"It counts again once it is deployed: /deploy {place[0]} REF to {place[1]}."
         raise NotPossible(
-            f"{left.by.mention} has gone back from {left.version} by hand, so no "
-            f"rollback puts it back. {how}"
+            f"{asked.already}{left.by.mention} has gone back from {asked.calls(left)} by hand, so "
+            f"no rollback puts it back. {how}"
         )
 
 
-async def _refuse_kept_out(reader: Reader, deployment: Deployment, ref: str, others: str) -> None:
+async def _refuse_kept_out(reader: Reader, asked: _Asked, listed: str) -> None:
     """Refuse to go back to what is quarantined, by its version, and say why
     it is. Raises NotPossible.
     """
-    kept_out = await reader.releases(
-        deployment.service, deployment.environment, limit=None, kept_out=True
-    )
-    meant = next((each for each in kept_out if rollback.is_named(each, ref)), None)
-    if meant is not None:
-        known = await reader.quarantined(deployment.service, meant.commit)
+    place = (asked.leaving.service, asked.leaving.environment)
+    for meant in asked.finds(await reader.releases(*place, limit=None, kept_out=True)):
+        known = await reader.quarantined(asked.leaving.service, meant.commit)
         why = f"{known.reason} ({known.by.mention})" if known else ""
         raise NotPossible(
-            f"{meant.version} is quarantined, so nothing goes back to it: {why}. {others}"
+            f"{asked.already}{asked.calls(meant)} is quarantined, so nothing goes back to it: "
+            f"{why}. {listed}"
         )
 
 

@@ -4,7 +4,11 @@ failed, no button and no rule offers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from bot.domain import rollback
+from bot.domain.called import name_of, own_name
 from bot.domain.declared import Origin
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
 from bot.domain.health import Verdict
@@ -27,8 +31,17 @@ async def target_for(reader: Reader, deployment: Deployment) -> Live | None:
         base=deployment.base_commit,
     ):
         if not await how_bad(reader, each):
-            return each
+            return replace(each, version=own_beside(each, deployment))
     return None
+
+
+def own_beside(release: rollback.Named, deployment: Deployment, named: Sequence[str] = ()) -> str:
+    """Give the name of a version that is its own beside a deployment, and among the commits that
+    are known to have been ``named`` so.
+    """
+    shares = name_of(deployment.version) == release.version != deployment.version
+    also = [deployment.commit] if shares else []
+    return own_name(release.version, release.commit, named=[*named, *also])
 
 
 async def releases_for(

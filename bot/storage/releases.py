@@ -13,6 +13,7 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, exists, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.called import name_of
 from bot.domain.declared import Left
 from bot.domain.deployment import Deployment, State
 from bot.domain.live import Live
@@ -132,6 +133,23 @@ class Releases:
             *await self._all(there.order_by(good.c.ended_at.desc())),
         ]
         return tuple(dict.fromkeys(str(each["commit"]) for each in found))
+
+    async def once_called(self, service: str, name: str) -> tuple[str, ...]:
+        """List the commits that a name has meant, newest first: also those that have been told
+        apart from the first by a name of their own.
+        """
+        found: dict[str, None] = {}
+        for row, order in ((table(DeploymentRow), "number"), (table(VerifiedRow), "ended_at")):
+            is_called = (row.c.version == name) | row.c.version.startswith(
+                f"{name}@", autoescape=True
+            )
+            asked = select(row.c.version, row.c["commit"]).where(
+                row.c.service == service, is_called, row.c["commit"] != ""
+            )
+            for each in await self._all(asked.order_by(row.c[order].desc())):
+                if name_of(str(each["version"])) == name:
+                    found[str(each["commit"])] = None
+        return tuple(found)
 
     async def pinned(self, service: str, ref: str) -> tuple[str, ...]:
         """List the commits that a version has been the name of, or that begin so, newest first."""
