@@ -49,7 +49,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.people import Person
-from bot.ports.talk import Intent
+from bot.ports.talk import Answer, Intent
 from bot.slack.ours import Ours
 from bot.storage.database import open_database
 from handlers.slack import buttons, deploy, home, rollback
@@ -142,6 +142,10 @@ class NoForms:
 
     async def home(self, person: Person) -> None:
         """Open nothing."""
+
+    def answer(self, answer: Answer) -> dict[str, Any]:
+        """Draw no more than its name."""
+        return {"text": answer.name}
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,13 +18,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.domain.audit import Key, Keys
 from bot.domain.errors import ConfigurationError
+from bot.domain.near import did_you_mean, near
 from bot.variables import SETTINGS_DOCS
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SHORTEST_SECRET = 16
 _WHITE = "contains spaces or line breaks; copy it again, alone"
-NEAR = 0.85
-"""How alike two names are when one is taken for a slip of the other."""
 _OURS = ("GONOGO_", "SLACK_")
 _OF_KUBERNETES = re.compile(r"GONOGO_(SERVICE_(HOST|PORT\w*)|PORT(_\w+)?)")
 """What Kubernetes tells every container about a service that is called gonogo."""
@@ -262,10 +260,10 @@ def _unread(
     for name in sorted(environment):
         if name in known or not name.startswith(_OURS) or _OF_KUBERNETES.fullmatch(name):
             continue
-        near = get_close_matches(name, known, 1, NEAR)
-        if near:
+        meant = near(name, known)
+        if meant:
             (misspelt if name.startswith("GONOGO_") else others).append(
-                f"{name}: is no setting. Did you mean {near[0]}?"
+                f"{name}: is no setting. {did_you_mean(meant)}"
             )
         elif name.startswith("GONOGO_"):
             others.append(f"{name}: is no setting; nothing reads it.")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.catalog.document import Document, Loc
-from bot.domain.usage import nearest
+from bot.domain.near import did_you_mean, near
 
 _WORDS = {
     "string_type": "should be text; put it into quotes",
@@ -55,9 +55,7 @@ def note_all(document: Document, error: ValidationError, shape: type[BaseModel])
 def instead(word: str, known: Iterable[str], what: str = "Defined") -> str:
     """Say which word was probably meant, and which there are."""
     names = list(known)
-    near = nearest(word, names)
-    meant = f"Did you mean {near}? " if near else ""
-    return f"{meant}{what}: {', '.join(names)}." if names else f"{meant}{what}: none."
+    return f"{did_you_mean(near(word, names))} {what}: {', '.join(names) or 'none'}.".strip()
 
 
 def _visible(document: Document, loc: Loc, *, is_missing: bool) -> Loc:

@@ -13,18 +13,16 @@ from itertools import count
 
 import structlog
 
+from bot.dispatch import correcting
 from bot.dispatch.tables import QUESTIONS, STOPPING
 from bot.dispatch.turns import Turns
 from bot.dispatch.use_cases import carry_out, meant_for
 from bot.domain.commands import Command, RollBack
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.ports.talk import LATE_ANSWER, Announcer, Answer, Intent, Message
+from bot.ports.talk import Announcer, Answer, Intent, late_answer
 from bot.ports.time import URGENT
 from bot.ports.work import Inbox
-from bot.services import (
-    aside,
-    refusals,
-)
+from bot.services import aside
 from bot.services.context import Context
 
 log = structlog.get_logger(__name__)
@@ -169,7 +167,8 @@ class CommandWorker:
                 )
                 is_asked = isinstance(intent.command, QUESTIONS) and attempt >= TRIES
                 if not error.retry or is_asked:
-                    return await refusals.told(self._context, intent.by, NotPossible(error.told))
+                    refusal = NotPossible(error.told, meant=error.meant)
+                    return await correcting.told(self._context, intent, refusal)
                 if attempt == TOLD_AT:
                     await self._say_it_waits(intent, error.vendor)
             except Exception as error:
@@ -258,14 +257,9 @@ class CommandWorker:
         """
         if await self._announcer.answer(intent, answer) or isinstance(intent.command, QUESTIONS):
             return
-        offers = [
-            [str(offer.action), offer.label, offer.deployment, offer.carries]
-            for offer in answer.offers
-        ]
-        facts = {"name": answer.name, "facts": dict(answer.facts), "offers": offers}
-        facts["at"] = self._context.now().isoformat()
         async with self._context.store.transaction() as tx:
-            await tx.say(Message(f"answer:{intent.key}", LATE_ANSWER, facts, to=str(intent.by)))
+            late = late_answer(f"answer:{intent.key}", answer, intent.by, self._context.now())
+            await tx.say(late)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,5 +57,7 @@ CHOOSING: Mapping[Action, Callable[[str, tuple[str, ...], tuple[str, ...], str],
     if isinstance(verb.button, ListButton)
 }
 """Buttons whose dialog offers a person's own items."""
+AS_TYPED = frozenset({Action.RUN_CORRECTED})
+"""Buttons that carry a line as it is typed."""
 SHOWS = frozenset({Action.SHOW_CHANGES, Action.SHOW_TIMELINE})
 """Buttons that only show something; who may see it is asked before it is shown."""

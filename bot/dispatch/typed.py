@@ -4,13 +4,16 @@ sentence. How each command is read stands with its verb.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from bot.dispatch.misspelt import misspelt
 from bot.dispatch.tables import TYPED, USAGE, VERBS
 from bot.domain.commands import Command, Deploy, Help
-from bot.domain.errors import NotPossible, NotUnderstood
-from bot.domain.sentence import Sentence
+from bot.domain.errors import NotPossible, NotUnderstood, Refusal
+from bot.domain.near import did_you_mean
+from bot.domain.sentence import LONGEST_TEXT, Sentence
 from bot.domain.usage import LIST, NOT_YET, nearest
 from bot.domain.validation import shown
 
@@ -30,8 +33,35 @@ class OpenForm(Command):
 
 def parse_deploy(text: str) -> Command:
     """Read what was typed after ``/deploy``, as Slack sends it. Raises Refusal (NotUnderstood or
-    NotPossible) and nothing else.
+    NotPossible) and nothing else; where one word was misspelt, with the line that was meant.
     """
+    return _with_what_was_meant("deploy", _after_deploy, text)
+
+
+def parse_rollback(text: str) -> Command:
+    """Read what was typed after ``/rollback``, as Slack sends it; like ``parse_deploy``."""
+    return _with_what_was_meant("rollback", _after_rollback, text)
+
+
+def parse(line: str) -> Command:
+    """Read a whole line, with the slash command that it begins with. Raises Refusal."""
+    slash, _, text = line.partition(" ")
+    return parse_rollback(text) if slash == "/rollback" else parse_deploy(text)
+
+
+def _with_what_was_meant(slash: str, read: Callable[[str], Command], text: str) -> Command:
+    try:
+        return read(text)
+    except NotUnderstood as refusal:
+        is_short = len(text) <= LONGEST_TEXT
+        slip = misspelt(text, read, verb_first=slash == "deploy") if is_short else None
+        if slip is None:
+            raise
+        sentence = str(refusal) if "Did you mean" in str(refusal) else slip.sentence
+        raise NotUnderstood(sentence, line=f"/{slash} {slip.text}") from refusal
+
+
+def _after_deploy(text: str) -> Command:
     sentence = Sentence.read(text)
     first = sentence.peek()
     if not first:
@@ -45,10 +75,7 @@ def parse_deploy(text: str) -> Command:
     return _read(Deploy.verb, sentence)
 
 
-def parse_rollback(text: str) -> Command:
-    """Read what was typed after ``/rollback``, as Slack sends it. Raises
-    Refusal and nothing else.
-    """
+def _after_rollback(text: str) -> Command:
     sentence = Sentence.read(text)
     if sentence.peek() == Help.verb and not sentence.reason:
         return Help("rollback")
@@ -64,6 +91,18 @@ def words(command: Command) -> str:
     if isinstance(command, Deploy) and (command.service in USAGE or command.service in NOT_YET):
         parts.insert(0, Deploy.verb)  # a service that is named like a command
     return " ".join(part for part in parts if part)
+
+
+def line_of(command: Command) -> str:
+    """Write a command as the whole line that is read as the same one; empty where that cannot be,
+    and for what only a button or a dialog asks for.
+    """
+    text = words(command)
+    line = f"/{USAGE[command.verb].slash} {text}" if text else ""
+    try:
+        return line if line and parse(line) == command else ""
+    except Refusal:
+        return ""
 
 
 def help_text(topic: str = "") -> str:
@@ -101,8 +140,8 @@ def _not_yet(verb: str) -> NotPossible:
 
 
 def _did_you_mean(word: str) -> str:
-    near = nearest(word, USAGE)
-    return f"Did you mean {near}? " if near else ""
+    meant = did_you_mean(nearest(word, USAGE))
+    return f"{meant} " if meant else ""
 
 
 def _unknown(sentence: Sentence) -> NotUnderstood:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.dispatch import correcting
 from bot.dispatch.tables import (
     MAY_ASK_WHY,
     QUESTIONS,
@@ -70,9 +71,10 @@ async def carry_out(context: Context, intent: Intent) -> Answer | None:
         command = await _with_names(context, intent.command)
         return await USE_CASES[type(command)](context, intent, command)
     except Refusal as refused:
-        refusal = await _to_whom(context, intent, refused)
+        better = correcting.misread(context, intent.command, refused)
+        refusal = await _to_whom(context, intent, better)
         await _audit_refusal(context, intent, str(refusal))
-        return await refusals.told(context, intent.by, refusal)
+        return await correcting.told(context, intent, refusal)
 
 
 async def _to_whom(context: Context, intent: Intent, refusal: Refusal) -> Refusal:

@@ -42,6 +42,7 @@ class Action(StrEnum):
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
     SAY_LIVE = "say_live"  # only offered in the dialog that answers /deploy live
     GO_NOW = "go_now"  # do not wait for the end of the watch of the deployment before
+    RUN_CORRECTED = "run_corrected"  # only offered in a refusal: the command that was meant
     SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
     SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
 
@@ -66,6 +67,7 @@ BINDS: Mapping[Action, tuple[str, ...]] = {
     Action.RETEST: ("commit",),
     Action.SAY_LIVE: ("commit", "named", "base", "doubt"),
     Action.GO_NOW: ("commit", "watched"),
+    Action.RUN_CORRECTED: (),
     Action.SHOW_CHANGES: (),
     Action.SHOW_TIMELINE: (),
 }

@@ -23,6 +23,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.domain.near import did_you_mean, only
+
 
 class GonogoError(Exception):
     """Anything that Go/No-Go raises on purpose."""
@@ -41,18 +43,36 @@ class Offer:
     """What the button carries besides: the digest of what was shown, and what the action needs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The one word that was meant where another was typed: ``field`` of the command is ``name``."""
+
+    field: str
+    name: str
+
+
 class Refusal(GonogoError):  # noqa: N818 - the field's word
     """The rules say no. ``str(refusal)`` is a sentence for the person, ``offers`` are
     the next steps as buttons.
 
-    ``roles`` are those whose members can do it instead; whoever tells the
-    person names a few of them.
+    ``roles`` are those whose members can do it instead; whoever tells the person names a few of
+    them. ``meant`` is what would have been right, where that is one word of the command; ``line``
+    is the whole line, where the words made no command.
     """
 
-    def __init__(self, sentence: str, *offers: Offer, roles: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        *offers: Offer,
+        roles: Iterable[str] = (),
+        meant: Meant | None = None,
+        line: str = "",
+    ) -> None:
         super().__init__(sentence)
         self.offers = offers
         self.roles = tuple(roles)
+        self.meant = meant
+        self.line = line
 
 
 class NotAllowed(Refusal):
@@ -81,6 +101,7 @@ class IntegrationError(GonogoError):
         self.vendor = vendor
         self.status = status
         self.retry = retry
+        self.meant: Meant | None = None
 
     @property
     def told(self) -> str:
@@ -126,15 +147,12 @@ class UnknownRef(IntegrationError):  # noqa: N818 - the field's word
     """
 
     def __init__(self, ref: str, where: str, *, vendor: str, nearest: tuple[str, ...] = ()) -> None:
-        names = [*([", ".join(nearest[:-1])] if nearest[1:] else []), *nearest[-1:]]
-        meant = f" Did you mean {' or '.join(names)}?" if nearest else ""
-        super().__init__(
-            f'There is no tag, branch or commit "{ref}" in {where}.{meant}',
-            vendor=vendor,
-            retry=False,
-        )
+        said = f'There is no tag, branch or commit "{ref}" in {where}. {did_you_mean(nearest)}'
+        super().__init__(said.strip(), vendor=vendor, retry=False)
         self.ref = ref
         self.nearest = nearest
+        if alone := only(nearest):
+            self.meant = Meant("ref", alone)
 
 
 class ConfigurationError(GonogoError):

@@ -16,7 +16,8 @@ from bot.domain import plain
 from bot.domain.called import name_of
 from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Changes, Taken
-from bot.domain.errors import NotPossible
+from bot.domain.errors import Meant, NotPossible
+from bot.domain.near import did_you_mean, near, only
 from bot.domain.offer import RollbackOffer
 
 SHORTEST = 7
@@ -364,9 +365,12 @@ def chosen(releases: Sequence[AnyRelease], *, ref: str, leaving: str) -> AnyRele
     if any(is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     asked = ref[: plain.SHORT] if len(ref) == _WHOLE else ref
+    meant = near(ref, (release.version for release in candidates))
+    alone = only(meant)
     raise NotPossible(
         f"{asked} is not among the versions verified or accepted here. "
-        f"{candidates_of(releases, leaving=leaving)}"
+        f"{did_you_mean(meant)} {candidates_of(releases, leaving=leaving)}".replace("  ", " "),
+        meant=Meant("ref", alone) if alone else None,
     )
 
 
@@ -398,6 +402,7 @@ def is_named(release: Named, ref: str) -> bool:
     """Tell whether a person means a release: by its version, also as its tag is
     called, or by its commit.
     """
-    return ref in {release.version, name_of(release.version)} or (
+    name = name_of(release.version)
+    return ref in {release.version, name, f"{name}@{release.commit[:7]}"} or (
         len(ref) >= SHORTEST and release.commit.startswith(ref.lower())
     )

@@ -4,9 +4,10 @@ match to a mistyped word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from difflib import get_close_matches
+
+from bot.domain.near import near
 
 NOT_YET = frozenset(
     {
@@ -68,11 +69,7 @@ MEANT = {
 """What other tools call our commands."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Find the known word that somebody probably meant; None when nothing is near."""
-    names, said = sorted(known), word[:60].lower()
-    if MEANT.get(said) in names:
-        return MEANT[said]
-    begun = [name for name in names if len(said) > 1 and name.startswith(said)]
-    found = get_close_matches(said, names, n=1, cutoff=0.6) or (begun if len(begun) == 1 else [])
-    return found[0] if found else None
+def nearest(word: str, known: Collection[str]) -> tuple[str, ...]:
+    """Name the commands that somebody probably meant, also by what other tools call them."""
+    meant = MEANT.get(word.lower(), "")
+    return (meant,) if meant in known else near(word, known)

@@ -21,11 +21,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 from bot.domain.catalog import Catalog
+from bot.domain.near import near
 
 _VERSION = re.compile(
     r"(v?)(\d+(?:\.\d+){0,3})(?:[-_.]?([A-Za-z][\w.-]*|-[\w.-]+))?(\+[\w.-]*)?",
@@ -48,8 +48,6 @@ _DIGITS = 18
 """Longer numbers are no part of a version; Python would also refuse to read very long ones."""
 _YEARS = range(1970, 2200)
 _RELEASE, _DATED, _PREVIEW, _DATED_PREVIEW = 3, 2, 1, 0
-NEAR = 3
-"""How many names are offered."""
 
 _Rank = tuple[Any, ...]
 
@@ -130,35 +128,15 @@ def highest(names: Iterable[str]) -> str:
 
 
 def nearest(ref: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Name the tags and branches that somebody may have meant who typed a name that is not there;
-    the likeliest first, at most ``NEAR``.
+    """Name the tags and branches that somebody may have meant who typed a name that is not there,
+    of versions the highest first.
     """
-    known = sorted(set(names))
-    same = [name for name in known if _bare(name) == _bare(ref)]
-    begun = [
-        name for name in reversed(_in_order(known)) if _bare(name).startswith(f"{_bare(ref)}.")
-    ]
-    ending = [
-        name
-        for name in reversed(_in_order(known))
-        if re.search(rf"[@/-]{re.escape(_bare(ref))}$", _bare(name))
-    ]
-    close = get_close_matches(ref[:100], known, n=NEAR, cutoff=0.75) if len(known) <= 1000 else []  # noqa: PLR2004 - it is slow
-    return tuple(dict.fromkeys([*same, *begun, *ending, *close]))[:NEAR]
+    return tuple(sorted(near(ref, names), key=_by_number, reverse=True))
 
 
-def _bare(name: str) -> str:
-    """Take off what people leave out or write otherwise: capitals, and
-    the ``v`` before a number.
-    """
-    return re.sub(r"(^|[@/-])v(?=\d)", r"\1", name.casefold())
-
-
-def _in_order(names: Iterable[str]) -> list[str]:
-    return sorted(
-        names,
-        key=lambda name: (_rank(_bare(name).rpartition("@")[2], any_number=True) or (-1,), name),
-    )
+def _by_number(name: str) -> tuple[Any, ...]:
+    number = name.casefold().rpartition("@")[2]
+    return (_rank(number, any_number=True) or (-1,), name)
 
 
 def _rank(text: str, *, any_number: bool = False) -> _Rank | None:

@@ -107,6 +107,19 @@ the answer's name, facts and offers.
 """
 
 
+def late_answer(key: str, answer: Answer, to: Person, at: datetime | None = None) -> Message:
+    """Keep an answer for somebody to whom it could not be given at once; ``at`` is when it was
+    true.
+    """
+    offers: list[Json] = [
+        [str(offer.action), offer.label, offer.deployment, offer.carries] for offer in answer.offers
+    ]
+    facts = {"name": answer.name, "facts": dict(answer.facts), "offers": offers}
+    if at is not None:
+        facts["at"] = at.isoformat()
+    return Message(key, LATE_ANSWER, facts, to=str(to))
+
+
 class Announcer(Protocol):
     """Keeps Slack in step with the stored state. None of these waits for Slack."""
 

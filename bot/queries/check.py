@@ -44,7 +44,7 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
     try:
         resolved = await resolve(context, command.service, command.ref, live, releases)
     except IntegrationError as error:
-        raise NotPossible(error.answered) from error
+        raise NotPossible(error.answered, meant=error.meant) from error
     imagined = _imagined(command, policy, resolved, live, intent.by, context.now())
     facts = await provider_facts.ask_providers(context, imagined)
     changes, way = await compared(

@@ -11,14 +11,14 @@ from bot.domain.actions import Action
 from bot.domain.audit import Audited, Entry
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
-from bot.domain.errors import NotPossible
+from bot.domain.errors import Meant, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.keeping import Kept
+from bot.domain.near import did_you_mean, near, only
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
 from bot.domain.shown import Seen, begun, finding_of, gates_of, token
 from bot.domain.timeline import Line, retold
-from bot.domain.usage import nearest
 from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
 from bot.domain.whys import why_of
 from bot.ports.providers import Providers
@@ -75,9 +75,8 @@ class Context:
         """Find a service. Raises NotPossible with the nearest name."""
         service = self.catalog.services.get(name)
         if service is None:
-            raise NotPossible(
-                f'I don\'t know the service "{name}". {instead(name, self.catalog.services)}'
-            )
+            sentence = f'I don\'t know the service "{name}".'
+            raise no_such(sentence, "service", name, self.catalog.services)
         return service
 
     def policy(self, service: str, environment: str) -> EnvironmentPolicy:
@@ -85,10 +84,8 @@ class Context:
         environments = self.service(service).environments
         policy = environments.get(environment)
         if policy is None:
-            raise NotPossible(
-                f'{service} has no environment "{environment}". '
-                f"{instead(environment, environments)}"
-            )
+            sentence = f'{service} has no environment "{environment}".'
+            raise no_such(sentence, "environment", environment, environments)
         return policy
 
     def environment(self, name: str) -> None:
@@ -101,7 +98,7 @@ class Context:
             for environment in each.environments
         }
         if name not in known:
-            raise NotPossible(f'No service has an environment "{name}". {instead(name, known)}')
+            raise no_such(f'No service has an environment "{name}".', "environment", name, known)
 
     def of(self, deployment: Deployment) -> tuple[Service, EnvironmentPolicy, Providers]:
         """Find what belongs to a deployment."""
@@ -117,11 +114,20 @@ class Context:
         return {f"item:{item.key}": item.title for item in self.of(deployment)[1].checklist}
 
 
+def no_such(sentence: str, field: str, word: str, known: Mapping[str, object]) -> NotPossible:
+    """Refuse a name that is not there, with what may have been meant; ``field`` of the command
+    has it.
+    """
+    alone = only(near(word, known))
+    meant = Meant(field, alone) if alone else None
+    return NotPossible(f"{sentence} {instead(word, known)}", meant=meant)
+
+
 def instead(word: str, known: Mapping[str, object]) -> str:
     """Name what may have been meant; else what there is."""
-    near = nearest(word, known)
-    if near:
-        return f"Did you mean {near}?"
+    meant = did_you_mean(near(word, known))
+    if meant:
+        return meant
     return f"Known: {', '.join(sorted(known))}." if known else "None is configured."
 
 

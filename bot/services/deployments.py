@@ -23,8 +23,8 @@ from bot.services.context import (
     as_shown,
     existing,
     facts_of,
-    instead,
     is_again,
+    no_such,
     note,
     seen,
 )
@@ -55,10 +55,8 @@ async def request(context: Context, intent: Intent, command: Deploy) -> Answer |
     policy = context.policy(command.service, command.environment)
     strategy = command.strategy or policy.strategy
     if strategy not in context.catalog.strategies:
-        raise NotPossible(
-            f'I don\'t know the strategy "{strategy}". '
-            f"{instead(strategy, context.catalog.strategies)}"
-        )
+        sentence = f'I don\'t know the strategy "{strategy}".'
+        raise no_such(sentence, "strategy", strategy, context.catalog.strategies)
     await context.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
     lead = (
         Person(context.catalog.team, command.lead)
@@ -141,7 +139,7 @@ async def _resolved(context: Context, command: Deploy) -> Resolved | None:
     except IntegrationError as error:
         if error.retry:
             return None
-        raise NotPossible(str(error)) from error
+        raise NotPossible(str(error), meant=error.meant) from error
 
 
 async def _ask(

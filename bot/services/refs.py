@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.domain.called import apart, is_moved, name_of
 from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
-from bot.domain.errors import IntegrationError, Offer
+from bot.domain.errors import IntegrationError
 from bot.domain.versions import tags_of
 from bot.ports.ci import CIProvider, RefKind, Resolved
 from bot.ports.reader import Reader
@@ -70,13 +70,13 @@ async def bearers(reader: Reader, service: str, ref: str) -> tuple[str, ...]:
     return tuple(commit for commit in known if commit.startswith(apart_by))
 
 
-def refused_late(deployment: Deployment, sentence: str, offers: tuple[Offer, ...] = ()) -> Message:
+def refused_late(deployment: Deployment, sentence: str) -> Message:
     """Refuse to the person alone what could not be looked up when they asked for it."""
     said = (
         f"The CI provider has answered about {deployment.title} ({deployment.id}), which "
         f"you asked for: {sentence}"
     )
-    answer = Answer("refusal", {"sentence": said}, offers)
+    answer = Answer("refusal", {"sentence": said})
     return late_answer(f"{deployment.id}:refused", answer, deployment.requested_by)
 
 

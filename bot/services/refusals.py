@@ -58,8 +58,10 @@ async def has_a_say(context: Context, by: Person, id: DeploymentId, service: str
     return shift is not None and shift.person == by
 
 
-async def told(context: Context, by: Person, refusal: Refusal) -> Answer:
-    """Make the answer to somebody who was refused."""
+async def told(
+    context: Context, by: Person, refusal: Refusal, *, meant: tuple[Offer, ...] = ()
+) -> Answer:
+    """Make the answer to somebody who was refused; ``meant`` is the command that they meant."""
     people = await _who_can(context, by, refusal)
     offers, on_call = await _possible(context, by, refusal.offers)
     facts = {
@@ -67,7 +69,7 @@ async def told(context: Context, by: Person, refusal: Refusal) -> Answer:
         "more": max(0, len(people) - NAMED),
         "on_call": str(on_call or ""),
     }  # fmt: skip
-    return Answer("refusal", facts, offers)
+    return Answer("refusal", facts, (*meant, *offers))
 
 
 async def _who_can(context: Context, by: Person, refusal: Refusal) -> list[Person]:

@@ -24,10 +24,12 @@ from slack_sdk.models.views import View
 
 from bot.domain.actions import Action
 from bot.ports.board import BoardRow
+from bot.ports.talk import Answer
 from bot.slack import ids
 from bot.slack.blocks import SECTION, VIEW_TOTAL, context, label, paged, section
 from bot.slack.filters import plain
 from bot.slack.render import Words
+from bot.slack.speech import answer
 
 MOST_OPTIONS = 100
 AT_ONCE = 10
@@ -54,6 +56,11 @@ class Dialogs:
 
     def __init__(self, words: Words) -> None:
         self._words = words
+
+    def answer(self, said: Answer) -> dict[str, Any]:
+        """Draw an answer that is given at once, in an ack."""
+        drawn = answer(said, self._words)
+        return {"text": drawn.text, "blocks": drawn.blocks}
 
     def deploy_form(
         self,

@@ -11,7 +11,7 @@ from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Refusal
 from bot.domain.people import Person
 from bot.ports.board import BoardRow
-from bot.ports.talk import Asked
+from bot.ports.talk import Answer, Asked
 from bot.slack import ids
 from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs, ServiceChoice
@@ -168,3 +168,7 @@ class Forms:
         except IntegrationError:
             view = self._dialogs.closed_home(NOT_KNOWN)
         await self._client.publish_home(person.user, view)
+
+    def answer(self, answer: Answer) -> dict[str, Any]:
+        """Draw an answer that an ack gives: its text and blocks."""
+        return self._dialogs.answer(answer)

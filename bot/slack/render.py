@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from jinja2.meta import find_referenced_templates
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.domain.errors import ConfigurationError
+from bot.domain.near import did_you_mean, near
 from bot.slack.filters import FILTERS, SPACES, plain, shown
 
 log = structlog.get_logger(__name__)
@@ -203,8 +203,7 @@ class Words:
 
 
 def _unused(path: Path, name: str, ours: Iterable[str]) -> str:
-    meant = get_close_matches(name, ours, 1, 0.6)
+    meant = did_you_mean(near(name, ours))
     return (
-        f"{path}: no message has this name.{f' Did you mean {meant[0]}?' if meant else ''} "
-        "Rename it, or remove it."
+        f"{path}: no message has this name. {f'{meant} ' if meant else ''}Rename it, or remove it."
     )

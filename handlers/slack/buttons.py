@@ -9,7 +9,7 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.dispatch.tables import ASKING_WHY, AT_ONCE, CHOOSING, SHOWS
+from bot.dispatch.tables import AS_TYPED, ASKING_WHY, AT_ONCE, CHOOSING, SHOWS
 from bot.domain.actions import Action
 from bot.domain.commands import Command, Status
 from bot.domain.errors import Refusal
@@ -18,6 +18,7 @@ from bot.ports.talk import Place
 from bot.slack import ids
 from handlers.slack.intake import SlackIntake
 from handlers.slack.listeners import Body, accept, explain, identify, place_of
+from handlers.slack.typed import corrected
 
 
 def register(app: AsyncApp, intake: SlackIntake) -> None:
@@ -28,9 +29,13 @@ def register(app: AsyncApp, intake: SlackIntake) -> None:
     async def pressed(ack: AsyncAck, body: Body) -> None:
         pressed = body["actions"][0]
         action = ids.action_of(str(pressed.get("action_id", "")))
-        deployment, _, shown = str(pressed.get("value") or "").partition(" ")
+        value = str(pressed.get("value") or "")
+        deployment, _, shown = value.partition(" ")
         if action is None or not deployment:
             await ack()
+            return
+        if action in AS_TYPED:
+            await corrected(intake, ack, body, value)
             return
         if action in AT_ONCE:
             await accept(intake, body, AT_ONCE[action](deployment, shown))

@@ -9,14 +9,15 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.dispatch.typed import OpenForm, help_text, parse_deploy
-from bot.domain.commands import Deploy, Help
+from bot.dispatch.typed import OpenForm, parse_deploy
+from bot.domain.commands import Deploy
 from bot.domain.errors import Refusal
 from bot.domain.validation import check_reason, check_ref
 from bot.ports.talk import Place
 from bot.slack import ids
 from handlers.slack.intake import SlackIntake
-from handlers.slack.listeners import Body, accept, explain, identify, place_of, say
+from handlers.slack.listeners import Body, accept, explain, identify, place_of
+from handlers.slack.typed import typed
 
 
 def register(app: AsyncApp, intake: SlackIntake) -> None:
@@ -32,11 +33,7 @@ def register(app: AsyncApp, intake: SlackIntake) -> None:
             intake.show(opening, to=person, channel=channel)
             await ack()
             return
-        if isinstance(command, Help):
-            await say(ack, help_text(command.topic))
-            return
-        await accept(intake, body, command)
-        await ack()
+        await typed(intake, ack, body, command)
 
     @app.action(ids.SERVICE_PICKED)
     @explain(intake)

@@ -18,7 +18,7 @@ from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.errors import NotPossible
 from bot.domain.people import Person
-from bot.ports.talk import Intent
+from bot.ports.talk import Answer, Intent
 from bot.ports.time import Clock
 from bot.ports.work import Inbox
 from handlers.slack.shapes import is_known
@@ -73,6 +73,10 @@ class Forms(Protocol):
 
     async def home(self, person: Person) -> None:
         """Show somebody their App Home."""
+        ...
+
+    def answer(self, answer: Answer) -> dict[str, Any]:
+        """Draw an answer that an ack gives: its text and blocks."""
         ...
 
 

@@ -15,9 +15,10 @@ import structlog
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.domain.commands import Command
+from bot.domain.corrected import offered
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
-from bot.ports.talk import Intent, Place
+from bot.ports.talk import Answer, Intent, Place
 from handlers.slack.intake import SlackIntake
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ def explain(intake: SlackIntake) -> Callable[[Listener], Listener]:
             try:
                 await listener(**given)
             except Refusal as refusal:
-                await refuse(intake, ack, body, str(refusal))
+                await _refused(intake, ack, body, refusal)
             except Exception:
                 incident = uuid.uuid4().hex[:8]
                 log.exception("a listener failed", incident=incident, listener=listener.__name__)
@@ -54,6 +55,18 @@ def explain(intake: SlackIntake) -> Callable[[Listener], Listener]:
         return explained
 
     return decorate
+
+
+async def _refused(intake: SlackIntake, ack: AsyncAck, body: Body, refusal: Refusal) -> None:
+    """Tell of a refusal; where it is known what was meant, with the corrected command as a
+    button.
+    """
+    offers = offered(refusal.line, identify(body), intake.now(), key_of(body))
+    if not offers or not body.get("command"):
+        await refuse(intake, ack, body, str(refusal))
+        return
+    answer = Answer("refusal", {"sentence": str(refusal)}, offers)
+    await ack(**intake.forms.answer(answer), response_type="ephemeral")
 
 
 async def refuse(intake: SlackIntake, ack: AsyncAck, body: Body, sentence: str) -> None:

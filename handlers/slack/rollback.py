@@ -5,10 +5,11 @@ from __future__ import annotations
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.dispatch.typed import help_text, parse_rollback
+from bot.dispatch.typed import parse_rollback
 from bot.domain.commands import Help
 from handlers.slack.intake import SlackIntake
-from handlers.slack.listeners import Body, accept, explain, say
+from handlers.slack.listeners import Body, explain
+from handlers.slack.typed import typed
 
 
 def register(app: AsyncApp, intake: SlackIntake) -> None:
@@ -20,8 +21,5 @@ def register(app: AsyncApp, intake: SlackIntake) -> None:
     @explain(intake)
     async def rollback(ack: AsyncAck, body: Body) -> None:
         command = parse_rollback(str(body.get("text", "")))
-        if isinstance(command, Help):
-            await say(ack, help_text(command.topic or "rollback"))
-            return
-        await accept(intake, body, command)
-        await ack()
+        is_help = isinstance(command, Help) and not command.topic
+        await typed(intake, ack, body, Help("rollback") if is_help else command)

@@ -28,7 +28,7 @@ from bot.domain.commands import (
     Unquarantine,
 )
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
-from bot.domain.usage import NOT_YET, nearest
+from bot.domain.usage import NOT_YET
 from bot.domain.validation import KEYWORDS, RESERVED_NAMES, shown
 
 READ = {
@@ -112,6 +112,14 @@ READ = {
 REFUSED = {
     "stauts": 'I don\'t know the command "stauts". Did you mean status? /deploy help lists all.',
     "canel storefront-42": "Did you mean cancel?",
+    "chekc storefront v1.2.0 to production": (
+        'I don\'t know the command "chekc". Did you mean check?'
+    ),
+    "lock storefront production becuase it burns": (
+        'I did not expect "becuase" here. Did you mean because?'
+    ),
+    "storefront v1.2.0 too production": 'I did not expect "too" here. Did you mean to?',
+    "storefront v1 to production wiht rolling": 'I did not expect "wiht" here. Did you mean with?',
     "undo": 'I don\'t know the command "undo". Did you mean rollback?',
     "storefront": "To deploy a service, write /deploy SERVICE [REF] to ENVIRONMENT",
     "storefront v1.2.0": "To which environment?",
@@ -263,30 +271,6 @@ def test_a_reason_keeps_its_words_and_loses_slacks_marks() -> None:
     assert said.reason == "@channel @team #general the page https://x.io 👩‍🔧 {{ 7*7 }} <b>"
 
 
-def test_nearest_finds_what_was_meant_and_nothing_far_away() -> None:
-    assert nearest("Storefrnt", ["storefront", "payments"]) == "storefront"
-    assert nearest("zzz", ["storefront", "payments"]) is None
-    assert nearest("x", []) is None
-
-
-@pytest.mark.case("card-and-people-16")
-@pytest.mark.parametrize(
-    ("word", "known", "meant"),
-    [
-        ("prod", ["production", "staging"], "production"),
-        ("STAG", ["production", "staging"], "staging"),
-        ("prod", ["production", "prod-eu"], "prod-eu"),
-        ("p", ["production", "staging"], None), ("s", ["staging"], None),
-        ("undo", frozenset(USAGE), "rollback"), ("revert", frozenset(USAGE), "rollback"),
-        ("abort", frozenset(USAGE), "cancel"), ("undo", ["staging"], None),
-    ],
-)  # fmt: skip
-def test_what_is_cut_short_or_called_otherwise_elsewhere_gets_the_nearest_name(
-    word: str, known: list[str], meant: str | None
-) -> None:
-    assert nearest(word, known) == meant
-
-
 MEANT = (
     "undo rollback, revert rollback, back rollback, abort cancel, stop cancel, ship deploy, "
     "release deploy, promote deploy, ls status, "
@@ -298,10 +282,6 @@ MEANT = (
 def test_what_other_tools_call_our_commands_is_understood(word: str, meant: str) -> None:
     with pytest.raises(NotUnderstood, match=rf"Did you mean {meant}\?"):
         parse_deploy(f"{word} storefront-42")
-
-
-def test_a_word_is_compared_by_its_first_sixty_signs() -> None:
-    assert nearest("a" * 60 + "b", ["a" * 60, "a" * 60 + "b"]) == "a" * 60
 
 
 def test_these_can_be_typed_and_a_deployment_has_an_example_with_a_tag_with_none_and_with_a_strategy() -> (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.catalog import json_schema
-from bot.catalog.defaults import GATE_SETS, PLANNING, STRATEGIES
+from bot.catalog.defaults import CHECKLISTS, GATE_SETS, STRATEGIES
 from bot.catalog.environments import gate_key
 from bot.catalog.values import write_duration
 from bot.dispatch.tables import USAGE
@@ -35,6 +35,14 @@ JOBS: Mapping[str, tuple[str, Sequence[Kind[Any]]]] = {
     "on_call": ("On-call", OUR_ON_CALL),
 }
 SHOWS: Mapping[Action, Reference] = {
+    Action.RUN_CORRECTED: Reference(
+        "(the command that was meant)",
+        "the person who was refused, once and for 15 minutes",
+        (
+            "in a refusal that knows which one word was meant: runs that command as if it had "
+            "been typed"
+        ),
+    ),
     Action.SHOW_CHANGES: Reference(
         "What changes…",
         "whoever may see the status",
@@ -46,7 +54,7 @@ SHOWS: Mapping[Action, Reference] = {
         "shows what happened, for the retrospective; nothing is done",
     ),
 }
-"""The buttons that are no verbs: nothing is done."""
+"""The buttons that are no verbs."""
 
 PLACES = {
     "answers": "Answers that one person alone sees, after a command or a click.",
@@ -185,7 +193,11 @@ def _built_in() -> str:
         )
         for it in STRATEGIES.values()
     ]
-    items = [(f"`{item.key}`", item.title, f"`{item.role}`") for item in PLANNING]
+    items = [
+        (f"`{name}`", f"`{item.key}`", item.title, f"`{item.role}`")
+        for name, checklist in CHECKLISTS.items()
+        for item in checklist
+    ]
     gates = [
         (f"`{name}`", f"`{tier}`", ", ".join(f"`{gate_key(kind)}`" for kind in kinds))
         for name, tiers in GATE_SETS.items() for tier, kinds in tiers.items()
@@ -197,7 +209,7 @@ def _built_in() -> str:
     return (
         "\n## Built "
         f"in\n\n{GATES_INTRODUCTION}\n{_table(('set', 'tier', 'required gates'), gates)}\n"
-        f"{_table(('strategy', 'steps'), strategies)}\n{_table(('item of planning', 'title', 'role'), items)}\n"
+        f"{_table(('strategy', 'steps'), strategies)}\n{_table(('checklist', 'item', 'title', 'role'), items)}\n"
         f"{_table(('job', 'providers'), providers)}"
     )
 
@@ -278,8 +290,9 @@ def _actions() -> str:
 
 COMMANDS_INTRODUCTION = """\
 Spaces, case, quotes, `in`/`on`/`to` and punctuation at the end do not matter; the meaning is never guessed. Nothing
-defaults to production. A word that is no command gets the nearest one, shown only to the person. `/deploy` alone
-opens a dialog that asks for the same things.
+defaults to production. A misspelt command, option, service, environment or version is answered to the person
+alone, with what was probably meant; where that can be one thing only, with a button that runs the corrected command. A
+slip of the fingers is near, another number never is. `/deploy` alone opens a dialog that asks for the same things.
 
 SERVICE and ENVIRONMENT are names from gonogo.yaml. A service that is named like a command is deployed with `/deploy
 deploy status v1.2.0 to production`, or without a REF with `/deploy status to production`. REF begins with a letter or

@@ -24,10 +24,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.actions import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.people import Person
-from bot.ports.talk import Intent
+from bot.ports.talk import Answer, Intent
 from bot.ports.work import LeftOver
 from bot.sandbox.workspace import Channel, User, Workspace
+from bot.slack.dialogs import Dialogs
 from bot.slack.ours import Ours
+from bot.slack.render import Words
 from handlers.slack import buttons, deploy, home, mention, rollback
 from handlers.slack.intake import SlackIntake, bolt_app
 from handlers.slack.verification import Verifier, events_route
@@ -121,6 +123,9 @@ class NotedForms:
 
     async def home(self, person: Person) -> None:
         self.opened.append(("home", str(person)))
+
+    def answer(self, answer: Answer) -> dict[str, Any]:
+        return Dialogs(Words()).answer(answer)
 
 
 def catalog() -> Catalog:

@@ -12,7 +12,7 @@ import pytest
 from slack_bolt.kwargs_injection import async_utils
 
 import handlers.slack
-from bot.dispatch.tables import ASKING_WHY
+from bot.dispatch.tables import AS_TYPED, ASKING_WHY
 from bot.domain.actions import Action
 from bot.domain.commands import Deploy, Help, RollBack, Tick
 from bot.slack import ids
@@ -100,8 +100,8 @@ async def test_an_empty_command_opens_the_dialog(door: Door) -> None:
     assert door.forms.opened == [("deploy", "trigger.1", "T1/UANA", "C1")]
 
 
-# that one is about a place
-@pytest.mark.parametrize("action", sorted(set(Action) - ASKS - {Action.SAY_LIVE}))
+# those are about a place, and about whatever a line says
+@pytest.mark.parametrize("action", sorted(set(Action) - ASKS - AS_TYPED - {Action.SAY_LIVE}))
 async def test_a_button_that_asks_nothing_is_a_command_about_its_deployment(
     door: Door, action: Action
 ) -> None:

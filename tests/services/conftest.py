@@ -46,7 +46,7 @@ from bot.domain.catalog import (
 from bot.domain.changes import Change, Changes
 from bot.domain.commands import Acknowledge, Approve, Command, Deploy, RollBack, SayLive, Tick
 from bot.domain.deployment import Deployment
-from bot.domain.errors import IntegrationError, Offer
+from bot.domain.errors import IntegrationError, Offer, UnknownRef
 from bot.domain.health import Observed
 from bot.domain.live import Live
 from bot.domain.people import Person
@@ -137,6 +137,8 @@ class ToldCI:
     )
     quality_state: QualityState = QualityState.GREEN
     frozen: tuple[Freeze, ...] = ()
+    near: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What it says is near to a ref that is not there."""
     unreadable: str = ""
     """What is wrong with a freeze that cannot be read."""
     away: bool = False
@@ -198,6 +200,8 @@ class ToldCI:
         await self._waits(f"resolve {ref}")
         self._answers()
         version = "v3" if ref == "latest" else ref
+        if ref in self.near:
+            raise UnknownRef(ref, "acme/shop", vendor="the CI", nearest=self.near[ref])
         if version not in COMMITS:
             raise IntegrationError(f"there is no {ref}", vendor="the CI", retry=False)
         return replace(self.means, commit=COMMITS[version], version=version)

@@ -51,7 +51,10 @@ async def test_a_rollback_to_a_name_whose_other_commit_is_quarantined_says_which
 async def test_each_commit_of_a_name_can_be_gone_back_to_by_the_name_that_is_shown(
     moved: Team, ref: str
 ) -> None:
-    assert button_label(Action.ROLL_BACK, await moved.card("shop-2")) == "Roll back to v2@bbbbbbb"
+    assert (
+        button_label(Action.ROLL_BACK, await moved.card("shop-2"), moved.words)
+        == "Roll back to v2@bbbbbbb"
+    )
     said = await moved.rolls_back("bo", RollBack("shop", "production", ref, "errors"))
     assert "v2@bbbbbbb" in said
     await moved.passes(4 * MINUTE)

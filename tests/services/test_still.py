@@ -232,7 +232,8 @@ async def test_a_commit_whose_name_was_that_of_another_is_told_apart_from_it_in_
     await swift.passes(4 * MINUTE)
     assert "*shop v2@ddddddd → production* · live" in await swift.shown("shop-2")
     assert (
-        button_label(Action.ROLL_BACK, await swift.card("shop-2"), swift.words) == "Roll back to v2@bbbbbbb"
+        button_label(Action.ROLL_BACK, await swift.card("shop-2"), swift.words)
+        == "Roll back to v2@bbbbbbb"
     )
     assert "v2@ddddddd live since" in await swift.says("ana", Status("shop"))
     runs = [run for run in swift.ci.runs.values() if run.commit == "d" * 40]

@@ -93,6 +93,10 @@ def unknown(
         where,
         vendor=vendor,
         nearest=nearest(
-            ref, (name for name in names if _SAFE.fullmatch(name) and not tags.owner(name))
+            ref,
+            [
+                *(name for name in names if _SAFE.fullmatch(name) and not tags.owner(name)),
+                "latest",
+            ],
         ),
     )

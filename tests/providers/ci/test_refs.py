@@ -82,7 +82,7 @@ def test_a_name_that_is_there_and_is_no_commit_is_never_offered_as_its_own_corre
 @pytest.mark.case("adoption-2")
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("search-v0.3.0", ()), ("0.2.0", ()), ("checkout-v1.1.1", ("checkout-v1.1.0",))],
+    [("search-v0.3.0", ()), ("0.2.0", ()), ("chekcout-v1.1.0", ("checkout-v1.1.0",))],
 )
 def test_no_version_of_another_service_is_proposed(typed: str, meant: tuple[str, ...]) -> None:
     names, tags = (
