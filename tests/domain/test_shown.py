@@ -43,6 +43,7 @@ ABOUT = {
     Action.RETEST: "commit",
     Action.SAY_LIVE: "commit named base doubt",
     Action.GO_NOW: "commit watched",
+    Action.RUN_CORRECTED: "",
     Action.SHOW_CHANGES: "",
     Action.SHOW_TIMELINE: "",
 }
