@@ -12,6 +12,7 @@ import aiohttp
 
 from bot.app import SystemClock
 from bot.catalog import Loaded, load_catalog
+from bot.domain import plain
 from bot.domain.catalog import NO_PROVIDER, Catalog, PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports.providers import Providers
@@ -299,5 +300,5 @@ async def _on_call(providers: Providers, service: Service) -> Finding:
     if shift is None:
         remedy = "Fill the gap; until then the gate on-call blocks."
         return Finding("on call", ok=False, sentence="nobody is on call now.", remedy=remedy)
-    until = f" until {shift.until:%Y-%m-%d %H:%M} UTC" if shift.until else ""
+    until = f" until {plain.moment(shift.until, today=datetime.now(UTC))}" if shift.until else ""
     return Finding("on call", ok=True, sentence=f"{shift.person.user}{until} ({shift.source}).")

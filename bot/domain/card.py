@@ -18,7 +18,7 @@ from bot.domain.called import called
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared
-from bot.domain.deployment import Deployment, State
+from bot.domain.deployment import OVER, Deployment, State
 from bot.domain.hanging import Hanging, LateRun
 from bot.domain.health import STALE, Snapshot, Verdict, shows_requests
 from bot.domain.keeping import Kept, LetGo
@@ -35,7 +35,7 @@ from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.domain.rollout import Step, serving
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
-from bot.domain.underway import UnderWay
+from bot.domain.underway import Silence, UnderWay, silence_of
 from bot.domain.watching import Watched, is_all_that_keeps
 from bot.domain.wentback import WentBack
 from bot.domain.whys import Why
@@ -331,6 +331,16 @@ class Card:
     def under_way(self) -> UnderWay:
         """What is under way of it: its own steps, or those of the rollback that undoes it."""
         return UnderWay(self.deployment.state, self.steps, self.way_back)
+
+    @property
+    def silence(self) -> Silence | None:
+        """That the CI provider does not answer, where the deployment depends on it now."""
+        return silence_of(self.deployment, self.under_way)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether it stays as it is for days: it says no time without its day."""
+        return self.deployment.state in OVER
 
     @property
     def is_gate_kept(self) -> bool:

@@ -312,6 +312,8 @@ class Deployment:
         """
         if self.was_left:
             return f"{self.title} was being watched when somebody said that something else is live"
+        if self.is_unanswered:
+            return f"{self.title} is being looked up: the CI provider has not answered yet"
         return (
             f"{self.title} {'was stopped by its lead' if self.was_stopped else STANDS[self.state]}"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 from bot.domain.validation import is_ref
 
@@ -22,6 +23,18 @@ _JOINERS = "\u200c\u200d"
 """Invisible, and part of how words and emoji are written."""
 _LINK = re.compile(r"https?://[A-Za-z0-9\[][^\s\"'<>\\^`{|}]*", re.ASCII)
 """A web address without quotes, spaces, backslashes and Slack's own marks."""
+
+
+def moment(at: datetime, *, today: datetime | None = None) -> str:
+    """Write a moment into a sentence: ``2026-11-21 02:12 UTC``. Where Slack shows the sentence, the
+    reader sees it as their own clock and calendar have it.
+
+    ``today`` is now, where the text is read at once and by nothing that could translate it: of a
+    moment of this day only the time is said.
+    """
+    there = at.astimezone(UTC)
+    is_today = today is not None and today.astimezone(UTC).date() == there.date()
+    return f"{there:%H:%M} UTC" if is_today else f"{there:%Y-%m-%d %H:%M} UTC"
 
 
 def version(name: str, commit: str) -> str:

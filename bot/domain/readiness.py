@@ -85,6 +85,16 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many gates a deployment has to pass: what every door says of them."""
+
+    open: int
+    """Of those that have to hold."""
+    required: int
+    optional: int
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """All gates at one moment."""
 
@@ -95,6 +105,12 @@ class Review:
     def blocking(self) -> tuple[Gate, ...]:
         """Name the gates that the deployment waits for."""
         return tuple(gate for gate in self.gates if gate.blocks)
+
+    @property
+    def tally(self) -> Tally:
+        """Count the gates that have to hold, and apart from them those that need not."""
+        required = sum(gate.need is Need.REQUIRED for gate in self.gates)
+        return Tally(len(self.blocking), required, len(self.gates) - required)
 
     @property
     def is_ready(self) -> bool:

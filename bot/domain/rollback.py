@@ -336,14 +336,14 @@ def why_quarantined(environment: str, *, at: datetime, because: str, how: KeptOu
     """Say why a commit that was shown to be bad is kept out; it is so from the moment in which
     its rollback is decided.
 
-    ``its rollback from production began on 2026-11-21 at 02:12 UTC: errors 17.9 %``.
+    ``its rollback from production began 2026-11-21 02:12 UTC: errors 17.9 %``.
     """
     what = (
         f"it was stopped in {environment}"
         if how is KeptOutBy.STOP
         else f"its rollback from {environment} began"
     )
-    when = f"{what} on {at:%Y-%m-%d} at {at:%H:%M} UTC"
+    when = f"{what} {plain.moment(at)}"
     return f"{when}: {because}" if because else when
 
 

@@ -46,6 +46,11 @@ class Share:
         return f"it gets no requests there now: {self.version} ({self.by}) has them all"
 
     @property
+    def is_going_back(self) -> bool:
+        """Tell whether that comes of a rollback, which says itself from what to what it goes."""
+        return self.holds in {Holds.RETURNS, Holds.LEAVES}
+
+    @property
     def has_requests(self) -> bool:
         """Tell whether it may get any."""
         return self.holds is Holds.LEAVES or self.percent > 0

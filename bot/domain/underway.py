@@ -6,9 +6,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
-from bot.domain.deployment import State
+from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.rollout import Step, StepState
+
+
+class Unanswered(StrEnum):
+    """What the CI provider keeps open while it does not answer, or refuses."""
+
+    REF = "ref"  # which commit the typed ref is
+    STOP = "stop"  # whether what runs is stopped before the rollback
+    START = "start"  # whether a run was started
+    WAY_BACK = "way back"  # whether the rollback's run was started
+    RUN = "run"  # how the run under way is
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """That the CI provider does not answer, or refuses: what is said of it wherever the deployment
+    is shown that depends on it.
+    """
+
+    about: Unanswered
+    since: datetime
+    refusal: str = ""
+    """What it says when it refuses; empty when it says nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +101,25 @@ class UnderWay:
     def _moving(self) -> tuple[Step, ...]:
         """The steps under way: its own, or those of the rollback that undoes it."""
         return self.way_back if self.state is State.ROLLING_BACK else self.steps
+
+
+def silence_of(deployment: Deployment, under_way: UnderWay) -> Silence | None:
+    """Say what a deployment waits for because the CI provider does not answer; None where nothing
+    depends on it now.
+    """
+    if deployment.is_unanswered:
+        return Silence(Unanswered.REF, deployment.requested_at)
+    since = under_way.silent_since
+    if since is None:
+        return None
+    goes_back = deployment.state is State.ROLLING_BACK or deployment.kind is Kind.ROLLBACK
+    about = (
+        Unanswered.STOP
+        if under_way.is_stopping
+        else Unanswered.RUN
+        if not under_way.is_start_unknown
+        else Unanswered.WAY_BACK
+        if goes_back
+        else Unanswered.START
+    )
+    return Silence(about, since, under_way.refusal)

@@ -11,8 +11,18 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.health import Snapshot
 from bot.domain.live import Live
 from bot.domain.locks import Lock
+from bot.domain.readiness import Tally
 from bot.domain.share import Beside, Share
 from bot.ports.time import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """That the CI provider does not answer, or refuses (``underway.Silence``)."""
+
+    about: str
+    since: str
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +37,8 @@ class StatusLine:
     """For a rollback: the deployment that it undoes."""
     behind: DeploymentId = ""
     """The deployment that has the environment, while this one is queued."""
-    is_reviewed: bool = False
-    gates: int = 0
-    """How many gates have to hold, and of these how many do not."""
-    blocking: int = 0
+    tally: Tally | None = None
+    """Its gates, once they have been looked at."""
     after: DeploymentId = ""
     """The deployment whose watch is all that it waits for."""
     decides: DeploymentId = ""
@@ -64,6 +72,24 @@ class StatusLine:
     """
     quarantined: str = ""
     """Why it is quarantined, where its last run is under way; empty where it is not."""
+    silence: Silent | None = None
+    """That the CI provider does not answer, where it depends on that now."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoingBack:
+    """A rollback under way in a place: from what to what. All that the status says of it is said
+    of this, and the lines of what is open there hold neither of the two.
+    """
+
+    rollback: DeploymentId
+    version: str
+    """What it puts back,"""
+    undoes: DeploymentId
+    leaving: str
+    """and what it takes away."""
+    lead: str = ""
+    silence: Silent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +135,7 @@ class BoardRow:
     environment: str
     live: Live | None
     open: tuple[StatusLine, ...] = ()
+    """What is under way there but for a rollback and what that undoes."""
     locks: tuple[Lock, ...] = ()
     frozen_until: datetime | None = None
     frozen_because: str = ""
@@ -128,6 +155,8 @@ class BoardRow:
     """What it has of the requests, while another rolls out over it or a rollback is under way."""
     serves: Beside | None = None
     """What else serves there, or serves instead of it."""
+    going_back: GoingBack | None = None
+    """The rollback under way there."""
     held_by: DeploymentId = ""
     """What is under way there, whose end somebody's word for what is live
     waits for; empty for nothing.

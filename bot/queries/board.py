@@ -4,6 +4,7 @@ what it has of the requests now.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from bot.domain.called import called
@@ -14,7 +15,7 @@ from bot.domain.gates import frozen_by
 from bot.domain.live import Live
 from bot.domain.places import Unclear, may_be_answered
 from bot.domain.rollback import Leaving
-from bot.ports.board import BoardRow
+from bot.ports.board import BoardRow, GoingBack, StatusLine
 from bot.ports.reader import Reader
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
@@ -51,23 +52,38 @@ async def _row(
     place, now = (service, environment), context.now()
     freeze, live = frozen_by(context.catalog.freezes, environment, now), await reader.live(*place)
     doubt = await unclear(reader, *place)
+    coming = await reader.open_deployments(*place)
+    going_back, others = _parted(
+        [await status_line(context, reader, each, names) for each in coming]
+    )
     row = BoardRow(
         *place,
         replace(live, version=called(live.version, live.commit, beside=names)) if live else None,
-        tuple(
-            [
-                await status_line(context, reader, each, names)
-                for each in await reader.open_deployments(*place)
-            ]
-        ),
+        others,
         tuple(lock for lock in await reader.locks(*place) if lock.holds(now)),
         freeze.end if freeze else None,
         freeze.reason if freeze else "",
         doubt,
         serves=await serves_beside(context, reader, *place, live),
+        going_back=going_back,
     )
     row = await _with_doubt(context, reader, row) if doubt else row
     return await _with_live(context, reader, row, live) if live else row
+
+
+def _parted(
+    lines: Sequence[StatusLine],
+) -> tuple[GoingBack | None, tuple[StatusLine, ...]]:
+    """Tell a rollback under way, with what it undoes, from whatever else is open in its place."""
+    undone = {each.id: each for each in lines}
+    back = next((each for each in lines if each.undoes in undone), None)
+    if back is None:
+        return None, tuple(lines)
+    leaving = undone[back.undoes]
+    going_back = GoingBack(
+        back.id, back.version, leaving.id, leaving.version, leaving.lead, leaving.silence
+    )
+    return going_back, tuple(each for each in lines if each.id not in {back.id, leaving.id})
 
 
 async def _with_doubt(context: Context, reader: Reader, row: BoardRow) -> BoardRow:
@@ -89,7 +105,7 @@ async def _with_live(context: Context, reader: Reader, row: BoardRow, live: Live
     return replace(
         row, snapshot=await newest_numbers(reader, live.deployment), quarantined=quarantined,
         way_out=await way_out(context, reader, live) if quarantined else None,
-        share=None if row.unclear else await share_now(reader, live),
+        share=None if row.unclear or row.going_back else await share_now(reader, live),
     )  # fmt: skip
 
 
@@ -143,6 +159,7 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
         "frozen_because": row.frozen_because,
         "unclear": row.unclear, "can_roll_back": row.can_roll_back, "held_by": row.held_by,
         "can_deploy": row.can_deploy,
+        "going_back": asdict(row.going_back) if row.going_back else None,
         "share": asdict(row.share) if row.share else None, "serves": facts_of_beside(row.serves),
     }  # fmt: skip
 

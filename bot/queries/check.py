@@ -20,6 +20,7 @@ from bot.domain.people import Person
 from bot.domain.rollback import Way
 from bot.ports.ci import Resolved
 from bot.ports.talk import Answer, Intent
+from bot.queries.silences import untold
 from bot.services import lasttime, provider_facts, readiness
 from bot.services.context import Context, facts_of, unclear
 from bot.services.needless import needless_now, under_way
@@ -44,7 +45,9 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
     try:
         resolved = await resolve(context, command.service, command.ref, live, releases)
     except IntegrationError as error:
-        raise NotPossible(error.answered, meant=error.meant) from error
+        async with context.store.reading() as reader:
+            sentence = await untold(reader, command.service, error)
+        raise NotPossible(sentence, meant=error.meant) from error
     imagined = _imagined(command, policy, resolved, live, intent.by, context.now())
     facts = await provider_facts.ask_providers(context, imagined)
     changes, way = await compared(
@@ -71,6 +74,7 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
         {
             **facts_of(imagined), "title": imagined.title,
             "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
+            "tally": asdict(review.tally),
             "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
             "commit": resolved.commit, "took": took,
             "ready": review.is_ready and not quarantined and not needless, "needless": needless,

@@ -15,6 +15,7 @@ from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
+from bot.queries.silences import facts_of_silence, silence_about
 from bot.services.context import Context, facts_of_snapshot, unclear
 from bot.services.leaving import share_now
 from bot.services.serving import newest_numbers
@@ -36,6 +37,8 @@ async def history(context: Context, intent: Intent, command: History) -> Answer:
     async with context.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
         shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
+        silences = {each.id: await silence_about(reader, each) for each in found[:SHOWN]}
+        said = {each.undoes for each in found[:SHOWN] if silences[each.id]}
         declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
         named = (
             [command.environment]
@@ -48,10 +51,20 @@ async def history(context: Context, intent: Intent, command: History) -> Answer:
             for name in named
             if not doubts[name] and (live := await reader.live(command.service, name))
         ]
-        shares = [(live, share) for live in lives if (share := await share_now(reader, live))]
+        shares = [
+            (live, share)
+            for live in lives
+            if (share := await share_now(reader, live)) and not share.is_going_back
+        ]
     # newer than what it undoes; the newest of several counts
     backs = {back.undoes: back for back in reversed(found) if back.undoes}
-    past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
+    past = [
+        {
+            **_facts_of_past(each, backs.get(each.id), shots[each.id]),
+            "silence": None if each.id in said else facts_of_silence(silences[each.id]),
+        }
+        for each in found[:SHOWN]
+    ]
     past += [_facts_of_word(each) for each in declared]
     past.sort(key=lambda each: str(each["at"]), reverse=True)
     older = len(found) > SHOWN or len(past) > SHOWN

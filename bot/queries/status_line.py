@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from bot.domain.called import called
 from bot.domain.card import Card
-from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
@@ -17,6 +16,7 @@ from bot.domain.watching import finding_in
 from bot.ports.board import StatusLine
 from bot.ports.reader import Reader
 from bot.ports.talk import CardDue
+from bot.queries.silences import line_of_silence, way_back_of
 from bot.services.context import Context
 from bot.services.given import has_word
 from bot.services.hanging import KeptOn, kept_on, late_run
@@ -37,12 +37,10 @@ async def status_line(
     ``beside`` are the names around it.
     """
     card = await _card(context, reader, deployment)
-    review = card.review
     is_coming = card.waits_for_watch or deployment.state is State.QUEUED
     watched = (
         await reader.watched(deployment.service, deployment.environment) if is_coming else None
     )
-    required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     late = await late_run(context, reader, deployment)
     kept = (
         await kept_on(context, reader, deployment)
@@ -58,9 +56,7 @@ async def status_line(
         behind=await reader.holder(deployment.service, deployment.environment)
         if deployment.state is State.QUEUED
         else "",
-        is_reviewed=review is not None,
-        gates=len(required),
-        blocking=sum(gate.blocks for gate in required),
+        tally=card.review.tally if card.review else None,
         after=watched.id if watched and card.waits_for_watch else "",
         decides=await _in_trouble(reader, watched),
         is_degraded=card.is_degraded,
@@ -77,6 +73,7 @@ async def status_line(
         quarantined=await reader.quarantine(deployment.service, deployment.commit)
         if kept.is_last and kept.why
         else "",
+        silence=line_of_silence(card.silence),
         countdown_until=deployment.countdown_until.isoformat()
         if deployment.countdown_until
         else "",
@@ -100,6 +97,7 @@ async def _card(context: Context, reader: Reader, deployment: Deployment) -> Car
         review=review,
         snapshot=shot,
         steps=steps,
+        way_back=await way_back_of(reader, deployment),
         trouble=trouble,
         is_settled=trouble is not None and await has_word(reader, deployment, trouble),
         standstill=keeping[0]
@@ -132,8 +130,6 @@ def _looked_at(card: Card) -> int:
 
 def _keeps(card: Card) -> str:
     """Say why a rollout stands still before its next step; empty where it does not."""
-    if card.deployment.is_only_let_go and card.under_way.refusal:
-        return f"the CI provider refuses: {card.under_way.refusal}"
     return card.standstill if card.stands_still else ""
 
 

@@ -10,6 +10,7 @@ from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.offer import RollbackOffer
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent
+from bot.services.alone import only
 from bot.services.context import (
     Context,
     act,
@@ -51,7 +52,7 @@ async def _cancel(
             )
         )
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
-        raise NotAllowed(f"Only {_who(context, deployment)} can cancel {deployment.id}.")
+        raise _not_yours(context, deployment)
     as_shown(Action.CANCEL, command.shown, await seen(tx, deployment))
     await tx.move(deployment.id, State.CANCELLED, at=context.now(), by=intent.by)
     await note(tx, context.now(), "cancel", deployment, intent.by)
@@ -60,10 +61,11 @@ async def _cancel(
     return Answer("cancelled", {**facts_of(deployment), "by": str(intent.by)})
 
 
-def _who(context: Context, deployment: Deployment) -> str:
-    people = [deployment.requested_by, *([deployment.lead] if deployment.lead else [])]
-    named = [f"{person.mention}" for person in dict.fromkeys(people)]
-    return " or ".join([*named, *context.people.named_by_role(Permission.HAND_OVER)])
+def _not_yours(context: Context, deployment: Deployment) -> NotAllowed:
+    others = context.people.named_by_role(Permission.HAND_OVER)
+    if deployment.requested_by != deployment.lead:
+        others = [f"{deployment.requested_by.mention}, who asked for it,", *others]
+    return only(deployment, f"cancel {deployment.id}", others)
 
 
 def _too_late(deployment: Deployment, current: Deployment | None, offer: RollbackOffer) -> str:

@@ -22,6 +22,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
 from bot.ports.time import Json
 from bot.services import resuming, unseen
+from bot.services.alone import led_by
 from bot.services.claims import Claim, claimed, let_go_of
 from bot.services.context import Context, MovedError, act, as_shown, looking, note
 from bot.services.deployments import require_still
@@ -125,7 +126,7 @@ async def _authorise(
     live = await reader.live(service, environment)
     if live is not None and live.said is not None and live.said.by == intent.by:
         return None
-    named = [f"{current.lead.mention}, its lead,"] if current and current.lead else []
+    named = led_by(current) if current else []
     named += context.people.named_by_role(Permission.HAND_OVER) or ["whoever keeps gonogo.yaml"]
     who = " or ".join(named)
     raise NotAllowed(

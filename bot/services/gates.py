@@ -17,6 +17,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
 from bot.ports.time import Json
 from bot.services import freezes, standstills, starts
+from bot.services.alone import only
 from bot.services.context import Context, act, existing, facts_of, note
 from bot.services.deployments import require_still
 from bot.services.given import GATE, gate_pressed, in_question
@@ -67,10 +68,8 @@ async def _open_gate(
     deployment, shown = await _meant(tx, command)
     step = next((step for step in await tx.steps(deployment.id) if step.gate), None)
     if not may and intent.by != shown.lead:
-        raise NotAllowed(
-            f"You cannot let the pipeline of {deployment.id} go on. "
-            f"{context.people.who_can(Permission.DEPLOY)}"
-        )
+        others = context.people.named_by_role(Permission.DEPLOY)
+        raise only(shown, f"let the pipeline of {deployment.id} go on", others)
     needs_others = (
         deployment.kind is Kind.FORWARD and context.of(deployment)[1].tier is Tier.PRODUCTION
     )  # going back waits for no second pair

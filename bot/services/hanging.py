@@ -70,12 +70,14 @@ async def _hung(context: Context, reader: Reader, back: Deployment) -> Step | No
 
 def way_on(undone: Deployment) -> str:
     """Name what helps where a rollback hangs."""
-    return f"I{gives_up(undone)[1:]}"
+    said = gives_up(undone)
+    return f"{said[0].upper()}{said[1:]}"
 
 
 def gives_up(undone: Deployment) -> str:
     """Say how a rollback that hangs is given up, as the end of a sentence."""
-    return f"its lead can give it up: /rollback {undone.service} {undone.environment} because TEXT."
+    who = f"{undone.lead.mention}, its lead," if undone.lead else "its lead"
+    return f"{who} can give it up: /rollback {undone.service} {undone.environment} because TEXT."
 
 
 async def say(context: Context, deployment: Deployment) -> None:

@@ -6,13 +6,13 @@ from bot.domain.actions import Action
 from bot.domain.commands import Proceed, StopCountdown, Watch
 from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, DeploymentId, State
-from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.errors import NotPossible
 from bot.domain.people import Person
-from bot.domain.shown import Seen, token
 from bot.domain.trouble import Trouble
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
+from bot.services.alone import only_lead
 from bot.services.asked import facts_of_going_on
 from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen
 from bot.services.deployments import require_still
@@ -179,18 +179,5 @@ async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deplo
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         raise NotPossible(f"{deployment.stands}; that is not possible any more.")
     if by != deployment.lead:
-        lead = (
-            f"{deployment.lead.mention}, the deployment lead,"
-            if deployment.lead
-            else "the deployment lead"
-        )
-        take = Offer(
-            Action.TAKE_OVER,
-            "Take over as on-call…",
-            id,
-            carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead or ""))),
-        )
-        raise NotAllowed(
-            f"Only {lead} can {what}.", Offer(Action.ASK_LEAD, "Ask the lead", id), take
-        )
+        raise only_lead(deployment, what)
     return deployment

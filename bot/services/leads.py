@@ -16,6 +16,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
 from bot.services import provider_facts
 from bot.services.ahead import redraw_behind
+from bot.services.alone import led_by, only
 from bot.services.context import Context, act, as_shown, existing, facts_of, note, seen
 from bot.services.deployments import require_lead, require_still
 from bot.services.endings import alarms
@@ -41,7 +42,7 @@ async def hand_over(context: Context, intent: Intent, command: HandOver) -> Answ
     async with context.store.reading() as reader:
         deployment = await still_open(reader, command.deployment)
     if not may and intent.by != deployment.lead:
-        raise NotAllowed(_not_yours(context, deployment))
+        raise _not_yours(context, deployment)
     if not may:
         await require_still(context, deployment, intent.by)
     await require_lead(context, deployment.service, to)
@@ -63,19 +64,13 @@ async def _hand_over(
 ) -> Answer:
     deployment = await still_open(tx, command.deployment)
     if not may and intent.by != deployment.lead:
-        raise NotAllowed(_not_yours(context, deployment))
+        raise _not_yours(context, deployment)
     return await _lead(context, intent, tx, deployment, change, reason="", answer="lead")
 
 
-def _not_yours(context: Context, deployment: Deployment) -> str:
-    lead = (
-        f"Only {deployment.lead.mention}, the deployment lead, or " if deployment.lead else "Only "
-    )
-    who = (
-        " or ".join(context.people.named_by_role(Permission.HAND_OVER))
-        or "whoever keeps gonogo.yaml"
-    )
-    return f"{lead}{who} can hand over the lead of {deployment.id}."
+def _not_yours(context: Context, deployment: Deployment) -> NotAllowed:
+    others = context.people.named_by_role(Permission.HAND_OVER) or ["whoever keeps gonogo.yaml"]
+    return only(deployment, f"hand over the lead of {deployment.id}", others)
 
 
 async def take_over(context: Context, intent: Intent, command: TakeOver) -> Answer | None:
@@ -109,10 +104,7 @@ async def may_take_over(context: Context, by: Person, id: DeploymentId) -> Deplo
         return deployment
     who = f"{shift.person.mention} is on call now." if shift else "Nobody is on call now."
     handing = " or ".join(
-        [
-            *(["the lead"] if deployment.lead else []),
-            *context.people.named_by_role(Permission.HAND_OVER),
-        ]
+        [*led_by(deployment), *context.people.named_by_role(Permission.HAND_OVER)]
     )
     how = (
         f" {handing[0].upper()}{handing[1:]} can hand it over: /deploy lead {id} @user."

@@ -5,7 +5,7 @@ at that moment.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from bot.domain.catalog import AutomaticGate, GateKind, Need, Permission
@@ -324,6 +324,7 @@ async def say_evidence(
     facts = {
         **facts_of(deployment),
         "gates": [facts_of_gate(gate) for gate in review.gates],
+        "tally": asdict(review.tally),
         "again": again,
     }
     await tx.say(Message(f"{deployment.id}:gates:{when}", "gates", facts, deployment.id))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from bot.domain import plain
 from bot.domain.audit import RESTORED, Entry
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
@@ -74,11 +75,11 @@ def _lost(restored: Restored) -> int:
 def _why(restored: Restored) -> str:
     if restored.as_of is None:
         return "the database is new, but the bot has worked here before"
-    copy = f"the database was put back from a copy of {restored.as_of:%Y-%m-%d %H:%M} UTC"
+    copy = f"the database was put back from a copy of {plain.moment(restored.as_of)}"
     return (
         copy
         if restored.known
-        else f"the database comes from elsewhere, and ends at {restored.as_of:%Y-%m-%d %H:%M} UTC"
+        else f"the database comes from elsewhere, and ends at {plain.moment(restored.as_of)}"
     )
 
 

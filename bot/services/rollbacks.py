@@ -9,7 +9,7 @@ from bot.domain.actions import Action
 from bot.domain.called import called
 from bot.domain.commands import RollBack
 from bot.domain.deployment import Deployment, State
-from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.errors import NotPossible, Offer
 from bot.domain.live import Live
 from bot.domain.observation import is_shown_bad
 from bot.domain.offer import RollbackOffer
@@ -21,6 +21,7 @@ from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent
 from bot.services import whys
+from bot.services.alone import only_lead
 from bot.services.context import (
     Context,
     MovedError,
@@ -319,20 +320,6 @@ async def _authorise(
         raise NotPossible(
             f"{going}{f' {deployment.lead.mention} leads it.' if deployment.lead else ''}"
         )
-    if deployment.lead is None:
-        raise NotAllowed(
-            f"{deployment.title} has no deployment lead yet. /deploy lead "
-            f"{deployment.id} @user names one."
-        )
     what = f"{going} It takes longer than it should. " if hangs is not None else ""
     can = "give it up" if hangs is not None else "roll this back"
-    raise NotAllowed(
-        f"{what}Only {deployment.lead.mention}, the deployment lead, can {can}.",
-        Offer(Action.ASK_LEAD, "Ask the lead", deployment.id),
-        Offer(
-            Action.TAKE_OVER,
-            "Take over as on-call…",
-            deployment.id,
-            carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead))),
-        ),
-    )
+    raise only_lead(deployment, can, begins=what)

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, State
-from bot.domain.errors import NotAllowed
 from bot.domain.health import figures, shows_requests, worst_seen
 from bot.domain.observation import is_shown_bad
 from bot.domain.people import Person
@@ -19,6 +18,7 @@ from bot.domain.rollout import Step, StepState, serving
 from bot.domain.wentback import Outcome
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
+from bot.services.alone import only_lead
 from bot.services.context import Context, as_shown, facts_of, note, seen
 from bot.services.quarantines import keep_out
 from bot.services.rollback_steps import draft_retrospective
@@ -37,8 +37,7 @@ async def stop(
     Raises NotAllowed for everybody else: who could roll it back can stop it.
     """
     if intent.by != deployment.lead:
-        who = f"{deployment.lead.mention}, the deployment lead," if deployment.lead else "its lead"
-        raise NotAllowed(f"{deployment.title} is rolling out already. Only {who} can stop it.")
+        raise only_lead(deployment, f"stop {deployment.title}, which is rolling out already")
     as_shown(Action.CANCEL, shown, await seen(tx, deployment))
     steps = await tx.steps(deployment.id)
     now, percent = context.now(), serving(steps)

@@ -57,7 +57,7 @@ def _question(action: Action, card: Card, words: Words, *, is_danger: bool) -> Q
 
 
 def _said(action: Action, block: str, card: Card, words: Words, longest: int) -> str:
-    return words.plain_line(f"verbs/{action}#{block}", {"card": card}, longest)
+    return words.plain_line(f"verbs/{action}#{block}", {"card": card, "now": card.now}, longest)
 
 
 def rollback_truth(card: Card, words: Words) -> str:
@@ -68,7 +68,7 @@ def rollback_truth(card: Card, words: Words) -> str:
     for named in range(min(len(authors), 4), -1, -1):
         names = [plain(author, 30) for author in authors[:named]]
         others = len(authors) - named if named else 0
-        facts = {"card": card, "authors": names, "others": others}
+        facts = {"card": card, "now": card.now, "authors": names, "others": others}
         text = words.plain_line(f"verbs/{Action.ROLL_BACK}#question", facts, 2 * CONFIRM)
         if len(text) <= CONFIRM:
             return text

@@ -16,7 +16,6 @@ from typing import Any
 from slack_sdk.models.blocks import Block
 
 from bot.domain.card import Card
-from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, State
 from bot.domain.health import Finding, Verdict
 from bot.domain.readiness import GateState
@@ -128,15 +127,7 @@ def _is_last_named(user: str, before: str) -> bool:
 
 
 def _headline(card: Card) -> Mapping[str, Any]:
-    gates = (
-        [gate for gate in card.review.gates if gate.need is Need.REQUIRED] if card.review else []
-    )
-    return {
-        "card": card,
-        "where": _where(card),
-        "gates": len(gates),
-        "blocking": sum(gate.blocks for gate in gates),
-    }
+    return {"card": card, "where": _where(card)}
 
 
 def _where(card: Card) -> str:

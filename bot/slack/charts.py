@@ -16,6 +16,7 @@ from math import ceil, floor, isfinite, log10
 
 from PIL import Image, ImageDraw, ImageFont
 
+from bot.domain import plain
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.judgement import shown
 
@@ -249,7 +250,7 @@ def _draw_header(pen: _Pen, title: str, snapshots: Sequence[Snapshot]) -> None:
     if snapshots:
         newest = snapshots[-1]
         compared = f"  |  compared with {newest.compared_with}" if newest.compared_with else ""
-        line = f"{newest.label}, {newest.at:%Y-%m-%d %H:%M} UTC{compared}"
+        line = f"{newest.label}, {plain.moment(newest.at)}{compared}"
         pen.text((_MARGIN, 50), _fitted(_plain(line), 13, WIDTH - 2 * _MARGIN), _QUIET, 13)
 
 

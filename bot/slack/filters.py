@@ -46,6 +46,13 @@ _FORMATTING = re.compile(r"(?<!\w)([*_~])(?=\S)|(?<=\S)([*_~])(?!\w)")
 _USER = re.compile(r"&lt;@([UW][A-Z0-9]{1,20})&gt;")
 
 
+_MOMENT = re.compile(r"(?:\bon )?\b(\d{4}-\d\d-\d\d) (?:at )?(\d\d:\d\d) UTC\b", re.ASCII)
+"""What ``plain.moment`` writes, and an older way in which it was stored."""
+
+
+_TOKEN = re.compile(r"<!date\^\d+\^[^|<>]*\|([^|<>]*)>")
+
+
 _ID = re.compile(r"[A-Z0-9]{1,20}")
 
 
@@ -80,7 +87,27 @@ def shown(value: object) -> Markup:
         str(value)  # raises, and names what is missing
     if isinstance(value, Markup):
         return value
-    return escape(plain(value))
+    return _with_moments(escape(plain(value)))
+
+
+def _with_moments(text: str) -> Markup:
+    """Have Slack show a moment that stands in a sentence (``plain.moment``) as it shows any other:
+    in the reader's own time zone, and without a date where it is of today.
+    """
+    return Markup(_MOMENT.sub(_as_moment, text))  # noqa: S704 - escaped before; a moment is made of numbers
+
+
+def _as_moment(found: re.Match[str]) -> str:
+    try:
+        at = datetime.strptime(f"{found[1]} {found[2]} +0000", "%Y-%m-%d %H:%M %z")
+    except ValueError:  # 2026-02-31 is none
+        return found[0]
+    return str(when(at))
+
+
+def untranslated(text: str) -> str:
+    """Write the moments of a text for a place where Slack reads no markup."""
+    return _TOKEN.sub(r"\1", text)
 
 
 def mention(who: Person | str | None) -> Markup:
@@ -109,11 +136,12 @@ def name(context: Context, who: Person | str | None) -> Markup:
 
 def link(label: object, url: str = "") -> Markup:
     """Link a label to an address; without a web address it is only the label."""
-    text = shown(label)
     if not url.startswith(("https://", "http://")) or any(
         character in url for character in "<>|\"' \n"
     ):
-        return text
+        return shown(label)
+    # no moment is translated in a link: Slack has no date there
+    text = label if isinstance(label, Markup) else escape(plain(label))
     return Markup(f"<{url.replace('&', '&amp;')}|{text.replace('|', '/')}>")  # noqa: S704 - address checked, label escaped
 
 
@@ -154,15 +182,19 @@ def is_past(context: Context, value: datetime | str) -> bool:
     return moment(value) <= moment(context["now"])
 
 
-def local(value: datetime | str, zone: str = "") -> str:
-    """Show a date and time as plain text, where Slack cannot translate it, in a person's time zone
-    and with its name; in UTC where that is not known.
+@pass_context
+def local(context: Context, value: datetime | str, zone: str = "", *, stays: bool = False) -> str:
+    """Show a moment as plain text, where Slack cannot translate it, in a person's time zone and
+    with its name; in UTC where that is not known. Of today only the time is said, unless the text
+    stays as it is for days.
     """
-    at = moment(value)
+    at, now = moment(value), moment(context["now"])
     with suppress(ZoneInfoNotFoundError, ValueError, OSError):
         at = at.astimezone(ZoneInfo(zone)) if zone else at
     name = f"{at:%Z}"
-    return f"{at:%Y-%m-%d %H:%M} {f'UTC{name}' if name[:1] in {'+', '-'} else name}"
+    is_today = not stays and at.date() == now.astimezone(at.tzinfo).date()
+    day = "" if is_today else f"{at:%Y-%m-%d} "
+    return f"{day}{at:%H:%M} {f'UTC{name}' if name[:1] in {'+', '-'} else name}"
 
 
 def _date(at: datetime, tokens: str, fallback: str) -> Markup:
@@ -277,7 +309,7 @@ def note(value: object) -> Markup:
 
 
 def _unformatted(value: object) -> str:
-    return str(escape(plain(value, 600)))
+    return str(_with_moments(escape(plain(value, 600))))
 
 
 def role(name: str) -> str:

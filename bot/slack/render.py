@@ -28,7 +28,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bot.domain.errors import ConfigurationError
 from bot.domain.near import did_you_mean, near
-from bot.slack.filters import FILTERS, SPACES, plain, shown
+from bot.slack.filters import FILTERS, SPACES, plain, shown, untranslated
 
 log = structlog.get_logger(__name__)
 
@@ -149,7 +149,7 @@ class Words:
         """Fill a template for a place where Slack reads no markup (dialogs):
         nothing is escaped there.
         """
-        line = self.line(template, facts).replace("\u2060", "")
+        line = untranslated(self.line(template, facts)).replace("\u2060", "")
         return plain(line.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), longest)
 
     def examine(self) -> None:

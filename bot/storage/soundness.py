@@ -17,6 +17,7 @@ from typing import Protocol
 
 import structlog
 
+from bot.domain.plain import moment
 from bot.storage.faults import is_damage, of_sqlite
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ class Soundness:
     def known(self) -> str:
         """Say since when that is known."""
         under_way = (
-            f"It is being looked through since {_written(self._began)}."
+            f"It is being looked through since {moment(self._began)}."
             if self._task and self._began
             else ""
         )
@@ -78,7 +79,7 @@ class Soundness:
             return f"Nothing is known yet of the whole file. {under_way}".rstrip()
         found = "Damaged" if self._damage else "Whole"
         return (
-            f"{found} when it was looked through to its end, {_written(self._ended)}. {under_way}"
+            f"{found} when it was looked through to its end, {moment(self._ended)}. {under_way}"
         ).rstrip()
 
     async def close(self) -> None:
@@ -101,8 +102,7 @@ class Soundness:
             ""
             if found == WHOLE
             else (
-                f"The database is damaged ({where}; seen "
-                f"{_written(self._ended)}). Restore a backup."
+                f"The database is damaged ({where}; seen {moment(self._ended)}). Restore a backup."
             )
         )
         if self._damage:
@@ -153,7 +153,3 @@ class QuickCheck:
                 )
             finally:
                 self._connection = None
-
-
-def _written(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

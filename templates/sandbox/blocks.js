@@ -51,7 +51,9 @@ function named(inside, all) {
 function date(inside) {
   const [, stamp, format] = inside.split("|")[0].split("^");
   const at = new Date(Number(stamp) * 1000);
-  const day = at.toDateString() === new Date().toDateString() ? "today" : at.toLocaleDateString([], { month: "short", day: "numeric" });
+  const midnight = (moment) => new Date(moment).setHours(0, 0, 0, 0);
+  const near = { "-1": "yesterday", 0: "today", 1: "tomorrow" }[Math.round((midnight(at) - midnight(Date.now())) / 86400000)];
+  const day = near ?? at.toLocaleDateString([], { month: "short", day: "numeric" });
   const text = format
     .replace("{time_secs}", at.toLocaleTimeString())
     .replace("{time}", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }))

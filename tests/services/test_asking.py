@@ -320,7 +320,8 @@ async def test_the_second_waits_for_the_first_and_a_cancelled_one_makes_room(tea
     await team.passes()
     assert "queued behind shop-2" in await team.shown("shop-3")
     assert (
-        "Only <@UANA> or <@UBO> or people with the role release manager can cancel shop-2."
+        "Only <@UBO>, the deployment lead, or <@UANA>, who asked for it, or "
+        "people with the role release manager can cancel shop-2."
         in await team.says("cy", Cancel(v2))
     )
     assert "(shop-2) is cancelled. Nothing was touched." in await team.says(

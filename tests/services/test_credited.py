@@ -55,8 +55,8 @@ async def test_cancelling_a_rollback_that_failed_or_is_late_says_that(team_with:
     async with team_with(**ALONE) as team:
         await rolls_back(team)
         assert (
-            "goes on. Once it takes longer than it should, the channel is told; then its lead "
-            "can give it up: /rollback shop"
+            "goes on. Once it takes longer than it should, the channel is told; then <@UBO>, "
+            "its lead, can give it up: /rollback shop"
         ) in await team.says("ana", Cancel("shop-2"))
         await team.passes(12 * MINUTE)
         assert "shop-2, the rollback of shop-1, takes longer than it should." in await team.says(

@@ -115,7 +115,7 @@ async def test_the_dialog_over_a_rollback_that_hangs_says_what_the_word_does_and
         await rolls_back(team)
         said = await team.says("bo", Cancel("shop-2"))
         assert (
-            "the channel is told; then its lead can give it up: /rollback shop "
+            "the channel is told; then <@UBO>, its lead, can give it up: /rollback shop "
             "production because TEXT."
         ) in said
         await team.passes(12 * MINUTE)

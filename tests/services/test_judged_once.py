@@ -70,7 +70,7 @@ async def test_a_version_that_was_away_says_since_when_it_is_live_again(team_wit
         await team.passes(30 * MINUTE)
         assert "was live" in await team.shown("shop-1")
         await team.rolls_back("bo", RollBack("shop", "production", reason="wish"))
-        back = f"{team.context.now():%H:%M}"
+        back = f"{team.context.now():%Y-%m-%d %H:%M}"
         await team.passes(30 * MINUTE)
         assert f"live again and healthy since {back} UTC" in await team.shown("shop-1")
 

@@ -111,7 +111,7 @@ async def test_a_gate_of_the_pipeline_is_opened_by_those_who_may_and_once(team: 
     v2 = await team.rolls_out_v2()
     assert Action.OPEN_GATE in (await team.card(v2)).actions
     assert "◇ release waits" in await team.shown(v2)
-    assert "You cannot let the pipeline of shop-2 go on." in await team.says("di", OpenGate(v2))
+    assert "can let the pipeline of shop-2 go on." in await team.says("di", OpenGate(v2))
     assert "goes on with release, on your word" in await team.says("bo", OpenGate(v2), key="click")
     await team.says("bo", OpenGate(v2), key="click")
     team.ci.stages = ()

@@ -70,7 +70,7 @@ async def test_what_is_rolled_back_in_production_is_said_to_be_quarantined_where
     await team.says("bo", RollBack(deployment=v2, reason="errors"))
     await team.passes(2 * MINUTE)
     (said,) = await team.said("quarantine_said")
-    why = "its rollback from production began on 2026-11-21 at 02:17 UTC: errors."
+    why = "its rollback from production began 2026-11-21 02:17 UTC: errors."
     assert f"The rollback of shop-2 by <@UBO> put *v2* in quarantine: {why}" in said
     assert (
         "It is live in staging and stays there until <@UBO> rolls it back: /rollback "

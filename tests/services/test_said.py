@@ -87,8 +87,8 @@ async def test_whoever_asked_for_it_is_told_to_cancel_instead_of_rejecting(team_
 async def test_where_a_deployment_stands_is_said_before_who_may_cancel_it(team: Team) -> None:
     v2 = await team.asks_for_v2()
     assert (
-        "Only <@UANA> or <@UBO> or people with the role release manager can cancel"
-        in await team.says("cy", Cancel(v2))
+        "Only <@UBO>, the deployment lead, or <@UANA>, who asked for it, or "
+        "people with the role release manager can cancel" in await team.says("cy", Cancel(v2))
     )
     await team.says("ana", Cancel(v2))
     assert (
@@ -201,7 +201,7 @@ async def test_a_quarantine_names_the_numbers_that_were_known(team: Team) -> Non
     await team.passes(MINUTE)
     said = await team.says("ana", Check("shop", "production", "v2"))
     why = (
-        r"its rollback from production began on \d{4}-\d\d-\d\d at \d\d:\d\d UTC: errors 6.0 % "
+        r"its rollback from production began \d{4}-\d\d-\d\d \d\d:\d\d UTC: errors 6.0 % "
         r"\(baseline 0.2 %[^()]*\)\. Deploy"
     )
     assert re.search(f"is quarantined: {why}", said)
@@ -213,7 +213,7 @@ async def test_who_is_not_on_call_is_told_so_before_a_dialog_asks_why(team: Team
         await use_cases.may_ask(team.context, Action.TAKE_OVER, v2, CY)
     assert str(refused.value) == (
         "Only the person on call for shop can take over. <@UBO> is on call now. "
-        "The lead or people with the role release manager can hand it over: "
+        "<@UBO>, the deployment lead, or people with the role release manager can hand it over: "
         "/deploy lead shop-2 @user."
     )
     assert str(refused.value) in await team.says("cy", TakeOver(v2, "now"))

@@ -107,7 +107,8 @@ async def test_while_a_rollback_is_under_way_nothing_there_is_called_healthy(
         await team.rolls_back("bo", RollBack("shop", "production", reason="x"))
         await team.passes(MINUTE)
         line = line_of(await team.says("ana", Status("shop")), "*shop production*")
-        assert line.endswith("it is being put back by shop-3")
+        assert "*ROLLING BACK* from v3 (shop-2) to v2 as shop-3, lead <@UBO>" in line
+        assert line.endswith("live before: v2, since 2026-11-21 02:15 UTC, by <@UANA> (shop-1)")
 
 
 @pytest.mark.parametrize("kind", [Unclear.RESTORED, Unclear.FAILED])

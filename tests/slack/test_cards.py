@@ -209,7 +209,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ),
         (
             "storefront v1.2.0 → production · waiting for 1 approval (release "
-            "manager), expires 14:02 UTC"
+            "manager), expires 2026-11-21 14:02 UTC"
         ),
         ["Approve*", "Reject…", "What changes…", "Cancel"],
     ),
@@ -343,7 +343,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         card(State.ACCEPTED, {**LANDED, "accepted": "too little traffic"}, snapshot=THIN),
         (
             "storefront v1.2.0 → production · live, accepted (too little traffic), not "
-            "verified · since 10:02 UTC"
+            "verified · since 2026-11-21 10:02 UTC"
         ),
         ["Roll back to v1.1.0!"],
     ),
@@ -368,7 +368,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "verified": (
         card(State.VERIFIED, LANDED, snapshot=HEALTHY, watched_by=(BO,)),
-        "storefront v1.2.0 → production · live and healthy since 10:02 UTC · took 24 min",
+        "storefront v1.2.0 → production · live and healthy since 2026-11-21 10:02 UTC · took 24 min",
         ["Roll back to v1.1.0!"],
     ),
     "superseded": (

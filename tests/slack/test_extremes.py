@@ -100,6 +100,11 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "cut": 100, "at": AT, "snapshot": snapshot if times else None,
         "hangs": {"rollback": text, "since": AT} if times else None,
     }  # fmt: skip
+    silence = {"about": "run", "since": AT, "refusal": text}
+    back = {
+        "rollback": text, "version": text, "undoes": text, "leaving": text, "lead": "T1/UBO",
+        "silence": silence,
+    }  # fmt: skip
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1",
         "locks": [lock] * times, "frozen_until": AT,
@@ -107,6 +112,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "accepted": "on the lead's word", "can_roll_back": times > 1,
         "share": share, "serves": serves,
         "can_deploy": times > 1, "held_by": text * (times > 2),
+        "going_back": back if times else None,
         "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(StatusLine(text, text, text, "T1/UBO", behind=text))] * times,
@@ -121,6 +127,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "note": text,
         "undoes": text,
         "undone_by": "T1/UBO",
+        "silence": silence,
         "given_up_by": "T1/UBO",
         "ended_by": "T1/UBO",
         "snapshot": snapshot,
@@ -280,6 +287,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "snapshot": snapshot,
         "changes": changes,
         "gates": [gate] * times,
+        "tally": {"open": times, "required": times, "optional": times},
         "locks": [lock] * times,
         "rows": [row] * times,
         "approvals": [{"role": text, "count": times}] * times,

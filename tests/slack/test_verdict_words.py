@@ -111,6 +111,7 @@ def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str
         "kind": "forward",
         "state": "rejected",
         "undone_by": "",
+        "silence": None,
         "ended_by": "T1/UCY",
         "undoes": "",
         "reason": "",

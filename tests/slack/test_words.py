@@ -17,6 +17,7 @@ from bot.domain.actions import Action
 from bot.domain.audit import Audited
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
+from bot.domain.readiness import Tally
 from bot.ports.board import BoardRow, StatusLine
 from bot.ports.talk import Answer, Message
 from bot.slack import filters, speech
@@ -69,8 +70,15 @@ GATE = {
     "as_of": "",
     "how": "",
 }
+
+
+def tally(open: int, required: int, optional: int = 0) -> dict[str, int]:
+    return asdict(Tally(open, required, optional))
+
+
+ONE_OPEN = tally(1, 1)
 STANDING = StatusLine(
-    "storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2, percent=25
+    "storefront-42", "v1.2.0", "gated", "T1/UBO", tally=Tally(2, 5, 0), percent=25
 )
 SHARE = {"holds": "part", "percent": 75, "by": "storefront-42", "version": "v1.2.0"}
 SERVES = {
@@ -85,7 +93,7 @@ ROW = {
     "frozen_because": "quarter end", "unclear": "",
     "can_roll_back": False, "declared": None, "quarantined": "",
     "accepted": "", "way_out": None, "share": SHARE,
-    "serves": SERVES, "can_deploy": False, "held_by": "",
+    "serves": SERVES, "can_deploy": False, "held_by": "", "going_back": None,
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
@@ -157,7 +165,7 @@ PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0",
     "environment": "production", "state": "verified", "by": "/gonogo",
     "lead": "", "at": AT, "reason": "errors", "note": "",
-    "undoes": "storefront-41", "undone_by": "", "given_up_by": "", "ended_by": "",
+    "undoes": "storefront-41", "undone_by": "", "given_up_by": "", "ended_by": "", "silence": None,
     "snapshot": None,
 }  # fmt: skip
 CHANGES = {
@@ -181,7 +189,7 @@ LAST_TIME = {
 }  # fmt: skip
 CHECK: dict[str, Any] = {
     **FACTS, "title": "storefront v1.2.0 → production",
-    "gates": [GATE], "ready": False, "needless": "",
+    "gates": [GATE], "tally": ONE_OPEN, "ready": False, "needless": "",
     "quarantined": "", "unclear": "", "again": None,
     "changes": CHANGES,
     "ref": "v1.2.0", "kind": "tag", "name": "v1.2.0", "commit": "c" * 40, "took": {},
@@ -404,7 +412,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "check": {**CHECK, "approvals": [{"role": "release_manager", "count": 2}]},
 }
 MESSAGES: dict[str, dict[str, Any]] = {
-    "gates": {**FACTS, "gates": [GATE], "again": LAST_TIME},
+    "gates": {**FACTS, "gates": [GATE], "tally": ONE_OPEN, "again": LAST_TIME},
     "approved": {**FACTS, "by": "T1/UCY"},
     "recounted": {**FACTS, "by": "T1/UCY", "why": "who gave it is not release manager any more"},
     "not_waited": {**FACTS, **WATCHED, "by": "T1/UANA", "at": AT},
@@ -1151,7 +1159,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "messages/gates",
-            {**FACTS, "again": None, "gates": [GATE, {**GATE, "state": "green"}]},
+            {
+                **FACTS,
+                "again": None,
+                "gates": [GATE, {**GATE, "state": "green"}],
+                "tally": tally(1, 2),
+            },
             "*Gates*: 1 of 2 open\n○ tests green: red · qa can clear it",
         ),
         (
@@ -1160,6 +1173,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 **FACTS,
                 "again": None,
                 "gates": [{**GATE, "state": "green"}, GATE, {**GATE, "need": "optional"}],
+                "tally": tally(1, 2, 1),
             },
             (
                 "*Gates*: 1 of 2 required open\n✓ tests green: red\n○ tests green: red · qa can "
@@ -1172,6 +1186,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 **FACTS,
                 "again": None,
                 "gates": [{**GATE, "state": "green"}] * 2 + [{**GATE, "need": "optional"}],
+                "tally": tally(0, 2, 1),
             },
             "*Gates*: all 2 required hold\n✓ tests",
         ),
@@ -1181,12 +1196,18 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 **FACTS,
                 "again": None,
                 "gates": [{**GATE, "state": "green"}, {**GATE, "need": "optional"}],
+                "tally": tally(0, 1, 1),
             },
             "*Gates*: the required one holds\n✓ tests",
         ),
         (
             "messages/gates",
-            {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}]},
+            {
+                **FACTS,
+                "again": None,
+                "gates": [{**GATE, "state": "green"}],
+                "tally": tally(0, 1),
+            },
             "*Gates*: it holds\n✓ tests green: red",
         ),
         (
@@ -1298,7 +1319,11 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 "tests green: red · qa can"
             ),
         ),
-        ("answers/check", {**CHECK, "ready": True, "approvals": []}, "→ production*: ready\n"),
+        (
+            "answers/check",
+            {**CHECK, "ready": True, "tally": tally(0, 1), "approvals": []},
+            "→ production*: ready, the gate holds\n",
+        ),
     ],
 )
 def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
@@ -1310,11 +1335,11 @@ def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
     [
         ({}, "○ v1.2.0 (storefront-42) not ready: 2 of 5 gates open, lead <@UBO>"),
         (
-            {"lead": "", "gates": 1, "blocking": 1},
-            "○ v1.2.0 (storefront-42) not ready: 1 of 1 gate open",
+            {"lead": "", "tally": Tally(1, 1, 1)},
+            "○ v1.2.0 (storefront-42) not ready: 1 of 1 required gate open",
         ),
-        ({"blocking": 0}, "○ v1.2.0 (storefront-42) ready, about to go on, lead"),
-        ({"is_reviewed": False}, "○ v1.2.0 (storefront-42) checking whether it is ready, lead"),
+        ({"tally": Tally(0, 5, 0)}, "○ v1.2.0 (storefront-42) ready, about to go on, lead"),
+        ({"tally": None}, "○ v1.2.0 (storefront-42) checking whether it is ready, lead"),
         ({"state": "requested"}, "○ v1.2.0 (storefront-42) looking it up, lead"),
         ({"state": "queued"}, "○ v1.2.0 (storefront-42) queued, lead"),
         (

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 
+from bot.domain import plain
 from bot.domain.catalog import EnvironmentPolicy, MetricSpec, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import STALE, Observed
@@ -259,7 +260,7 @@ class ScrapeMetrics:
         url, silence = silent[0]
         others = f", and {len(silent) - 1} more" if len(silent) > 1 else ""
         raise IntegrationError(
-            f"{named(url)} {silence.reason} since {silence.since:%Y-%m-%d %H:%M} UTC{others}",
+            f"{named(url)} {silence.reason} since {plain.moment(silence.since)}{others}",
             vendor="metrics endpoint",
         )
 
