@@ -16,6 +16,10 @@ ALPHA = 0.001
 """How sure a change has to be, over all looks at one step together."""
 
 
+MOST_COUNTED = 2.0**53
+"""From here on a number has no next one, so that it is no count."""
+
+
 LEAST_POINTS = 4
 """Fewer values of a level say nothing about it."""
 
@@ -129,8 +133,8 @@ def error_of_a_look(looks: int) -> float:
 
 
 def _usable(spec: MetricSpec, observed: Observed | None) -> Observed | None:
-    """Give what was observed if it can be judged: finite numbers, counts that are none below zero,
-    at least one request or point.
+    """Give what was observed if it can be judged: finite numbers, counts that are none below zero
+    and none beyond counting, at least one request or point.
     """
     if observed is None:
         return None
@@ -139,7 +143,7 @@ def _usable(spec: MetricSpec, observed: Observed | None) -> Observed | None:
         requests = observed.requests if isfinite(observed.requests) else 0.0
         return Observed(points=points, requests=requests) if points else None
     counts = (observed.numerator, observed.denominator)
-    if not all(isfinite(count) and count >= 0 for count in counts) or observed.denominator == 0:
+    if not all(0 <= count < MOST_COUNTED for count in counts) or observed.denominator == 0:
         return None
     return replace(observed, points=tuple(point for point in observed.points if isfinite(point)))
 

@@ -54,10 +54,9 @@ def graver(old: Doubt | None, new: Doubt) -> Doubt:
     """
     if old is None:
         return new
+    worse = new if _GRAVITY.index(new.kind) >= _GRAVITY.index(old.kind) else old
     seen = tuple(dict.fromkeys((*old.seen, *new.seen)))
-    if _GRAVITY.index(new.kind) >= _GRAVITY.index(old.kind):
-        return replace(new, seen=seen)
-    return replace(old, since=max(old.since, new.since), seen=seen)
+    return replace(worse, since=max(old.since, new.since), seen=seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,9 +185,11 @@ def because(reason: str) -> str:
 
 
 def _bare(word: str) -> str:
-    """Take quotes and the punctuation at the end off a word."""
-    bare = word.strip(QUOTES).rstrip(_PUNCTUATION).strip(QUOTES)
-    return _unescaped(bare) if not bare.startswith("<@") else bare
+    """Take quotes and the punctuation at the end off a word, as it was typed: the ``;`` of
+    Slack's ``&gt;`` is none.
+    """
+    said = word if word.strip(QUOTES).startswith("<@") else _unescaped(word)
+    return said.strip(QUOTES).rstrip(_PUNCTUATION).strip(QUOTES)
 
 
 def _unescaped(text: str) -> str:

@@ -19,6 +19,11 @@ EXACT_PAIRS = 200
 SURE = 3.09
 """Standard deviations of a normal distribution beyond which one in a thousand lies."""
 
+MANY = 10**9
+"""Above so many events or tries the split is approximated: there the exact sum takes long, and
+says the same.
+"""
+
 _NEGLIGIBLE = 1e-17
 
 
@@ -28,7 +33,7 @@ def count_p_value(
     """Test whether ``events`` of ``tries`` is more than the baseline's share.
 
     Given the total of the events, their split over the two sides is hypergeometric when each try
-    has at most one event (Fisher), and binomial when a try can have several. Exact for any size.
+    has at most one event (Fisher), and binomial when a try can have several. Exact up to ``MANY``.
     Fractions (a counter may be extrapolated) are rounded against an alarm.
     """
     if tries <= 0 or baseline_tries <= 0:
@@ -37,7 +42,11 @@ def count_p_value(
     here, there = ceil(tries), int(baseline_tries)
     if mine <= 0 or there <= 0:
         return 1.0
-    if mine <= here and theirs <= there:
+    is_fisher = mine <= here and theirs <= there
+    if max(here + there, mine + theirs) > MANY:
+        left = 1 - (mine + theirs - 1) / (here + there - 1) if is_fisher else 1.0
+        return _normal_split_tail(mine, mine + theirs, here / (here + there), left)
+    if is_fisher:
         return _hypergeometric_tail(mine, drawn=here, marked=mine + theirs, total=here + there)
     return _binomial_tail(mine, trials=mine + theirs, chance=here / (here + there))
 
@@ -93,6 +102,16 @@ def _normal_rank_tail(wins: float, mine: int, theirs: int, ties: tuple[int, ...]
         return 1.0
     z = (wins - mine * theirs / 2 - 0.5) / sqrt(variance)
     return 0.5 * erfc(z / sqrt(2))
+
+
+def _normal_split_tail(mine: int, events: int, chance: float, left: float) -> float:
+    """Approximate how likely a split this high is; ``left`` is how much less it varies because
+    no try has a second event.
+    """
+    variance = events * chance * (1 - chance) * left
+    if variance <= 0:
+        return 1.0
+    return 0.5 * erfc((mine - 0.5 - events * chance) / sqrt(2 * variance))
 
 
 def _exact_rank_tail(wins: int, mine: int, theirs: int) -> float:

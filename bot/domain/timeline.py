@@ -45,13 +45,14 @@ def retold(begin: Sequence[Entry], left_out: int, end: Sequence[Entry]) -> tuple
 
 
 def _folded(lines: Iterable[Line]) -> list[Line]:
-    """Tell one finding in one line, with its span."""
+    """Tell one finding in one line, with its span: not over what is left out, where it may have
+    been answered.
+    """
     told: list[Line] = []
     open_ones: dict[tuple[str, object], int] = {}
-    missing = 0
     for line in lines:
-        entry, missing = line.entry, missing + line.left_out
-        if entry.action in _ANSWERS:
+        entry = line.entry
+        if entry.action in _ANSWERS or line.left_out:
             open_ones.clear()
         key = (entry.action, entry.facts.get("where"))
         at = open_ones.get(key)
@@ -65,8 +66,7 @@ def _folded(lines: Iterable[Line]) -> list[Line]:
             continue
         if entry.action in _FOUND:
             open_ones[key] = len(told)
-        told.append(replace(line, left_out=missing))
-        missing = 0
+        told.append(line)
     return told
 
 

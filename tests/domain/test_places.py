@@ -164,8 +164,8 @@ FAILED, STRAYED, RESTORED = doubt(), doubt(Unclear.STRAY, NOW), doubt(Unclear.RE
     [
         (None, FAILED, FAILED),
         (FAILED, replace(FAILED, why="shop-2 failed"), replace(FAILED, why="shop-2 failed")),
-        (FAILED, STRAYED, STRAYED),
-        (FAILED, RESTORED, RESTORED),
+        (FAILED, STRAYED, replace(STRAYED, since=FAILED.since)),
+        (FAILED, RESTORED, replace(RESTORED, since=FAILED.since)),
         (STRAYED, RESTORED, RESTORED),
         (STRAYED, FAILED, replace(STRAYED, since=FAILED.since)),
         (RESTORED, FAILED, replace(RESTORED, since=FAILED.since)),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.domain.deployment import OPEN, Deployment, Kind, State
 from bot.domain.people import Person
@@ -67,3 +70,50 @@ def test_whose_turn_it_is(
 def test_numbers_are_compared_as_numbers_also_where_the_service_has_a_dash() -> None:
     assert number("my-shop-9") == 9
     assert not is_next("my-shop-10", "", [deployment("my-shop-9")])
+
+
+QUEUES = st.lists(
+    st.builds(
+        lambda at, state, kind: deployment(f"shop-{at}", state, kind),
+        st.integers(1, 12),
+        st.sampled_from(sorted(OPEN)),
+        st.sampled_from(Kind),
+    ),
+    max_size=6,
+    unique_by=lambda each: each.id,
+)
+
+
+@settings(max_examples=50)
+@given(QUEUES)
+def test_of_those_that_wait_for_their_turn_one_may_go_and_it_was_asked_for_first(
+    there: list[Deployment],
+) -> None:
+    waiting = [
+        each for each in there if each.kind is Kind.FORWARD and each.state is not State.WATCHING
+    ]
+    may_go = [each for each in waiting if is_next(each.id, "", there)]
+    assert may_go == sorted(waiting, key=lambda each: number(each.id))[:1]
+
+
+@settings(max_examples=50)
+@given(QUEUES, st.integers(1, 12), st.integers(1, 12))
+def test_while_somebody_has_the_place_and_needs_it_nobody_else_may_go(
+    there: list[Deployment], mine: int, holds: int
+) -> None:
+    holder = deployment(f"shop-{holds}", State.ROLLING_OUT)
+    others = [each for each in there if each.id != holder.id]
+    assert is_next(f"shop-{mine}", holder.id, [*others, holder]) is (mine == holds)
+
+
+@settings(max_examples=50)
+@given(QUEUES, st.integers(1, 12), st.sets(st.integers(1, 12)), st.randoms())
+def test_whoever_is_passed_by_keeps_nobody_and_the_order_of_asking_about_them_decides_nothing(
+    there: list[Deployment], mine: int, passed: set[int], random: Random
+) -> None:
+    asks, passing = f"shop-{mine}", [f"shop-{each}" for each in passed]
+    without = [each for each in there if each.id not in passing]
+    assert is_next(asks, "", there, passing) is is_next(asks, "", without)
+    shuffled = [*there]
+    random.shuffle(shuffled)
+    assert is_next(asks, "", there) is is_next(asks, "", shuffled)

@@ -77,4 +77,6 @@ def test_what_the_bot_did_is_left_out_before_what_it_found_and_that_before_what_
 
 def test_what_the_store_has_left_out_is_said_where_it_is_missing() -> None:
     told = retold([entry(0, "deploy", BO), bad(1)], 7, [bad(2), entry(3, "rolled back")])
-    assert [line.left_out for line in told] == [0, 0, 7]
+    assert [line.left_out for line in told] == [0, 0, 7, 0]
+    assert [line.times for line in told] == [1] * 4, "what is left out may have answered the first"
+    assert [line.left_out for line in retold([bad(1)], 7, [bad(2)])] == [0, 7]
