@@ -130,7 +130,9 @@ def test_no_button_is_there_twice_and_each_says_what_it_decides_about() -> None:
 
 def test_what_only_a_refusal_or_a_dialog_offers_is_on_no_card() -> None:
     for shown in cards():
-        assert not {Action.ASK_LEAD, Action.SAY_LIVE, Action.TAKE_OVER} & {*possible(shown)}
+        assert not {Action.ASK_LEAD, Action.SAY_LIVE, Action.TAKE_OVER, Action.RUN_CORRECTED} & {
+            *possible(shown)
+        }
 
 
 def test_an_alarm_has_no_button_that_the_card_has_not_but_the_lead() -> None:
