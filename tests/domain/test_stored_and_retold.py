@@ -92,6 +92,8 @@ def test_of_everything_that_happened_each_entry_is_told_counted_or_said_to_be_le
     assert len(lines) <= MOST
     told = sum(line.times + line.left_out for line in lines)
     assert told == (len(said) + left_out if said else 0)
+    if len(said) <= MOST:
+        assert sum(line.left_out for line in lines) == (left_out if said else 0)
 
 
 @FEW
