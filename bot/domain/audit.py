@@ -35,8 +35,8 @@ Audited = Literal[
     "late", "lead", "left", "looked after", "lost", "not started", "not stopped", "open_gate",
     "pinned", "proceed", "quarantine lifted", "quarantined", "recounted", "recovered", "reject",
     "retest", "rollback", "rollback failed", "rolled back", "say_why", "smoke", "smoke failed",
-    "started", "step done", "step failed", "stop", "stop_countdown", "stuck", "thin", "tick",
-    "verified", "waits again", "watch", "watched on",
+    "started", "step done", "step failed", "stood still", "stop", "stop_countdown", "stuck", "thin",
+    "tick", "unlock", "verified", "waits again", "watch", "watched on",
 ]  # fmt: skip
 """What is written down of a deployment: a command's verb, or what the bot did. Each has its words
 in ``templates/slack/parts.md.j2``.

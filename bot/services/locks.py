@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
@@ -198,7 +199,9 @@ def _known(context: Context, service: str, environment: str) -> None:
         context.environment(environment)
 
 
-async def _written(tx: Transaction, intent: Intent, action: str, lock: Lock) -> None:
+async def _written(
+    tx: Transaction, intent: Intent, action: Literal["lock", "unlock"], lock: Lock
+) -> None:
     await tx.audit(
         Entry(
             at=intent.at,

@@ -19,7 +19,7 @@ from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services import freezes, watching
-from bot.services.context import Context, existing, facts_of, facts_of_kept
+from bot.services.context import Context, existing, facts_of, facts_of_kept, note
 from bot.services.given import gate_pressed, in_question
 from bot.services.ways import way_there
 
@@ -148,6 +148,8 @@ async def stands_still(
             "percent": step.percent,
         }
         key = f"{deployment.id}:stands:{step.key}:{new[0]['since']}:{new[0]['why']}"[:190]
+        whys = "; ".join(str(each["why"]) for each in new)
+        await note(tx, context.now(), "stood still", deployment, step=step.key, why=whys)
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
     return bool(keeping)

@@ -22,6 +22,7 @@ from bot.domain.commands import (
     Quarantine,
     RollBack,
     Status,
+    Unlock,
 )
 from bot.domain.deployment import State
 from bot.slack import speech
@@ -286,3 +287,20 @@ async def test_a_standstill_is_said_where_people_are_called_and_in_its_thread(te
     await team.passes(20 * MINUTE)
     said = {each.template: each.to for each in await team.outbox() if each.deployment == v2}
     assert (said["stands_still"], said["standstill"]) == ("channel", "thread")
+
+
+async def test_the_timeline_tells_what_stood_still_before_which_step_and_why(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", Lock("shop", "production", "a sale"))
+    await team.passes(20 * MINUTE)
+    await team.says("bo", Unlock("shop", "production"))
+    await team.passes(20 * MINUTE)
+    async with team.database.store.reading() as reader:
+        told = [
+            (each.facts["step"], each.facts["why"])
+            for each in await reader.entries(v2)
+            if each.action == "stood still"
+        ]
+    [(step, why)] = told
+    assert step == "canary-100"
+    assert why.endswith(": a sale"), why
