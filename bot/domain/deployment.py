@@ -9,7 +9,16 @@ from enum import StrEnum
 from bot.domain.people import Person
 
 DeploymentId = str
-"""For example ``storefront-42``: the service and a number that people can say aloud."""
+"""For example ``storefront-42``: the service and a number that people can say aloud. It is empty
+for one that is only imagined, and where something is of none.
+"""
+
+
+def is_of(of: DeploymentId, id: DeploymentId) -> bool:
+    """Tell whether what names a deployment (a doubt, a lock, a run) is of this one: what names none
+    is of none, and nothing is of one that is only imagined.
+    """
+    return bool(id) and of == id
 
 
 class Kind(StrEnum):

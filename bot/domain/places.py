@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State, is_of
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
@@ -196,11 +196,11 @@ def obstacles(
 
 def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     place = f"{deployment.service} {deployment.environment}"
-    if any(stray.deployment != deployment.id for stray in ground.strays):
+    if any(not is_of(stray.deployment, deployment.id) for stray in ground.strays):
         why = f"it is unclear what runs: {ground.in_words}; if it hangs, end it at the CI provider"
         return Hindrance(Obstacle.UNCLEAR, why, at=ground.strays[0].since)
     doubt = ground.doubt
-    if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
+    if doubt is None or is_of(doubt.deployment, deployment.id) or is_answer_to(deployment, doubt):
         return None
     how = (
         f"{_instead(deployment, ground, doubt)}say what is live: /deploy live "
@@ -299,6 +299,6 @@ def is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
     if shown.state is State.WATCHING:
         return shown.commit != commit
     return doubt is not None and (
-        doubt.deployment == shown.id
+        is_of(doubt.deployment, shown.id)
         or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from bot.domain.deployment import BEFORE_TURN, Deployment, DeploymentId, Kind
+from bot.domain.deployment import BEFORE_TURN, Deployment, DeploymentId, Kind, is_of
 
 
 def is_next(
@@ -19,13 +19,13 @@ def is_next(
     still need the place to themselves; what is only watched needs it no more, nor does
     what is to be passed by.
     """
-    if holder == id:
+    if is_of(holder, id):
         return True
     asked = number(id)
     return not any(
         other.state in BEFORE_TURN and other.id not in passing
         for other in open_there
-        if other.id == holder or (other.kind is Kind.FORWARD and number(other.id) < asked)
+        if is_of(holder, other.id) or (other.kind is Kind.FORWARD and number(other.id) < asked)
     )
 
 

@@ -17,6 +17,7 @@ from bot.domain.deployment import (
     DeploymentId,
     Kind,
     State,
+    is_of,
 )
 from bot.domain.live import Live
 from bot.domain.places import Obstacle
@@ -159,7 +160,9 @@ async def _with_standstill(context: Context, reader: Reader, card: Card) -> Card
         else None
     )
     is_own = (
-        ground.doubt is not None and ground.doubt.deployment == deployment.id and not ground.strays
+        ground.doubt is not None
+        and is_of(ground.doubt.deployment, deployment.id)
+        and not ground.strays
     )
     card = replace(
         card,
@@ -250,7 +253,7 @@ async def _with_rollback(context: Context, reader: Reader, card: Card) -> Card:
     locks = [
         lock
         for lock in await reader.locks(deployment.service, deployment.environment)
-        if lock.deployment == deployment.id and lock.holds(card.now)
+        if is_of(lock.deployment, deployment.id) and lock.holds(card.now)
     ]
     card = replace(
         card, lock=locks[0] if locks else None,
@@ -340,7 +343,7 @@ async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
     """
     brought_it = (
         live is not None
-        and live.deployment == card.deployment.id
+        and is_of(live.deployment, card.deployment.id)
         and card.deployment.state is not State.FAILED
     )
     same = (
@@ -361,7 +364,11 @@ async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
 
 async def _put_back(card: Card, live: Live | None) -> Card:
     """Say since when what was away is live again: a rollback has put it back."""
-    was_away = live is not None and live.declared is None and live.deployment != card.deployment.id
+    was_away = (
+        live is not None
+        and live.declared is None
+        and not is_of(live.deployment, card.deployment.id)
+    )
     return replace(card, live_since=live.since) if live is not None and was_away else card
 
 

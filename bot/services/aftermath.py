@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId
+from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, is_of
 from bot.domain.health import Snapshot, Verdict, overall
 from bot.domain.judgement import judge
 from bot.domain.outcomes import Went
@@ -35,14 +35,14 @@ async def look(context: Context, id: DeploymentId) -> Went | None:
         undone = await existing(reader, back.undoes)
         live = await reader.live(back.service, back.environment)
     policy = context.of(back)[1]
-    if live is None or live.deployment != id or not policy.is_watched:
+    if live is None or not is_of(live.deployment, id) or not policy.is_watched:
         return Went.OVER
     shot = await numbers_after(context, back, undone, live.since)
     others = await _others(context, back, undone) if shot.verdict is Verdict.DEGRADED else []
     is_over = context.now() >= live.since + min(LOOKED_AFTER, policy.watch)
     async with context.store.transaction() as tx:
         now = await tx.live(back.service, back.environment)
-        if now is None or now.deployment != id:
+        if now is None or not is_of(now.deployment, id):
             return Went.OVER
         if shot.verdict is not Verdict.NO_DATA or is_over:
             await tx.add_snapshot(shot)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, is_of
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.ports.store import Transaction
@@ -22,7 +22,7 @@ NOTHING: Mapping[DeploymentId, Freed] = {}
 async def say_locked(tx: Transaction, lock: Lock, key: str) -> None:
     """Say that a place is locked now; ``key`` names the occasion."""
     for deployment in await _concerned(tx, lock):
-        keeps = {"keeps": deployment.id != lock.deployment, **NO_LONGER, **_other(None)}
+        keeps = {"keeps": not is_of(lock.deployment, deployment.id), **NO_LONGER, **_other(None)}
         await _say(
             tx,
             lock,

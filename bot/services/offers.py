@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain import rollback
-from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.deployment import Deployment, Kind, State, is_of
 from bot.domain.live import Live
 from bot.domain.offer import RollbackOffer
 from bot.domain.passed import Passed
@@ -169,7 +169,7 @@ async def has_rollback_lock(reader: Reader, deployment: Deployment) -> bool:
     of people are other ones.
     """
     return any(
-        lock.deployment == deployment.id
+        is_of(lock.deployment, deployment.id)
         for lock in await reader.locks(deployment.service, deployment.environment)
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import OPEN, Deployment, DeploymentId, State
+from bot.domain.deployment import OPEN, Deployment, DeploymentId, State, is_of
 from bot.domain.people import Person
 from bot.domain.rollback import KeptOutBy
 from bot.ports.ci import Resolved
@@ -247,7 +247,7 @@ async def say_quarantined(context: Context, tx: Transaction, undone: Deployment,
     theirs to decide, unless it goes back.
     """
     for place in await under_way_with(context, tx, undone.service, undone.commit):
-        if place.deployment != undone.id:
+        if not is_of(place.deployment, undone.id):
             other = await existing(tx, place.deployment)
             await note(tx, context.now(), "quarantined", other, why=why)
             facts = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain.called import called
-from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.deployment import Deployment, DeploymentId, State, is_of
 from bot.domain.health import Snapshot
 from bot.domain.live import Live
 from bot.domain.share import Beside, Part, beside
@@ -49,7 +49,7 @@ async def serves_beside(
         return None
     shot = await _numbers(reader, found, over, back)
     seen_at = max(found.at, shot.at) if shot is not None and found.percent else found.at
-    is_of_it = found.deployment == over.id
+    is_of_it = is_of(found.deployment, over.id)
     name = (
         called(over.version, over.commit, beside=[(live.version, live.commit)] if live else ())
         if is_of_it
@@ -67,7 +67,7 @@ async def _numbers(
     undoes until it has put the other back.
     """
     shot = await reader.meanwhile(back.id) if back is not None else None
-    if back is not None and found.deployment == back.id:
+    if back is not None and is_of(found.deployment, back.id):
         return shot if shot is not None and shot.at >= found.at else None
     return shot or await newest_numbers(reader, over.id)
 

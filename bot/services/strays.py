@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.declared import Origin
-from bot.domain.deployment import Deployment, Kind
+from bot.domain.deployment import Deployment, Kind, is_of
 from bot.domain.errors import IntegrationError
 from bot.domain.outcomes import Chased
 from bot.domain.places import Doubt, Stray, Unclear
@@ -284,7 +284,7 @@ async def _is_ahead(tx: Transaction, stray: Stray) -> bool:
     steps = await tx.steps(holder) if holder else ()
     return (
         bool(steps)
-        and holder != stray.deployment
+        and not is_of(holder, stray.deployment)
         and all(not step.run and step.asked_at is None for step in steps)
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.domain.deployment import WAITING, Deployment, State
+from bot.domain.deployment import WAITING, Deployment, State, is_of
 from bot.ports.reader import Reader
 from bot.ports.talk import Message
 from bot.ports.time import Json
@@ -127,7 +127,7 @@ async def stopped(
     that a run is looked for while it is.
     """
     sought = any(
-        each.deployment == deployment.id
+        is_of(each.deployment, deployment.id)
         for each in await reader.strays(deployment.service, deployment.environment)
     )
     now = {**await endings.of_a_stop(reader, deployment, message), "is_sought": sought}

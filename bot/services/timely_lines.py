@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.deployment import WAITING, Deployment, State
+from bot.domain.deployment import WAITING, Deployment, State, is_of
 from bot.domain.rollout import StepState
 from bot.ports.reader import Reader
 from bot.ports.talk import Message
@@ -200,7 +200,7 @@ async def rolled_back(
     now: dict[str, Json] = {
         "quarantined": bool(await reader.quarantine(deployment.service, deployment.commit)),
         "locked": any(
-            each.deployment == deployment.id and each.holds(context.now()) for each in locks
+            is_of(each.deployment, deployment.id) and each.holds(context.now()) for each in locks
         ),
     }
     now |= {} if await reader.doubt(deployment.service, deployment.environment) else {"unclear": ""}

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.deployment import AT_REST, WAITING, Deployment, State
+from bot.domain.deployment import AT_REST, WAITING, Deployment, State, is_of
 from bot.domain.places import Unclear
 from bot.ports.reader import Reader
 from bot.ports.talk import Message
@@ -43,7 +43,7 @@ async def _matters(reader: Reader, message: Message) -> bool:
         doubt = await reader.doubt(*place)
         return doubt is not None and doubt.kind is Unclear.SEEN
     if facts["runbook"] == "chase":
-        return any(each.deployment == facts["id"] for each in await reader.strays(*place))
+        return any(is_of(each.deployment, str(facts["id"])) for each in await reader.strays(*place))
     about = await reader.deployment(str(facts["id"]))
     if about is None or facts["runbook"] == "summary":
         return True

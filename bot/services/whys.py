@@ -12,7 +12,7 @@ from dataclasses import replace
 from bot.domain import rollback
 from bot.domain.actions import Action
 from bot.domain.commands import SayWhy
-from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.deployment import Deployment, DeploymentId, State, is_of
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.people import Person
@@ -141,7 +141,7 @@ async def _its_locks(reader: Reader, undone: Deployment) -> list[Lock]:
     return [
         lock
         for lock in await reader.locks(undone.service, undone.environment)
-        if lock.deployment == undone.id
+        if is_of(lock.deployment, undone.id)
     ]
 
 

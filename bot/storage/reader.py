@@ -240,6 +240,8 @@ class SqlReader(Pages):
 
     async def rollback_of(self, id: DeploymentId) -> Deployment | None:
         """Read the newest rollback that undoes a deployment."""
+        if not id:  # what undoes nothing is a rollback of none
+            return None
         row = table(DeploymentRow)
         found = await self._one(
             select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from bot.domain.deployment import (
@@ -15,6 +18,7 @@ from bot.domain.deployment import (
     WAITING,
     State,
     Times,
+    is_of,
     sources,
     times,
 )
@@ -152,3 +156,39 @@ def test_which_of_its_times_a_deployment_keeps_and_gets_in_a_state(state: State)
         State.WATCHING: Times(is_landed=True),
     }
     assert times(state) == expected.get(state, Times(is_over=state in OVER))
+
+
+@pytest.mark.parametrize(
+    ("of", "id", "is_its"),
+    [
+        ("shop-1", "shop-1", True),
+        ("shop-1", "shop-2", False),
+        ("", "shop-1", False),
+        ("shop-1", "", False),
+        # a doubt that is of no deployment, and one that is only imagined
+        ("", "", False),
+    ],
+)
+def test_what_is_of_no_deployment_is_of_none(of: str, id: str, is_its: bool) -> None:
+    assert is_of(of, id) is is_its
+
+
+BOT = Path(__file__).parents[2] / "bot"
+NAMES = ({"deployment", "id"}, {"holder", "id"})
+
+
+@pytest.mark.parametrize("folder", ["domain", "queries", "services"])
+def test_nothing_else_compares_whose_a_doubt_a_lock_or_a_run_is(folder: str) -> None:
+    compared = [
+        f"{path.stem}: {ast.unparse(each)}"
+        for path in sorted((BOT / folder).glob("*.py"))
+        for each in ast.walk(ast.parse(path.read_text()))
+        if isinstance(each, ast.Compare)
+        and isinstance(each.ops[0], (ast.Eq, ast.NotEq))
+        and {_last(each.left), _last(each.comparators[0])} in NAMES
+    ]
+    assert compared == []
+
+
+def _last(of: ast.expr) -> str:
+    return of.attr if isinstance(of, ast.Attribute) else of.id if isinstance(of, ast.Name) else ""

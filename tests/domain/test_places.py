@@ -87,6 +87,20 @@ def test_what_keeps_a_deployment_from_going_forward(
     assert [each.kind for each in obstacles(V2, ground, way, NOW)] == kinds
 
 
+@pytest.mark.parametrize("kind", Unclear)
+@pytest.mark.parametrize("id", ["", "shop-2"], ids=["imagined", "asked for"])
+@pytest.mark.parametrize("of", ["", "shop-1"], ids=["of none", "of another"])
+def test_what_is_unclear_keeps_what_is_only_imagined_as_it_keeps_what_was_asked_for(
+    kind: Unclear, id: str, of: str
+) -> None:
+    one = replace(V2, id=id)
+    for ground in (
+        replace(CLEAR, doubt=doubt(kind, deployment=of)),
+        replace(CLEAR, strays=(replace(STRAY, deployment=of),)),
+    ):
+        assert [each.kind for each in obstacles(one, ground, None, NOW)] == [Obstacle.UNCLEAR]
+
+
 @pytest.mark.parametrize(
     ("service", "place"), [("shop", "shop in production"), ("", "everything in production")]
 )
