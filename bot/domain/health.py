@@ -19,6 +19,8 @@ MEANWHILE = "meanwhile"
 """The label of the newest numbers of what serves while a rollback is under
 way. They judge nothing.
 """
+AFTER = "after"
+"""Where the numbers of what a rollback has put back are from."""
 
 
 class Verdict(StrEnum):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.deployment import State
-from bot.domain.health import Snapshot, Verdict
-from bot.domain.rollout import Step, StepState
+from bot.domain.health import AFTER, Snapshot, Verdict
+from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble
 
 
@@ -51,6 +51,15 @@ def numbers_of(where: str, newest: Snapshot | None, steps: Sequence[Step]) -> Sn
         since is not None and newest.at < since and newest.verdict is not Verdict.DEGRADED
     )
     return None if is_of_before else newest
+
+
+def is_of_what_is_back(shot: Snapshot, way_back: Sequence[Step]) -> bool:
+    """Tell whether numbers from the time of a rollback are of what it has put back; those from
+    before that serves are of what it undoes.
+    """
+    served = serves(way_back)
+    since = served.serves_since if served is not None else None
+    return since is not None and shot.where == AFTER and shot.at >= since
 
 
 def is_silent_about_the_run(newest: Snapshot | None, steps: Sequence[Step]) -> bool:

@@ -21,7 +21,7 @@ from bot.domain.deployment import (
 )
 from bot.domain.live import Live
 from bot.domain.places import Obstacle
-from bot.domain.rollout import StepState, serves
+from bot.domain.rollout import StepState
 from bot.domain.watching import CAN_GO
 from bot.domain.whys import why_of
 from bot.ports.people import Shift
@@ -263,7 +263,7 @@ async def _with_rollback(context: Context, reader: Reader, card: Card) -> Card:
         rolled_back_version=back.version if back else "",
         went_back=await wentback.of(reader, deployment) if back else None,
         hangs=await hanging(context, reader, deployment),
-        meanwhile=await reader.meanwhile(back.id) if back else None,
+        meanwhile=await wentback.numbers_meanwhile(reader, back.id) if back else None,
     )  # fmt: skip
     return (
         await _with_cure(reader, card, back)
@@ -282,19 +282,11 @@ async def _with_failed_back(reader: Reader, card: Card) -> Card:
     card = replace(card, failed_back=back)
     if card.deployment.state is not State.FAILED:
         return card
-    way_back, shot = await reader.steps(back.id), await reader.meanwhile(back.id)
-    served = serves(way_back)
-    is_of_before = (
-        served is not None
-        and served.serves_since is not None
-        and shot is not None
-        and shot.at < served.serves_since
-    )
     return replace(
         card,
-        way_back=way_back,
+        way_back=await reader.steps(back.id),
         rolled_back_version=back.version,
-        meanwhile=None if is_of_before else shot,
+        meanwhile=await wentback.numbers_meanwhile(reader, back.id),
     )
 
 

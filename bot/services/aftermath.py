@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, is_of
-from bot.domain.health import Snapshot, Verdict, overall
+from bot.domain.health import AFTER, Snapshot, Verdict, overall
 from bot.domain.judgement import judge
 from bot.domain.outcomes import Went
 from bot.domain.rollback import Passage
@@ -123,11 +123,11 @@ async def numbers_after(
     compared_with = f"the time before {undone.version}"
     return Snapshot(
         back.id,
-        "after",
+        AFTER,
         context.now(),
         overall(findings),
         findings,
         compared_with,
-        "after",
+        AFTER,
         silence=silence,
     )

@@ -18,6 +18,7 @@ from bot.ports.talk import Message
 from bot.ports.time import Json
 from bot.services.context import Context, existing, facts_of, facts_of_kept, facts_of_snapshot, note
 from bot.services.standstills import kept_by, standstill, why_not_on
+from bot.services.wentback import numbers_meanwhile
 
 HANGS: Final = "hangs"
 """What is noted once, in the audit log too, of a rollback that takes longer than it should."""
@@ -109,7 +110,7 @@ async def facts_of_now(reader: Reader, rollback: DeploymentId) -> dict[str, Json
     """Give as JSON values how a rollback stands: the numbers of what serves, whether that is what
     it has put back, where it waits.
     """
-    shot, steps = await reader.meanwhile(rollback), await reader.steps(rollback)
+    shot, steps = await numbers_meanwhile(reader, rollback), await reader.steps(rollback)
     waits = next((step for step in steps if step.waiting_stage), None)
     gate: dict[str, Json] = {
         "gate": waits.waiting_stage if waits else "",

@@ -14,10 +14,11 @@ from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, St
 from bot.domain.health import worst_seen
 from bot.domain.live import Live
 from bot.domain.locks import Lock
+from bot.domain.observation import is_of_what_is_back
 from bot.domain.outcomes import Closed
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Unclear
-from bot.domain.rollout import Step, StepState, serves
+from bot.domain.rollout import Step, StepState
 from bot.domain.wentback import Outcome, WentBack
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
@@ -98,15 +99,10 @@ async def _name_the_worst(tx: Transaction, undone: Deployment, back: Deployment)
 
 async def _numbers(tx: Transaction, undone: Deployment, back: Deployment) -> str:
     """Say the worst that was seen of it, also while the rollback was under way."""
-    meanwhile, served = await tx.meanwhile(back.id), serves(await tx.steps(back.id))
-    is_of_it = meanwhile is not None and (
-        served is None or served.serves_since is None or meanwhile.at < served.serves_since
-    )
+    shot, way_back = await tx.meanwhile(back.id), await tx.steps(back.id)
+    is_of_it = shot is not None and not is_of_what_is_back(shot, way_back)
     return worst_seen(
-        [
-            *await tx.snapshots(undone.id),
-            *((meanwhile,) if meanwhile is not None and is_of_it else ()),
-        ]
+        [*await tx.snapshots(undone.id), *((shot,) if shot is not None and is_of_it else ())]
     )
 
 

@@ -16,6 +16,7 @@ from bot.ports.time import Json
 from bot.services.context import Context, facts_of_snapshot, unclear
 from bot.services.hanging import hanging
 from bot.services.targets import undoable
+from bot.services.wentback import numbers_meanwhile
 
 BASELINE = "baseline"
 """The label of the numbers from before a rollout."""
@@ -66,9 +67,9 @@ async def _numbers(
     """Read the newest numbers of what serves: those from the time of a rollback are of what it
     undoes until it has put the other back.
     """
-    shot = await reader.meanwhile(back.id) if back is not None else None
+    shot = await numbers_meanwhile(reader, back.id) if back is not None else None
     if back is not None and is_of(found.deployment, back.id):
-        return shot if shot is not None and shot.at >= found.at else None
+        return shot
     return shot or await newest_numbers(reader, over.id)
 
 

@@ -75,8 +75,12 @@ async def hangs(
     """
     now = await facts_of_now(reader, str(message.facts["rollback"]))
     before, shot = message.facts["snapshot"], now["snapshot"]
-    is_news = shot and (
-        not before or (before["silence"], _findings(before)) != (shot["silence"], _findings(shot))
+    is_news = now["is_back"] != message.facts["is_back"] or (  # they are of another version
+        shot
+        and (
+            not before
+            or (before["silence"], _findings(before)) != (shot["silence"], _findings(shot))
+        )
     )
     now = now if is_news else {key: value for key, value in now.items() if key != "snapshot"}
     return replace(message, facts={**message.facts, **now, "lead": str(deployment.lead or "")})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain.deployment import Deployment
+from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.health import Snapshot
+from bot.domain.observation import is_of_what_is_back
+from bot.domain.rollout import serves
 from bot.domain.wentback import WentBack, went_back
 from bot.ports.reader import Reader
 from bot.ports.time import Json
@@ -22,6 +25,16 @@ async def of(reader: Reader, undone: Deployment) -> WentBack | None:
     return went_back(
         [each for each in found if each.undoes == undone.id], since=max(since, default=None)
     )
+
+
+async def numbers_meanwhile(reader: Reader, rollback: DeploymentId) -> Snapshot | None:
+    """Read the newest numbers of what serves while a rollback is under way, or served when it
+    ended. None once the other version is back, until there are numbers of that.
+    """
+    shot, way_back = await reader.meanwhile(rollback), await reader.steps(rollback)
+    if shot is None or serves(way_back) is None:
+        return shot
+    return shot if is_of_what_is_back(shot, way_back) else None
 
 
 def facts_of_going_back(found: WentBack) -> dict[str, Json]:

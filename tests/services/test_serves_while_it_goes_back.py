@@ -175,3 +175,24 @@ async def test_where_nothing_is_watched_nothing_is_looked_at(team_with: Any) -> 
         await team.passes(12 * MINUTE)
         assert (await team.card("shop-1")).meanwhile is None
         assert await team.said("rollback_hangs")
+
+
+async def test_numbers_from_before_it_was_back_are_not_printed_as_those_of_what_is_back(
+    team_with: Any,
+) -> None:
+    async with team_with(**{**ALONE, "smoke": True}) as team:
+        await hangs(team)
+        await team.passes(12 * MINUTE)
+        assert "During the rollback v2 has at 02:" in await team.shown("shop-1")
+        team.ci.ends.clear()
+        team.ci.ends["smoke"] = RunState.RUNNING
+        while not (card := await team.card("shop-1")).is_back:
+            await team.passes(timedelta(seconds=15))
+        assert card.meanwhile is None
+        assert "Put back, v1 has" not in await team.shown("shop-1")
+        assert "v1 has at" not in await alarm(team)
+        team.numbers.new = GOOD
+        await team.passes(4 * MINUTE)
+        assert "Put back, v1 has at 02:" in await team.shown("shop-1")
+        assert "healthy · errors 0.2 %" in await team.shown("shop-1")
+        assert "v1 has at 02:" in await alarm(team)
