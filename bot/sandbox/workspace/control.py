@@ -24,13 +24,27 @@ BOT_NAME = "gonogo"
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
-def element_on(message: Mapping[str, Any], action_id: str) -> tuple[str, Json]:
-    """Find an element by its action id on a message. Raises LookupError."""
-    for block in message.get("blocks", []):
-        for element in [*block.get("elements", []), block.get("accessory") or {}]:
-            if isinstance(element, dict) and element.get("action_id") == action_id:
-                return str(block.get("block_id", "")), element
-    raise LookupError(f"there is no {action_id} on: {message.get('text')}")
+def element_on(
+    message: Mapping[str, Any],
+    action_id: str,
+    block_id: str | None = None,
+    value: str | None = None,
+) -> tuple[str, Json]:
+    """Find an element on a message: by its action id, by its block, and among several
+    that are left by its value. Raises LookupError.
+    """
+    found = [
+        (str(block.get("block_id", "")), element)
+        for block in message.get("blocks", [])
+        if block_id is None or block.get("block_id", "") == block_id
+        for element in [*block.get("elements", []), block.get("accessory") or {}]
+        if isinstance(element, dict) and element.get("action_id") == action_id
+    ]
+    if value is not None and len(found) > 1:
+        found = [each for each in found if each[1].get("value", "") == value]
+    if not found:
+        raise LookupError(f"there is no {action_id} on: {message.get('text')}")
+    return found[0]
 
 
 async def press(
@@ -318,7 +332,9 @@ class _Doors:
         if found is None:
             raise web.HTTPNotFound(text="That message is gone.")
         try:
-            block_id, element = element_on(found, str(body.get("action_id")))
+            block_id, element = element_on(
+                found, str(body["action_id"]), body.get("block_id"), body.get("value")
+            )
         except LookupError:
             raise web.HTTPNotFound(text="That button is gone.") from None
         outcome = await press(self._workspace, body["user"], channel.id, found, block_id, element)

@@ -56,6 +56,44 @@ async def test_a_command_and_a_click_reach_the_bot(
     assert bot.heard[1]["user"]["id"] == BO
 
 
+@pytest.mark.parametrize("blocks", [("one", "two"), (None, None)])
+@pytest.mark.parametrize("value", ["storefront-1", "storefront-2"])
+async def test_of_two_like_buttons_the_one_is_pressed_that_was_meant(
+    slack: Workspace,
+    bot: TinyBot,
+    client: AsyncWebClient,
+    session: aiohttp.ClientSession,
+    blocks: tuple[str | None, str | None],
+    value: str,
+) -> None:
+    card = [
+        {"type": "actions", "elements": [BUTTON | {"value": each}]}
+        | ({"block_id": name} if name else {})
+        for name, each in zip(blocks, ("storefront-1", "storefront-2"), strict=True)
+    ]
+    posted = await client.chat_postMessage(channel=CHANNEL, text="two", blocks=card)
+    click = {
+        "user": BO, "channel": CHANNEL, "message_ts": posted["ts"],
+        "action_id": "go", "value": value,
+    }  # fmt: skip
+    name = blocks[int(value[-1]) - 1]
+    click |= {"block_id": name} if name else {}
+    async with session.post(f"{slack.url}/sandbox/action", json=click) as answer:
+        assert await answer.json() == {"status": 200}
+    assert bot.heard[0]["actions"][0]["value"] == value
+
+
+async def test_a_button_that_its_block_does_not_have_is_gone(
+    slack: Workspace, bot: TinyBot, client: AsyncWebClient, session: aiohttp.ClientSession
+) -> None:
+    posted = await client.chat_postMessage(channel=CHANNEL, text="a card", blocks=CARD)
+    click = {"user": BO, "channel": CHANNEL, "message_ts": posted["ts"]}
+    click |= {"block_id": "other", "action_id": "go"}
+    async with session.post(f"{slack.url}/sandbox/action", json=click) as answer:
+        assert (answer.status, await answer.text()) == (404, "That button is gone.")
+    assert not bot.heard
+
+
 async def test_what_happens_is_pushed_to_those_who_may_see_it(
     slack: Workspace, client: AsyncWebClient, session: aiohttp.ClientSession
 ) -> None:
