@@ -4,6 +4,7 @@ deployed anything there.
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
 
 from bot import outgoing
@@ -84,6 +85,8 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
     async with AsyncExitStack() as stack:
         database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
+        if database.made:
+            sys.stderr.write(f"{database.made}\n")
         session = await stack.enter_async_context(
             outgoing.session(outgoing.trusted(settings.gonogo_ca_file))
         )

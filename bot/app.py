@@ -134,11 +134,15 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     clock = SystemClock()
+    words = Words(settings.gonogo_templates, now=clock.now)
+    words.examine()
     async with AsyncExitStack() as stack:
         database = await open_database(
             settings.gonogo_database_url, audit_keys=settings.audit_keys, commands=COMMANDS
         )
         stack.push_async_callback(database.close)
+        if database.made:
+            log.warning(database.made)
         background = Background()
         stack.push_async_callback(background.finish)
         session = await stack.enter_async_context(outgoing.session(trusted))
@@ -149,8 +153,6 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
             base_url=settings.slack_api_url,
             called=partial(telemetry.called, "Slack"),
         )
-        words = Words(settings.gonogo_templates, now=clock.now)
-        words.examine()
         factory = ProviderFactory(settings, loaded, kinds, database, session, clock)
         rooms = _Rooms(
             settings,

@@ -81,12 +81,16 @@ def nothing_about(settings: Settings, wanted: Wanted) -> tuple[str, int]:
     if is_known:
         return f"The audit log has no entry about {about} of that time.", 0
     return (
-        (
-            f"The audit log has never had an entry about {about}. Look whether it is "
-            "written as in gonogo.yaml."
-        ),
+        (f"The audit log has never had an entry about {about}. {_where_it_stands(wanted)}"),
         1,
     )
+
+
+def _where_it_stands(wanted: Wanted) -> str:
+    """Say where the name of what was asked for can be looked up."""
+    if not wanted.deployment:
+        return "Look whether it is written as in gonogo.yaml."
+    return f"In Slack /deploy history {wanted.service or 'SERVICE'} lists the ids."
 
 
 def watch(

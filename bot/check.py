@@ -23,12 +23,14 @@ from bot.slack.render import Words
 NOT_YET = "the bot cannot run yet"
 
 
-def check(path: Path, settings: Settings, now: datetime | None = None) -> str:
-    """Check a gonogo.yaml and say who may put what where. Raises ConfigurationError
-    with one line per problem.
+def check(file: Path | None, settings: Settings, now: datetime | None = None) -> str:
+    """Check a gonogo.yaml, the bot's where none is named, and say who may put what where.
+
+    Raises ConfigurationError with one line per problem.
     """
     kinds = known_kinds()
-    loaded = load_catalog(path, kinds.options)
+    path = file or settings.gonogo_config
+    loaded = load_catalog(path, kinds.options, is_named=file is not None)
     missing = asyncio.run(_missing(settings, loaded, kinds))
     warnings = [
         *doubts(loaded.catalog, loaded.rotas, now or datetime.now(UTC)),

@@ -233,7 +233,7 @@ def _check_config(options: argparse.Namespace) -> int:
     from bot.check import check  # noqa: PLC0415
 
     settings = _settings()
-    sys.stdout.write(check(options.file or settings.gonogo_config, settings))
+    sys.stdout.write(check(options.file, settings))
     return 0
 
 

@@ -23,6 +23,17 @@ from bot.variables import SETTINGS_DOCS
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SHORTEST_SECRET = 16
+ALLOWED = {
+    "SLACK_APP_ID": "is no app id; it begins with A and stands under Basic Information",
+    "GONOGO_AUDIT_CHANNEL": (
+        "is no channel id; it begins with C and stands at the end of the channel's details"
+    ),
+    "GONOGO_POLL_SECONDS": "is no such number of seconds; write one of more than 0, and at most 60",
+    "GONOGO_CONNECTIONS_PER_ADDRESS": (
+        "is no such number; write a whole one from 0, for no cap, to 10000"
+    ),
+}
+"""What is said of a value that pydantic refuses."""
 _WHITE = "contains spaces or line breaks; copy it again, alone"
 _OURS = ("GONOGO_", "SLACK_")
 _OF_KUBERNETES = re.compile(r"GONOGO_(SERVICE_(HOST|PORT\w*)|PORT(_\w+)?)")
@@ -330,12 +341,4 @@ def _sentence(problem: Any) -> str:
     name = str(problem["loc"][0]).upper()
     if problem["type"] == "value_error":
         return f"{name}: {problem['ctx']['error']}."
-    if name == "SLACK_APP_ID":
-        return f"{name}: is no app id; it begins with A and stands under Basic Information."
-    if name == "GONOGO_AUDIT_CHANNEL":
-        return (
-            f"{name}: is no channel id; it begins with C and stands at the end "
-            "of the channel's details."
-        )
-    meant = next((f" {doc.sentence}" for doc in SETTINGS_DOCS if doc.name == name), "")
-    return f"{name}: cannot be read.{meant}"
+    return f"{name}: {ALLOWED[name]}."

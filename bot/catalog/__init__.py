@@ -51,12 +51,12 @@ class Loaded:
             ) from error
 
 
-def load_catalog(path: Path | str, known: Known) -> Loaded:
-    """Read and check a gonogo.yaml; ``known`` providers can be named in it. Raises
-    ConfigurationError with one line per problem.
+def load_catalog(path: Path | str, known: Known, *, is_named: bool = False) -> Loaded:
+    """Read and check a gonogo.yaml; ``known`` providers can be named in it, and ``is_named`` when
+    the command named it, not GONOGO_CONFIG. Raises ConfigurationError with one line per problem.
     """
     path = Path(path)
-    document = read(path)
+    document = read(path, is_named=is_named)
     try:
         shape = GonogoShape.model_validate(document.value)
     except ValidationError as error:

@@ -149,8 +149,10 @@ def _bytes(path: Path) -> bytes:
         return file.read(CATALOG.size + 1)
 
 
-def read(path: Path) -> Document:
-    """Read a file. Raises ConfigurationError when it cannot be read or is not YAML."""
+def read(path: Path, *, is_named: bool = False) -> Document:
+    """Read a file; ``is_named`` when the command named it, not GONOGO_CONFIG. Raises
+    ConfigurationError when it cannot be read or is not YAML.
+    """
     try:
         text = yaml_text(_bytes(path), CATALOG)
     except (OSError, Unreadable) as error:
@@ -159,7 +161,8 @@ def read(path: Path) -> Document:
             if isinstance(error, OSError)
             else str(error).replace("gonogo.yaml ", "it ").removesuffix(".")
         )
-        remedy = "Set GONOGO_CONFIG to your file; gonogo schema prints what it may hold."
+        where = "Look at the path" if is_named else "Set GONOGO_CONFIG to your file"
+        remedy = f"{where}; gonogo schema prints what the file may hold."
         raise ConfigurationError(f"{path}: cannot be read ({why}). {remedy}") from error
     document = Document(path)
     try:

@@ -81,7 +81,9 @@ class Environments:
             return
         names = list(service.environments)
         earlier = names[: names.index(name)]
-        if after in names and after not in earlier:
+        if after == name:
+            self.document.problem((*loc, "after"), f"{name} cannot come after itself.")
+        elif after in names and after not in earlier:
             self.document.problem(
                 (*loc, "after"),
                 (

@@ -46,6 +46,8 @@ NO_KEYS = Keys()
 BESIDE = ("-wal", "-shm", ".lock", ".marker")
 """What stands beside the database, by the ends of the names."""
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+OWN_FOLDER = Path("var")
+"""The folder of the database that is used where none is set: it alone is made."""
 
 
 @dataclass(slots=True)
@@ -64,8 +66,16 @@ class Database:
     lock: TextIO | None
     condition: SqlCondition
     marker: Marker
+    path: Path
+    is_new: bool
+    """Whether there was none before it was opened."""
     restored: Restored | None = None
     """Set until ``settle``: this is not the database with which the bot last worked."""
+
+    @property
+    def made(self) -> str:
+        """Say that it was made anew, as somebody with a mistyped address has to learn; else ""."""
+        return f"made a new, empty database at {self.path.absolute()}" if self.is_new else ""
 
     def settle(self) -> None:
         """Go on from this database: whoever has to know that it was restored has been
@@ -97,6 +107,8 @@ async def open_database(
     path = file_of(url)
     with told(path):
         _plain(path)
+        _in_a_folder(path)
+        is_new = not path.exists() or not path.stat().st_size
         lock = _lock(_own(path))
         try:
             await upgrade(url)
@@ -112,7 +124,7 @@ async def open_database(
         SqlRuns(writer, reader), SqlStarts(writer, reader),
         SqlSamples(writer, reader), SqlPostings(writer, reader),
         SqlJournal(writer, reader), writer, reader, lock,
-        SqlCondition(path, writer, reader), marker,
+        SqlCondition(path, writer, reader), marker, path, is_new,
     )  # fmt: skip
     database.restored = await _compared(marker, reader)
     marker.is_held = database.restored is not None
@@ -192,12 +204,22 @@ def _plain(path: Path) -> None:
             )
 
 
-def _own(path: Path) -> Path:
-    """Make the folder and the files the bot's alone. SQLite gives its WAL the rights
-    that it finds on the file.
+def _in_a_folder(path: Path) -> None:
+    """Refuse a folder that is not there: whoever mistypes an address would start an empty bot. Only
+    the one that is used unasked is made. Raises ConfigurationError.
     """
-    if not path.parent.is_dir():
-        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if path.parent.is_dir():
+        return
+    if path.parent != OWN_FOLDER:
+        raise ConfigurationError(
+            f"There is no folder {path.parent} for the database {path.name}. Look whether "
+            "GONOGO_DATABASE_URL is written as you mean it, or make the folder."
+        )
+    path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def _own(path: Path) -> Path:
+    """Make the files the bot's alone. SQLite gives its WAL the rights that it finds on the file."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE))
     for file in (
         path,

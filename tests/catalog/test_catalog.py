@@ -433,6 +433,13 @@ def test_environments_stand_in_the_order_of_promotion(write: Write) -> None:
     assert "staging must stand before production" in problems(write(swapped))[0]
 
 
+def test_no_environment_comes_after_itself(write: Write) -> None:
+    itself = SMALL.replace("after: staging", "after: production")
+    assert itself != SMALL
+    (said,) = problems(write(itself))
+    assert said.endswith("after: production cannot come after itself."), said
+
+
 def test_all_problems_are_told_at_once(write: Write) -> None:
     text = (
         SMALL.replace("scrape", "scape")
@@ -487,6 +494,12 @@ def test_aliases_of_aliases_do_not_fill_the_memory(write: Write) -> None:
 
 def test_a_file_that_is_not_there_is_named_with_a_remedy(tmp_path: Path) -> None:
     assert "Set GONOGO_CONFIG to your file" in problems(tmp_path / "nothing.yaml")[0]
+    with pytest.raises(ConfigurationError) as error:
+        check(tmp_path / "nothing.yaml", Settings.read({}))
+    assert str(error.value).endswith(
+        "nothing.yaml: cannot be read (No such file or directory). Look at the path; gonogo schema "
+        "prints what the file may hold."
+    )
     broken = tmp_path / "latin.yaml"
     broken.write_bytes(b"a: \xff\n")
     assert "it is not UTF-8 text" in problems(broken)[0]

@@ -78,7 +78,21 @@ MISTAKES = {
     "GONOGO_LISTEN": ["3000", "localhost", "localhost:x", "localhost:99999", ":3000"],
     "GONOGO_DATABASE_URL": ["gonogo.db", "postgresql://x", "sqlite:///x"],
     "GONOGO_LOG_LEVEL": ["loud"],
+    "GONOGO_AUDIT_CHANNEL": ["audit", "c1"],
+    "GONOGO_POLL_SECONDS": ["0", "-1", "61", "nan", "inf", "often"],
+    "GONOGO_CONNECTIONS_PER_ADDRESS": ["-1", "10001", "1.5", "many"],
 }
+ALLOWED = {
+    "SLACK_APP_ID": "it begins with A",
+    "GONOGO_AUDIT_CHANNEL": "it begins with C",
+    "GONOGO_POLL_SECONDS": "write one of more than 0, and at most 60",
+    "GONOGO_CONNECTIONS_PER_ADDRESS": "write a whole one from 0, for no cap, to 10000",
+    "GONOGO_LOG_LEVEL": "write one of debug, info, warning, error",
+    "GONOGO_DATABASE_URL": "write sqlite+aiosqlite:///PATH",
+    "GONOGO_LISTEN": "write HOST:PORT",
+    "SLACK_API_URL": "write it as https://slack.com/api/",
+}
+"""What a refusal names as allowed; a secret's says it in one of several ways."""
 
 
 @pytest.mark.parametrize(
@@ -89,6 +103,7 @@ def test_a_mistake_names_the_variable_and_never_the_value(name: str, value: str)
         Settings.read({name: value})
     assert str(error.value).startswith(f"{name}: ")
     assert str(error.value).endswith(".")
+    assert ALLOWED.get(name, "") in str(error.value)
     assert CANARY not in str(error.value)
     assert error.value.__cause__ is None
 

@@ -50,6 +50,7 @@ def start(tmp_path: Path, catalog: Path) -> Start:
             "GONOGO_WORK_DIR": f"{tmp_path}/var",
             "GONOGO_LISTEN": "127.0.0.1:0", "PATH": os.environ["PATH"],
         }  # fmt: skip
+        (tmp_path / "var").mkdir(exist_ok=True)
         whole = usual | environment
         done = subprocess.run(
             [sys.executable, "-m", "bot", *command],

@@ -73,6 +73,49 @@ def test_a_database_that_cannot_be_ends_the_start_for_a_person_to_mend(
 
 
 @pytest.mark.case("adoption-8")
+@pytest.mark.parametrize("command", [("run",), ("adopt", "shop", "v1", "staging")])
+def test_a_mistyped_path_starts_no_empty_bot(
+    command: tuple[str, ...], tmp_path: Path, start: Start
+) -> None:
+    code, said = start(*command, GONOGO_DATABASE_URL=url(tmp_path / "nosuch" / "deep" / "x.db"))
+    assert (code, said) == (
+        78,
+        (
+            f"There is no folder {tmp_path}/nosuch/deep for the database x.db. Look whether "
+            "GONOGO_DATABASE_URL is written as you mean it, or make the folder.\n"
+        ),
+    )
+    assert not (tmp_path / "nosuch").exists()
+
+
+@pytest.mark.case("adoption-8")
+@pytest.mark.parametrize("command", [("run",), ("adopt", "shop", "v1", "staging")])
+def test_a_database_that_was_not_there_is_said_to_be_new_once(
+    command: tuple[str, ...], tmp_path: Path, start: Start
+) -> None:
+    told = f"made a new, empty database at {tmp_path}/gonogo.db"
+    port = {"GONOGO_LISTEN": "192.0.2.1:1"}  # an address that is not ours ends the start
+    for times in (1, 0):
+        _, said = start(*command, GONOGO_DATABASE_URL=url(tmp_path / "gonogo.db"), **port)
+        assert said.count(told) == times, said
+
+
+@pytest.mark.case("adoption-8")
+async def test_the_folder_of_the_default_alone_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = Settings.read({}).gonogo_database_url
+    monkeypatch.chdir(tmp_path)
+    database = await open_database(default)
+    made = database.made
+    await database.close()
+    assert made == f"made a new, empty database at {tmp_path}/var/gonogo.db"
+    assert rights(tmp_path / "var") == 0o700
+    with pytest.raises(ConfigurationError, match="There is no folder other for the database"):
+        await open_database("sqlite+aiosqlite:///other/gonogo.db")
+
+
+@pytest.mark.case("adoption-8")
 @pytest.mark.parametrize("what", ["other.db", "theirs.db", "folder", "nowhere.db"])
 def test_verify_audit_says_so_too_and_changes_nothing(
     what: str, tmp_path: Path, start: Start
@@ -287,6 +330,7 @@ def rights(path: Path) -> int:
 
 @pytest.mark.case("trust-12")
 async def test_the_database_and_what_lies_beside_it_is_for_the_bot_alone(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
     before = os.umask(0)
     try:
         database = await open_database(url(tmp_path / "var" / "gonogo.db"))
@@ -297,7 +341,6 @@ async def test_the_database_and_what_lies_beside_it_is_for_the_bot_alone(tmp_pat
         os.umask(before)
     assert {"gonogo.db", "gonogo.db-wal", "gonogo.db-shm", "gonogo.db.lock"} <= set(found)
     assert set(found.values()) == {0o600}
-    assert rights(tmp_path / "var") == 0o700
 
 
 @pytest.mark.case("trust-12")

@@ -360,12 +360,20 @@ async def test_the_export_as_a_table_has_no_formulas_and_only_what_was_asked_for
         (
             ["--service", "nosuch"],
             1,
-            "The audit log has never had an entry about the service nosuch.",
+            "about the service nosuch. Look whether it is written as in gonogo.yaml.",
         ),
         (
             ["--deployment", "shop-9"],
             1,
-            "The audit log has never had an entry about the deployment shop-9.",
+            "about the deployment shop-9. In Slack /deploy history SERVICE lists the ids.",
+        ),
+        (
+            ["--service", "shop", "--deployment", "shop-9"],
+            1,
+            (
+                "about the service shop and the deployment shop-9. In Slack /deploy history shop "
+                "lists the ids."
+            ),
         ),
         (
             ["--service", "shop", "--since", "2030-01-01"],

@@ -31,7 +31,7 @@ async def test_the_migrations_make_exactly_the_tables(database: Database, tmp_pa
 
 
 async def test_what_was_stored_is_there_after_opening_again(tmp_path: Path) -> None:
-    url = f"sqlite+aiosqlite:///{tmp_path}/deep/er/gonogo.db"
+    url = f"sqlite+aiosqlite:///{tmp_path}/gonogo.db"
     database = await open_database(url)
     await deploy(database)
     await database.close()
