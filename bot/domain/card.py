@@ -109,6 +109,9 @@ class Card:
     is itself or, until a smoke test has ended, what is put back.
     """
     lock: Lock | None = None
+    """The lock that its rollback set, while it holds."""
+    other_locks: int = 0
+    """How many others hold the place beside it."""
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""
     rolled_back_by: Person | None = None

@@ -31,8 +31,12 @@ def whole(said: Counted, others: Sequence[Counted], all_others: Counted) -> floa
     )
 
 
-def is_more(others: Sequence[Counted], all_others: Counted) -> bool:
-    """Tell whether there is more than the versions that are named; else "everything
-    but" says the same again.
+def beyond(others: Sequence[Counted], all_others: Counted) -> Counted | None:
+    """Give what is there beside the versions that are named, so that no request is listed twice;
+    None where that is nothing.
     """
-    return not others or (all_others.requests or 0.0) > sum(each.requests or 0.0 for each in others)
+    if not others:
+        return all_others
+    requests = (all_others.requests or 0.0) - sum(each.requests or 0.0 for each in others)
+    lately = (all_others.lately or 0.0) - sum(each.lately or 0.0 for each in others)
+    return Counted("other versions", requests, max(lately, 0.0)) if requests > 0 else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
-from bot.domain.locks import Lock
+from bot.domain.locks import Lock, locked_by
 from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.readiness import REQUESTER, Confirmed, Gate, GateState
@@ -168,13 +168,12 @@ def _first_of(paths: Sequence[str]) -> str:
 
 def unlocked_gate(locks: Sequence[Lock], now: datetime, need: Need) -> Gate:
     """Judge the locks that apply."""
-    holding = [lock for lock in locks if lock.holds(now)]
-    title = TITLES[GateKind.UNLOCKED]
-    if not holding:
+    title, locked = TITLES[GateKind.UNLOCKED], locked_by(locks, now)
+    if locked is None:
         return Gate(GateKind.UNLOCKED, title, GateState.GREEN, "no lock", need)
-    lock = holding[0]
+    lock = locked.lock
     return Gate(
-        GateKind.UNLOCKED, title, GateState.OPEN, f"{lock.place} is locked: {lock.reason}", need,
+        GateKind.UNLOCKED, title, GateState.OPEN, locked.sentence, need,
         who=str(lock.by), clears_at=lock.until, by=lock.by, at=lock.at,
     )  # fmt: skip
 

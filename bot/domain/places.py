@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State, is_of
-from bot.domain.locks import Lock
+from bot.domain.locks import Lock, locked_by
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
 
@@ -244,13 +244,14 @@ def is_answer_to(deployment: Deployment, doubt: Doubt) -> bool:
 
 
 def _locked(ground: Ground, now: datetime) -> Hindrance | None:
-    lock = next((lock for lock in ground.locks if lock.holds(now)), None)
-    if lock is None:
+    locked = locked_by(ground.locks, now)
+    if locked is None:
         return None
+    lock = locked.lock
     how = f"/deploy unlock {lock.service or 'all'} {lock.environment}"
     return Hindrance(
         Obstacle.LOCKED,
-        f"{lock.place} is locked: {lock.reason}",
+        locked.sentence,
         by=lock.by,
         at=lock.at,
         clears_at=lock.until,

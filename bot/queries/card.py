@@ -250,13 +250,11 @@ async def _with_rollback(context: Context, reader: Reader, card: Card) -> Card:
     """Say how its rollback goes, or what that has put back."""
     deployment = card.deployment
     back = await reader.rollback_of(deployment.id)
-    locks = [
-        lock
-        for lock in await reader.locks(deployment.service, deployment.environment)
-        if is_of(lock.deployment, deployment.id) and lock.holds(card.now)
-    ]
+    every = await reader.locks(deployment.service, deployment.environment)
+    holding = [lock for lock in every if lock.holds(card.now)]
+    own = next((lock for lock in holding if is_of(lock.deployment, deployment.id)), None)
     card = replace(
-        card, lock=locks[0] if locks else None,
+        card, lock=own, other_locks=len(holding) - (own is not None),
         quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None,

@@ -119,6 +119,11 @@ GUIDE: Mapping[str, object] = {
 }
 
 
+COMING_UP = (
+    "A workspace, a repository with its pipeline and a bot are brought up; that takes some seconds."
+)
+
+
 @dataclass(slots=True)
 class Stage:
     """What the demo stands on."""
@@ -148,6 +153,7 @@ async def demo(*, port: int, play: bool, browser: bool) -> int:
 
 
 async def _show(stack: AsyncExitStack, port: int, *, play: bool, browser: bool) -> int:
+    (_say_aside if play else _say)(COMING_UP)
     stage = await _set_up(stack, port)
     bot = await _start_bot(stack, stage)
     if bot.returncode is not None:

@@ -201,12 +201,22 @@ class People:
         """Say which people have a permission, for a sentence:
         ``people with the role release manager``; nothing when nobody has.
         """
-        roles = sorted(self._catalog.permissions.get(permission, frozenset()))
-        return (
-            [f"people with the role {' or '.join(readable(role) for role in roles)}"]
-            if roles
-            else []
-        )
+        roles = self._roles(permission)
+        return [f"people with the role {roles}"] if roles else []
+
+    def anyone_with(self, permission: Permission) -> str:
+        """Begin a sentence with who has a permission: ``Anyone with the role release manager``;
+        "" when nobody has.
+        """
+        roles = self._roles(permission)
+        return f"Anyone with the role {roles}" if roles else ""
+
+    def _roles(self, permission: Permission) -> str:
+        roles = [
+            readable(role)
+            for role in sorted(self._catalog.permissions.get(permission, frozenset()))
+        ]
+        return " or ".join([", ".join(roles[:-1]), roles[-1]] if roles[1:] else roles)
 
     async def name(self, person: Person) -> str:
         """Give what people call somebody, for texts that must not notify them; the user id where

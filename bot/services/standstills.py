@@ -75,7 +75,8 @@ def kept_by(context: Context, found: Hindrance) -> Kept | None:
     """
     if not found.how:
         return None
-    who = tuple(context.people.named_by_role(Permission.LOCK))
+    named = context.people.anyone_with(Permission.LOCK)
+    who = (named,) if named else ()
     return Kept(str(found.kind), found.by, found.at, found.clears_at, who, found.how)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
 
-from bot.domain.counted import Counted, is_more, whole
+from bot.domain.counted import Counted, beyond, whole
 from bot.domain.errors import IntegrationError
 from bot.ports.metrics import Cohort, Window
 from bot.ports.time import Json
@@ -65,7 +65,8 @@ async def _traffic(context: Context, claim: Claim, asked: unseen.Asked) -> list[
         found_of.append(Counted(name, *counts))
     first, *others, rest = found_of
     all_of_it = whole(first, others, rest)
-    shown = [first, *others, *([rest] if is_more(others, rest) else [])]
+    more = beyond(others, rest)
+    shown = [first, *others, *([more] if more else [])]
     return [{**asdict(each), "share": each.share(all_of_it)} for each in shown]
 
 

@@ -17,8 +17,8 @@ VERB: Verb[Cancel] = Verb(
         Usage(
             "/deploy cancel ID",
             (
-                "Take back a deployment that has touched nothing yet. Where nothing can be gone "
-                "back to, its lead stops a rollout with it."
+                "Take back a deployment that has touched nothing yet. Where there is no version to "
+                "go back to, the lead stops the rollout with it."
             ),
             ("/deploy cancel storefront-42",),
         ),

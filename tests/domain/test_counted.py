@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.counted import Counted, is_more, whole
+from bot.domain.counted import Counted, beyond, whole
 
 NEW, OLD = Counted("v2", 500, 100), Counted("v1", 1500, 300)
 
 
 @pytest.mark.parametrize(
-    ("rest", "is_told"), [(Counted("rest", 1500, 300), False), (Counted("rest", 1600, 320), True)]
+    ("rest", "more"),
+    [
+        (Counted("rest", 1500, 300), None),
+        (Counted("rest", None, None), None),
+        (Counted("rest", 1600, 320), Counted("other versions", 100, 20)),
+        (Counted("rest", 1600, 290), Counted("other versions", 100, 0)),
+    ],
 )
-def test_everything_else_is_told_where_it_is_more_than_the_versions_that_are_named(
-    rest: Counted, *, is_told: bool
+def test_what_is_beside_the_versions_that_are_named_is_counted_once(
+    rest: Counted, more: Counted | None
 ) -> None:
-    assert is_more([OLD], rest) is is_told
-    assert is_more([], rest)
+    assert beyond([OLD], rest) == more
+    assert beyond([], rest) is rest
 
 
 def test_shares_are_of_all_requests_of_the_last_minute() -> None:

@@ -267,6 +267,19 @@ def test_a_lock_blocks_until_it_ends_and_says_who_set_it() -> None:
     assert unlocked_gate([lock], NOW + HOUR, Need.REQUIRED).state is GateState.GREEN
 
 
+def test_of_several_locks_the_longest_is_named_and_the_others_are_counted() -> None:
+    short = Lock("api", "production", "quarter end", BO, NOW, until=NOW + HOUR)
+    long = Lock("", "production", "incident 7", BO, NOW, until=NOW + 2 * HOUR)
+    both = unlocked_gate([short, long], NOW, Need.REQUIRED)
+    assert both.sentence == "everything in production is locked: incident 7 (and 1 more lock)"
+    assert both.clears_at == NOW + 2 * HOUR
+    endless = replace(short, until=None)
+    three = unlocked_gate([long, endless, short], NOW, Need.REQUIRED)
+    assert three.sentence == "api in production is locked: quarter end (and 2 more locks)"
+    assert three.clears_at is None
+    assert unlocked_gate([short, long], NOW + HOUR, Need.REQUIRED).sentence.endswith("incident 7")
+
+
 def test_a_freeze_is_half_open_and_the_longest_one_counts() -> None:
     short = Freeze("production", NOW, NOW + HOUR, "release")
     long = Freeze("production", NOW, NOW + 2 * HOUR, "quarter end")

@@ -32,7 +32,7 @@ from tests.services.conftest import BAD, COMMITS, MINUTE, Team, pressed, readabl
 from tests.services.test_parted import HOTFIX, LIVE, parted
 from tests.services.test_plans import MIGRATES, ROLLBACK_GATE
 
-LIFTS = "It takes people with the role release manager to lift that: /deploy unlock shop production"
+LIFTS = "Anyone with the role release manager can lift it: /deploy unlock shop production"
 
 
 async def alarm(team: Team, template: str) -> str:

@@ -115,7 +115,7 @@ async def test_a_standstill_is_told_in_the_channel_and_the_thread_and_ends_when_
         (
             "It stands still before 100 %: shop in production is locked: fire. Locked by "
             "<@UBO> 2026-11-21 02:11 UTC. "
-            "It takes people with the role release manager to lift that: "
+            "Anyone with the role release manager can lift it: "
             "/deploy unlock shop production"
         )
     ]
