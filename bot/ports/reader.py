@@ -25,6 +25,17 @@ from bot.ports.talk import Answer, Message
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """That the database was replaced by another one, which knows nothing of what was done between
+    its end and that moment.
+    """
+
+    at: datetime
+    ends_at: datetime | None
+    """When its newest entry was written; None where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What happened to a deployment. Of very much, the middle is left out, and
     how much that was is known.
@@ -279,6 +290,10 @@ class JournalReader(Protocol):
         """Tell what happened to a deployment, from its request to its end,
         without what was refused.
         """
+        ...
+
+    async def forgotten(self) -> Forgotten | None:
+        """Read when the database was last replaced by another one; None where it never was."""
         ...
 
     async def is_stuck(self, run: str) -> bool:

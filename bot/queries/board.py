@@ -24,7 +24,7 @@ from bot.services.claims import kept_from_a_word
 from bot.services.context import Context, facts_of_snapshot, unclear
 from bot.services.leaving import out_of, share_now, way_out
 from bot.services.locks import facts_of_lock
-from bot.services.serving import facts_of_beside, newest_numbers, serves_beside
+from bot.services.serving import facts_of_beside, numbers_of_live, serves_beside
 
 
 async def rows(context: Context, service: str = "") -> tuple[BoardRow, ...]:
@@ -103,7 +103,7 @@ async def _with_doubt(context: Context, reader: Reader, row: BoardRow) -> BoardR
 async def _with_live(context: Context, reader: Reader, row: BoardRow, live: Live) -> BoardRow:
     quarantined = await reader.quarantine(live.service, live.commit)
     return replace(
-        row, snapshot=await newest_numbers(reader, live.deployment), quarantined=quarantined,
+        row, snapshot=await numbers_of_live(reader, live), quarantined=quarantined,
         way_out=await way_out(context, reader, live) if quarantined else None,
         share=None if row.unclear or row.going_back else await share_now(reader, live),
     )  # fmt: skip

@@ -39,11 +39,11 @@ async def check(context: Context, intent: Intent, command: Check) -> Answer:
     await context.people.require(intent.by, Permission.VIEW, "check a release")
     policy = context.policy(command.service, command.environment)
     async with context.store.reading() as reader:
-        live = await reader.live(command.service, command.environment)
-        releases = await reader.releases(command.service, command.environment)
-        failed = await reader.failed_since(command.service, command.environment)
+        place = (command.service, command.environment)
+        live, releases = await reader.live(*place), await reader.releases(*place)
+        failed = await reader.failed_since(*place)
     try:
-        resolved = await resolve(context, command.service, command.ref, live, releases)
+        resolved = await resolve(context, place, command.ref, live, releases)
     except IntegrationError as error:
         async with context.store.reading() as reader:
             sentence = await untold(reader, command.service, error)

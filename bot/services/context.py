@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from bot.domain import plain
 from bot.domain.actions import Action
 from bot.domain.audit import Audited, Entry
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
@@ -186,10 +187,26 @@ async def existing(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await reader.deployment(id)
     if deployment is None:
         raise NotPossible(
-            f'I don\'t know a deployment "{id}". /deploy status shows what runs, /deploy '
-            "history SERVICE what ran."
+            f'I don\'t know a deployment "{id}". {await _forgotten(reader)}/deploy status shows '
+            "what runs, /deploy history SERVICE what ran."
         )
     return deployment
+
+
+async def _forgotten(reader: Reader) -> str:
+    """Say between when a deployment would have been asked for that a restored database does not
+    know; empty where it never was restored.
+    """
+    found = await reader.forgotten()
+    if found is None:
+        return ""
+    other, asked = "a new one", "before"
+    if found.ends_at is not None:
+        other, asked = f"one that ends at {plain.moment(found.ends_at)}", "between"
+    return (
+        f"The database was replaced by {other}, as was found {plain.moment(found.at)}; what was "
+        f"asked for {asked} is not in it. "
+    )
 
 
 async def unclear(reader: Reader, service: str, environment: str) -> str:

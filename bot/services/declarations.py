@@ -75,7 +75,9 @@ async def _attempt(
         asked = await unseen.to_ask(reader, command.service, command.environment, but=said.commit)
     passing = await compared_with(context, command.service, said.commit, present)
     if command.shown:
-        still = await unseen.still_seen(context, command.service, command.environment, asked)
+        still = await unseen.still_seen(
+            context, command.service, command.environment, asked, said.commit
+        )
         beside = Beside(passing, asked, still)
         return await act(
             context,

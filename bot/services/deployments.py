@@ -129,11 +129,11 @@ async def _resolved(context: Context, command: Deploy) -> Resolved | None:
     deployment's own runbook asks on.
     """
     async with context.store.reading() as reader:
-        live = await reader.live(command.service, command.environment)
-        releases = await reader.releases(command.service, command.environment)
+        place = (command.service, command.environment)
+        live, releases = await reader.live(*place), await reader.releases(*place)
     try:
         async with asyncio.timeout(RESOLUTION.total_seconds()):
-            return await resolve(context, command.service, command.ref, live, releases)
+            return await resolve(context, place, command.ref, live, releases)
     except TimeoutError:
         return None
     except IntegrationError as error:

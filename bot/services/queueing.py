@@ -20,6 +20,7 @@ from bot.services.context import (
     note,
 )
 from bot.services.needless import is_there, refused_now
+from bot.services.previous import previous_of, why_none
 from bot.services.refs import look_up, moved_from, refused_late, what_was_taken
 from bot.services.ways import know_changes
 
@@ -32,14 +33,14 @@ async def pin(context: Context, id: DeploymentId) -> bool:
     """
     async with context.store.reading() as reader:
         deployment = await existing(reader, id)
-        live = await reader.live(deployment.service, deployment.environment)
-        releases = await reader.releases(deployment.service, deployment.environment)
+        place = (deployment.service, deployment.environment)
+        live, releases = await reader.live(*place), await reader.releases(*place)
     if deployment.state is not State.REQUESTED:
         return deployment.state in WAITING
     resolved = Resolved(deployment.commit, deployment.version)
     if not deployment.commit:
         try:
-            resolved = await resolve(context, deployment.service, deployment.ref, live, releases)
+            resolved = await resolve(context, place, deployment.ref, live, releases)
         except IntegrationError as error:
             if error.retry:
                 raise
@@ -52,23 +53,22 @@ async def pin(context: Context, id: DeploymentId) -> bool:
 
 
 async def resolve(
-    context: Context, service: str, ref: str, live: Live | None, releases: tuple[Live, ...]
+    context: Context,
+    place: tuple[str, str],
+    ref: str,
+    live: Live | None,
+    releases: tuple[Live, ...],
 ) -> Resolved:
     """Say which commit a ref means now. ``previous`` is the version verified before the one that is
     live. Raises IntegrationError.
     """
     if ref != "previous":
-        return await look_up(context, service, ref)
-    others = (
-        release
-        for release in releases
-        if release.verified_at and (live is None or release.commit != live.commit)
-    )
-    previous = next(others, None)
+        return await look_up(context, place[0], ref)
+    previous = previous_of(live, releases)
     if previous is None:
-        raise IntegrationError(
-            "There is no previous version that was verified here.", vendor="Go/No-Go", retry=False
-        )
+        async with context.store.reading() as reader:
+            why = await why_none(reader, *place, live)
+        raise IntegrationError(why, vendor="Go/No-Go", retry=False)
     return Resolved(previous.commit, previous.version)
 
 

@@ -28,6 +28,15 @@ async def newest_numbers(reader: Reader, id: DeploymentId) -> Snapshot | None:
     return next((shot for shot in reversed(shots) if shot.label != BASELINE), None)
 
 
+async def numbers_of_live(reader: Reader, live: Live) -> Snapshot | None:
+    """Read the newest numbers of what is recorded as live. Those from before somebody said that
+    it is live are of an older time: nobody knows what was there between.
+    """
+    shot = await newest_numbers(reader, live.deployment)
+    is_older = shot is not None and live.said is not None and shot.at <= live.said.at
+    return None if is_older else shot
+
+
 async def serves_beside(
     context: Context, reader: Reader, service: str, environment: str, live: Live | None
 ) -> Beside | None:

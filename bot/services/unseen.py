@@ -60,6 +60,8 @@ class Asked:
     """The commits of those that got requests when a word was given before: they count as seen until
     the metrics say that they get none.
     """
+    unnamed: bool = False
+    """Whether the same counts of something that has no name here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,12 @@ class Still:
     nothing says that it gets none.
     """
 
-    there: There
+    there: There | None
+    """None where nothing that is recorded gets them: something else does, and what is said to be
+    live gets none.
+    """
     is_told: bool
+    requests: float = 0.0
 
 
 async def to_ask(reader: Reader, service: str, environment: str, *, but: str) -> Asked:
@@ -84,15 +90,51 @@ async def to_ask(reader: Reader, service: str, environment: str, *, but: str) ->
         for commit in before
         if commit not in {each.commit for each in known}
     ]
-    return Asked((*known, *others), frozenset(before))
+    unnamed = found is not None and found.kind is Unclear.SEEN and not found.seen
+    return Asked((*known, *others), frozenset(before), unnamed=unnamed)
 
 
 async def still_seen(
-    context: Context, service: str, environment: str, asked: Asked
+    context: Context, service: str, environment: str, asked: Asked, said: str
 ) -> tuple[Still, ...]:
     """Name the versions that get requests now, as far as the metrics tell in time; and those that
     did before, unless they tell.
+
+    Where none does, and what is ``said`` to be live gets none either, something else may.
     """
+    named = await _named(context, service, environment, asked)
+    return named or await _unnamed(context, service, environment, asked, said)
+
+
+async def _unnamed(
+    context: Context, service: str, environment: str, asked: Asked, said: str
+) -> tuple[Still, ...]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            own, rest = await _shared(context, service, environment, said, LATELY)
+    except (TimeoutError, IntegrationError):
+        own, rest = None, None
+    if own is None or rest is None:
+        return (Still(None, is_told=False),) if asked.unnamed else ()
+    return (Still(None, is_told=True, requests=rest),) if rest > 0 and not own else ()
+
+
+async def _shared(
+    context: Context, service: str, environment: str, commit: str, within: timedelta
+) -> tuple[float | None, float | None]:
+    """Count the requests of a version, and those of everything else; None where
+    it is not known.
+    """
+    now, policy = context.now(), context.policy(service, environment)
+    others, window = Cohort(commit, others=True), Window(now - within, now)
+    own = await requests_of(context, service, environment, commit, within)
+    rest = await observe(context, context.service(service), policy, window, others)
+    return own, max((each.requests for each in rest.values()), default=None if own is None else 0.0)
+
+
+async def _named(
+    context: Context, service: str, environment: str, asked: Asked
+) -> tuple[Still, ...]:
     try:
         async with asyncio.timeout(PATIENCE):
             counts = [
@@ -115,7 +157,7 @@ async def doubt(context: Context, tx: Transaction, said: Live, still: Sequence[S
     """
     if not still:
         return ""
-    commits = tuple(each.there.commit for each in still)
+    commits = tuple(each.there.commit for each in still if each.there is not None)
     found, place = (
         Doubt(Unclear.SEEN, _why(said, still), context.now(), seen=commits),
         (said.service, said.environment),
@@ -132,7 +174,9 @@ async def doubt(context: Context, tx: Transaction, said: Live, still: Sequence[S
 
 
 def _why(said: Live, still: Sequence[Still]) -> str:
-    names = " and ".join(each.there.version for each in still)
+    if any(each.there is None for each in still):
+        return _why_unnamed(said, still[0])
+    names = " and ".join(each.there.version for each in still if each.there is not None)
     if all(each.is_told for each in still):
         return (
             f"{names} still got requests, as the metrics see it, when "
@@ -144,11 +188,24 @@ def _why(said: Live, still: Sequence[Still]) -> str:
     )
 
 
+def _why_unnamed(said: Live, still: Still) -> str:
+    if not still.is_told:
+        return (
+            "something else got the requests before, and no metrics said whether "
+            f"{said.version} gets any when it was said to be live"
+        )
+    return (
+        f"{said.version} got no requests in the last minute, as the metrics see it, when it was "
+        f"said to be live, and something else got {still.requests:,.0f}"
+    )
+
+
 async def look(
     context: Context, service: str, environment: str, since: str, commits: Sequence[str]
 ) -> Unseen | Later:
     """See whether any of these versions gets requests; where none does any more, it
-    is clear again what runs.
+    is clear again what runs. Where what got them has no name here, what is said to be live has
+    to get them all.
     """
     async with context.store.reading() as reader:
         if not await _is_in_doubt(reader, service, environment, since):
@@ -158,6 +215,8 @@ async def look(
     counts = [
         await requests_of(context, service, environment, commit, UNSEEN) for commit in commits
     ]
+    if not commits:
+        counts = [await _left_elsewhere(context, service, environment)]
     if any(count is None or count > 0 for count in counts):
         return Later(UNSEEN / 4)
     async with context.store.transaction() as tx:
@@ -165,6 +224,18 @@ async def look(
             await tx.cast_doubt(service, environment, None)
             await _tell(context, tx, service, environment)
     return Unseen.UNSEEN
+
+
+async def _left_elsewhere(context: Context, service: str, environment: str) -> float | None:
+    """Count the requests of everything but what is said to be live; None where that is not known,
+    or where it gets none itself.
+    """
+    async with context.store.reading() as reader:
+        live = await reader.live(service, environment)
+    if live is None:
+        return None
+    own, rest = await _shared(context, service, environment, live.commit, UNSEEN)
+    return rest if own else None
 
 
 async def _is_in_doubt(reader: Reader, service: str, environment: str, since: str) -> bool:

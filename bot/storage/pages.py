@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from bot.domain.audit import RESTORED
 from bot.domain.changes import Changes
 from bot.domain.decisions import Decision, Mark
 from bot.domain.deployment import DeploymentId
@@ -15,10 +16,12 @@ from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
+from bot.ports.reader import Forgotten
 from bot.storage import codec
 from bot.storage.durations import Durations
-from bot.storage.rows import table, with_person
+from bot.storage.rows import entries_of, table, with_person
 from bot.storage.tables.record import (
+    AuditRow,
     DecisionRow,
     MarkRow,
     PageRow,
@@ -31,7 +34,20 @@ WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "norm
 
 
 class Pages(Durations):
-    """The part of ``ports.Reader`` that is about the pages of a deployment."""
+    """The part of ``ports.Reader`` that is about the pages of a deployment, and about
+    those that are lost.
+    """
+
+    async def forgotten(self) -> Forgotten | None:
+        """Read when the database was last replaced by another one; None where it never was."""
+        row = table(AuditRow)
+        told = select(row).where(row.c.deployment == "", row.c.action == RESTORED)
+        found = await self._one(told.order_by(row.c.n.desc()).limit(1))
+        if found is None:
+            return None
+        (entry,) = entries_of([found])
+        newest = await self._one(select(row).where(row.c.n == entry.facts["newest"]))
+        return Forgotten(entry.at, entries_of([newest])[0].at if newest else None)
 
     async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
         """List approvals and rejections, oldest first."""

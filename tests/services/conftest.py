@@ -484,7 +484,7 @@ class Team:
         """Have somebody type what is live and press the button of the dialog; returns what the
         dialog showed and what they read then.
 
-        Nothing else gets requests at that moment, unless it is not ``is_gone``.
+        No other version gets requests at that moment, unless it is not ``is_gone``.
         """
         key = f"key {next(self.keys)}"
         shown = await self.says(name, command, key=key)
@@ -493,9 +493,10 @@ class Team:
         if dialog is None or not dialog.offers:
             return shown, ""
         offer = dialog.offers[0]
-        self.numbers.gone |= set(COMMITS.values()) if is_gone else set()
+        gone = set(COMMITS.values()) - {COMMITS.get(command.ref, "")} if is_gone else set()
+        self.numbers.gone |= gone
         said = await self.says(name, AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
-        self.numbers.gone -= set(COMMITS.values()) if is_gone else set()
+        self.numbers.gone -= gone
         return shown, said
 
     async def passes(self, time: timedelta = timedelta(0)) -> None:

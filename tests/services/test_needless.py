@@ -131,13 +131,19 @@ async def test_previous_is_the_newest_verified_version_that_is_not_live(
     )
     there = {"v2": v2, "v3": v3, None: None}[now_live]
     releases = (v3, replace(v1, verified_at=None, accepted="too little traffic"), v2, v1)
-    found = await queueing.resolve(team.context, "shop", "previous", there, releases)
+    found = await queueing.resolve(
+        team.context, ("shop", "production"), "previous", there, releases
+    )
     assert (found.commit, found.version) == (COMMITS[means], means)
     with pytest.raises(
         IntegrationError, match="There is no previous version that was verified here"
     ) as refused:
         await queueing.resolve(
-            team.context, "shop", "previous", v3, (v3, replace(v2, verified_at=None))
+            team.context,
+            ("shop", "production"),
+            "previous",
+            v3,
+            (v3, replace(v2, verified_at=None)),
         )
     assert (refused.value.retry, refused.value.vendor) == (False, "Go/No-Go")
 

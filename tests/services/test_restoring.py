@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.commands import Deploy, RollBack, SayLive, Status
+from bot.domain.audit import Entry
+from bot.domain.commands import Approve, Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.places import Unclear
 from bot.domain.rollout import RunState
 from bot.ports.store import Restored
 from bot.services import restoring
 from bot.services.rollback_starts import by_rule
-from tests.services.conftest import BAD
+from tests.services.conftest import BAD, PEOPLE
 
 Team = Any
 """The fixture ``team``."""
@@ -27,6 +28,14 @@ pytestmark = pytest.mark.case("reliability-7")
 
 async def put_back(team: Team) -> None:
     await restoring.notice(team.context, Restored(7, 12, COPIED), ["C0OPS"])
+
+
+async def last_entry(team: Team) -> int:
+    """Write an entry of the audit log, and give its number."""
+    async with team.database.store.transaction() as tx:
+        await tx.audit(Entry(team.context.now(), PEOPLE["bo"], "tick"))
+        assert tx.audited is not None
+        return int(tx.audited.n)
 
 
 async def is_still_restored(team: Team) -> bool:
@@ -70,6 +79,54 @@ async def test_it_is_told_with_what_the_database_says_and_what_is_missing(team: 
         "• shop production: v1, says the database. /deploy live shop production is v1 because TEXT"
         in said
     )
+
+
+@pytest.mark.parametrize(
+    ("restored", "tells"),
+    [
+        (
+            Restored(7, 9, COPIED),
+            "What was done after 2026-11-21 08:00 UTC is forgotten: deployments and rollbacks",
+        ),
+        (Restored(0, 9, None), "What was done before is forgotten: deployments and rollbacks"),
+    ],
+)
+async def test_it_says_what_kinds_of_things_are_forgotten_and_since_when(
+    team: Team, restored: Restored, tells: str
+) -> None:
+    await restoring.notice(team.context, restored, ["C0OPS"])
+    (said,) = await team.said("restored")
+    assert (
+        f"{tells}, approvals and ticks, locks, quarantines, and who said what is live. "
+        "Set again what should still hold."
+    ) in said
+
+
+async def test_a_button_on_a_card_that_the_copy_does_not_know_says_that_it_was_put_back(
+    team: Team,
+) -> None:
+    unknown = 'I don\'t know a deployment "shop-18". '
+    nothing = "/deploy status shows what runs, /deploy history SERVICE what ran."
+    assert await team.says("ana", Approve("shop-18")) == f"{unknown}{nothing}"
+    ends, number = team.context.now(), await last_entry(team)
+    await team.passes(7 * MINUTE)
+    found = team.context.now()
+    await restoring.notice(team.context, Restored(number, number + 9, ends), ["C0OPS"])
+    told = (
+        f"The database was replaced by one that ends at {ends:%Y-%m-%d %H:%M} UTC, as was found "
+        f"{found:%Y-%m-%d %H:%M} UTC; what was asked for between is not in it. "
+    )
+    assert await team.says("ana", Approve("shop-18")) == f"{unknown}{told}{nothing}"
+    await team.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
+    assert told in await team.says("ana", Approve("shop-18")), "its card is as old as before"
+
+
+async def test_a_database_that_is_new_knows_nothing_from_before(team: Team) -> None:
+    await restoring.notice(team.context, Restored(0, 40, None), ["C0OPS"])
+    assert (
+        "The database was replaced by a new one, as was found 2026-11-21 02:00 UTC; what was asked "
+        "for before is not in it. "
+    ) in await team.says("ana", Approve("shop-18"))
 
 
 @pytest.mark.parametrize(

@@ -220,8 +220,14 @@ async def test_a_watch_that_was_never_rolled_back_is_taken_up_again_after_a_wron
         await team.says_live("bo", SayLive("shop", "production", "v1", "I think so"))
         assert await state(team) is State.SUPERSEDED
         assert "is watched until" in await is_said(team)
-        assert "brought there by <@UANA> (shop-1) · healthy" in await team.says("ana", Status())
-        await team.passes(21 * MINUTE)
+        brought = "brought there by <@UANA> (shop-1) · "
+        said = await team.says("ana", Status())
+        assert f"{brought}its numbers have not been looked at since" in said, (
+            "those are from before"
+        )
+        await team.passes(2 * MINUTE)
+        assert f"{brought}healthy" in await team.says("ana", Status())
+        await team.passes(19 * MINUTE)
         assert await state(team) is State.ACCEPTED
 
 

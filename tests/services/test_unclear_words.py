@@ -123,7 +123,11 @@ async def test_a_version_counts_as_running_still_if_it_is_seen_or_was_seen_befor
     swift.numbers.gone = {COMMITS["v2"]} if metrics == "see none of it" else set()
     before = frozenset({COMMITS["v2"]} if is_known_from_before else ())
     found = await unseen.still_seen(
-        swift.context, "shop", "production", unseen.Asked((There(COMMITS["v2"], "v2"),), before)
+        swift.context,
+        "shop",
+        "production",
+        unseen.Asked((There(COMMITS["v2"], "v2"),), before),
+        COMMITS["v1"],
     )
     assert [each.is_told for each in found] == ([metrics == "see it"] if is_still_there else [])
 
