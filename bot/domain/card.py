@@ -33,7 +33,7 @@ from bot.domain.observation import (
 from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.readiness import Review
-from bot.domain.rollout import Step, serving
+from bot.domain.rollout import Overrun, Step, serving
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
 from bot.domain.underway import Silence, UnderWay, silence_of
 from bot.domain.watching import Watched, is_all_that_keeps
@@ -148,6 +148,8 @@ class Card:
     watched_by: tuple[Person, ...] = ()
     watch_until: datetime | None = None
     about_left: timedelta | None = None
+    overrun: Overrun | None = None
+    """Set while the run under way takes longer than such runs did before."""
     """An estimate of the time that the rollout still needs."""
     stages_take: Mapping[str, timedelta] = field(default_factory=dict)
     """Within which time nine of ten earlier runs had each stage of the run under way behind

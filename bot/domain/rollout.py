@@ -244,6 +244,28 @@ def is_overrun(step: Step, usual: Mapping[str, timedelta], now: datetime) -> boo
     return began is not None and now - began > (usual.get(step.key) or timedelta.max)
 
 
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A run under way that takes longer than such runs did before: since when it runs, and how long
+    they took.
+    """
+
+    since: datetime
+    before: timedelta
+
+
+def overrun(steps: Sequence[Step], usual: Mapping[str, timedelta], now: datetime) -> Overrun | None:
+    """Find the run under way that takes longer than usual; None where none does."""
+    return next(
+        (
+            Overrun(step.started_at, usual[step.key])
+            for step in steps
+            if step.started_at is not None and is_overrun(step, usual, now)
+        ),
+        None,
+    )
+
+
 _ENDED = frozenset({StepState.DONE, StepState.FAILED, StepState.STOPPED, StepState.SKIPPED})
 
 

@@ -21,7 +21,7 @@ from bot.domain.deployment import (
 )
 from bot.domain.live import Live
 from bot.domain.places import Obstacle
-from bot.domain.rollout import StepState
+from bot.domain.rollout import Overrun, StepState
 from bot.domain.watching import CAN_GO
 from bot.domain.whys import why_of
 from bot.ports.people import Shift
@@ -98,7 +98,13 @@ async def _card(context: Context, reader: Reader, deployment: Deployment) -> Car
     is_going_on = deployment.state is State.ROLLING_OUT and not card.standstill
     left = await about_left(reader, deployment, steps, context.now()) if is_going_on else None
     late = await late_run(context, reader, deployment)
-    return replace(card, about_left=left, stages_take=await stages_take(reader, card), late=late)
+    return replace(
+        card,
+        about_left=None if isinstance(left, Overrun) else left,
+        overrun=left if isinstance(left, Overrun) else None,
+        stages_take=await stages_take(reader, card),
+        late=late,
+    )
 
 
 async def _with_people(

@@ -9,7 +9,7 @@ from bot.domain.card import Card
 from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.people import GONOGO
-from bot.domain.rollout import Step, is_overrun, time_left
+from bot.domain.rollout import Overrun, Step, is_overrun, overrun, time_left
 from bot.ports.reader import Reader
 from bot.services.context import Context
 
@@ -23,19 +23,20 @@ ENOUGH_STAGES = 3
 
 async def about_left(
     reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime
-) -> timedelta | None:
-    """Estimate what a rollout still needs from what such steps took before (90th percentile)."""
+) -> timedelta | Overrun | None:
+    """Estimate what a rollout still needs from what such steps took before (90th percentile), or
+    say that its run takes longer than they did.
+    """
     keys = {step.key for step in steps if step.deployed_at is None}
     took = {
         key: await reader.step_seconds(deployment.service, deployment.environment, key)
         for key in keys
     }
-    return time_left(
-        steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now
-    )
+    usual = {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}
+    return overrun(steps, usual, now) or time_left(steps, usual, now)
 
 
-async def overrun(context: Context, deployment: Deployment, step: Step) -> None:
+async def draw_overrun(context: Context, deployment: Deployment, step: Step) -> None:
     """Have a card drawn again, once, when a run has taken longer than usual: nobody can tell any
     more how much longer it takes.
     """

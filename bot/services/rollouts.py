@@ -69,7 +69,7 @@ async def look(context: Context, id: DeploymentId, index: int) -> Went | Later |
     step = await _progress(context, deployment, step, run)
     await _say_if_it_waits(context, deployment, before, step, run)
     await hanging.say(context, deployment)
-    await estimates.overrun(context, deployment, step)
+    await estimates.draw_overrun(context, deployment, step)
     return _next_look(context, deployment, step, run)
 
 

@@ -162,6 +162,8 @@ async def test_a_run_that_takes_longer_than_usual_has_its_card_drawn_again_once_
         after = await team.card("shop-1")
         assert told == ["shop-1"]
         assert after.about_left is None
-        assert " left" not in await team.shown("shop-1")
+        shown = await team.shown("shop-1")
+        assert " left" not in shown
+        assert "takes longer than it did before (1 min 40 s): it began at " in shown
         assert gist(after, team.words) != gist(before, team.words), "it is drawn at once"
         assert gist(replace(before, about_left=MINUTE), team.words) == gist(before, team.words)
