@@ -69,6 +69,10 @@ async def test_whoever_asks_is_told_what_was_taken_where_it_could_have_been_some
             Resolved("", "", RefKind.TAG, "v3", also=RefKind.BRANCH),
             "v3 is a tag and a branch; the tag is meant, the branch is heads/v3",
         ),
+        (
+            Resolved("", "", RefKind.TAG, "v3", Latest.RELEASE),
+            "v3 is the tag v3, commit ccccccc · the newest release\n",
+        ),
         (Resolved("", "", RefKind.BRANCH, "v3"), "v3 is the branch v3, commit ccccccc"),
         (Resolved("", ""), "v3 is the commit ccccccc"),
         (

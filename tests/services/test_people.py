@@ -204,11 +204,18 @@ async def test_a_permission_of_nobody_is_asked_of_whoever_keeps_the_file() -> No
         await told.require(ANA, Permission.DEPLOY, "do it")
     assert refused.value.roles == ()
     assert told.named_by_role(Permission.DEPLOY) == []
+    assert told.anyone_with(Permission.DEPLOY) == ""
     both = People(
         replace(CATALOG, permissions={Permission.LOCK: frozenset({"support", "release_manager"})}),
         Told(),
     )
     assert both.who_can(Permission.LOCK) == "People with the role release manager or support can."
+    assert both.anyone_with(Permission.LOCK) == "Anyone with the role release manager or support"
+    three = People(
+        replace(CATALOG, permissions={Permission.LOCK: frozenset({"a", "b", "release_manager"})}),
+        Told(),
+    )
+    assert three.anyone_with(Permission.LOCK) == "Anyone with the role a, b or release manager"
 
 
 async def test_a_door_lets_in_only_who_is_a_member_and_may() -> None:
