@@ -4,7 +4,7 @@ deployed anything there.
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from bot import outgoing
@@ -74,9 +74,16 @@ async def _refused(reader: Reader, service: str, environment: str, said: Resolve
     )
 
 
-async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
+async def adopt(
+    settings: Settings,
+    *,
+    service: str,
+    ref: str,
+    environment: str,
+    aside: Callable[[str], object] | None = None,
+) -> str:
     """Record what is live already, before the bot has deployed anything there: it can be gone back
-    to, and is never called verified.
+    to, and is never called verified. ``aside`` is told of a database that was not there.
     """
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
@@ -85,8 +92,8 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
     async with AsyncExitStack() as stack:
         database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
-        if database.made:
-            sys.stderr.write(f"{database.made}\n")
+        if database.made and aside:
+            aside(f"{database.made}\n")
         session = await stack.enter_async_context(
             outgoing.session(outgoing.trusted(settings.gonogo_ca_file))
         )

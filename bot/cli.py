@@ -262,7 +262,11 @@ def _adopt(options: argparse.Namespace) -> int:
 
     sentence = asyncio.run(
         adopt(
-            _settings(), service=options.service, ref=options.ref, environment=options.environment
+            _settings(),
+            service=options.service,
+            ref=options.ref,
+            environment=options.environment,
+            aside=sys.stderr.write,
         )
     )
     sys.stdout.write(sentence + "\n")
