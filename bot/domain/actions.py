@@ -54,7 +54,7 @@ BINDS: Mapping[Action, tuple[str, ...]] = {
     Action.ACKNOWLEDGE: ("commit",),
     Action.CONFIRM_PLAN: ("commit", "target", "plan"),
     Action.CANCEL: ("commit", "begun"),
-    Action.ROLL_BACK: ("commit", "target"),
+    Action.ROLL_BACK: ("commit", "target", "rest"),
     Action.SAY_WHY: ("commit", "deed"),
     Action.PROCEED: ("commit", "finding"),
     Action.STOP_COUNTDOWN: ("commit", "finding"),
@@ -71,7 +71,12 @@ BINDS: Mapping[Action, tuple[str, ...]] = {
     Action.SHOW_CHANGES: (),
     Action.SHOW_TIMELINE: (),
 }
-"""What each decision is about: fields of ``shown.Seen``."""
+"""What each decision is about: fields of ``shown.Seen``.
+
+A rollback is about what goes and what comes back, and whether the watch has ended: what rolls out
+or is watched may go back at any share, while what is verified or accepted since is asked about
+anew.
+"""
 
 DECISIONS = frozenset({Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.PROCEED, Action.WATCH})
 """What an alarm asks for: its buttons are the card's, as far as the card has them now."""

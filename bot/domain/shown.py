@@ -12,9 +12,11 @@ from hashlib import sha256
 
 from bot.domain.actions import BINDS, Action
 from bot.domain.card import Card
-from bot.domain.deployment import Deployment
+from bot.domain.deployment import AT_REST, Deployment
 from bot.domain.readiness import Review
 from bot.domain.trouble import Trouble
+
+ENDED = "its watch has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Seen:
     gates: str = ""
     target: str = ""
     """What a rollback would put back."""
+    rest: str = ""
+    """That its watch has ended: to roll it back is then another decision."""
     finding: str = ""
     lock: str = ""
     lead: str = ""
@@ -68,6 +72,11 @@ def begun(deployment: Deployment) -> str:
     return "" if deployment.has_touched_nothing else "begun"
 
 
+def rest(deployment: Deployment) -> str:
+    """Say whether a deployment has ended its watch."""
+    return ENDED if deployment.state in AT_REST else ""
+
+
 def seen_on(card: Card) -> Seen:
     """Say what a card shows."""
     deployment = card.deployment
@@ -77,6 +86,7 @@ def seen_on(card: Card) -> Seen:
         strategy=deployment.strategy,
         gates=gates_of(card.review),
         target=card.hangs.mark if card.hangs else card.rollback.commit,
+        rest=rest(deployment),
         finding=finding_of(card.trouble),
         lock=card.lock.mark if card.lock else "",
         lead=str(deployment.lead or ""),

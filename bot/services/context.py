@@ -18,7 +18,7 @@ from bot.domain.keeping import Kept
 from bot.domain.near import did_you_mean, near, only
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
-from bot.domain.shown import Seen, begun, finding_of, gates_of, token
+from bot.domain.shown import Seen, begun, finding_of, gates_of, rest, token
 from bot.domain.timeline import Line, retold
 from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
 from bot.domain.whys import why_of
@@ -242,6 +242,7 @@ async def seen(reader: Reader, deployment: Deployment) -> Seen:
         lead=str(deployment.lead or ""),
         gates=gates_of(await reader.review(deployment.id)),
         begun=begun(deployment),
+        rest=rest(deployment),
         finding=finding_of(await reader.trouble(deployment.id)),
         deed=why.mark if why else "",
         watched=f"{mark_of(watched.id, finding_in(trouble))}:{picture_in(trouble)}"

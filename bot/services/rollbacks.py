@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import rollback
@@ -16,7 +17,7 @@ from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import serving
-from bot.domain.shown import Seen, token
+from bot.domain.shown import ENDED, Seen, rest, token
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent
@@ -77,7 +78,7 @@ async def _attempt(context: Context, intent: Intent, command: RollBack) -> Answe
         way = await way_back(
             context, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside
         )
-    if not command.deployment:
+    if not command.deployment or _is_of_before(command, deployment, target):
         return await _dialog(context, intent, command, deployment, target, way)
     return await act(context, intent, lambda tx: _decide(context, intent, tx, command, way))
 
@@ -104,11 +105,9 @@ async def _again(
     """
     deployment = await existing(tx, command.deployment)
     back = await tx.rollback_of(deployment.id)
-    as_shown(
-        Action.ROLL_BACK,
-        command.shown,
-        Seen(commit=deployment.commit, target=back.commit if back else ""),
-    )
+    first = Seen(commit=deployment.commit, target=back.commit if back else "")
+    if command.shown != token(Action.ROLL_BACK, replace(first, rest=ENDED)):
+        as_shown(Action.ROLL_BACK, command.shown, first)
     why = await whys.of(tx, deployment)
     if why is None or not command.reason or why.reason:
         return None
@@ -133,6 +132,8 @@ async def _decide(
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
         raise NotPossible(await not_now(tx, deployment))
     target = await target_of(context, tx, deployment, command.ref)
+    if _is_of_before(command, deployment, target):
+        raise MovedError  # its watch has ended since it was looked at: that is asked about anew
     as_shown(Action.ROLL_BACK, command.shown, _seen(deployment, target))
     beside = await left_behind(
         tx, deployment.service, deployment.environment, leaving=deployment.commit
@@ -157,7 +158,16 @@ async def _decide(
 
 
 def _seen(deployment: Deployment, target: Live) -> Seen:
-    return Seen(commit=deployment.commit, target=target.commit)
+    return Seen(commit=deployment.commit, target=target.commit, rest=rest(deployment))
+
+
+def _is_of_before(command: RollBack, deployment: Deployment, target: Live) -> bool:
+    """Tell whether a button asked about a deployment before its watch had ended, which it has now:
+    the question is put anew, with what is so now.
+    """
+    now = _seen(deployment, target)
+    asked = token(Action.ROLL_BACK, replace(now, rest=""))
+    return bool(now.rest) and bool(command.deployment) and command.shown == asked
 
 
 async def _refuse(
@@ -228,9 +238,11 @@ async def _dialog(
         seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
         would = await _would_do(context, reader, deployment, target)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
-    carries = (
-        f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}"
-    ).strip()
+    shown, anyway = (
+        token(Action.ROLL_BACK, _seen(deployment, target)),
+        "?" if command.although_unknown else "",
+    )
+    carries = f"{shown} {anyway}{target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
     names = {"version": called(*here, beside=[there]), "target": called(*there, beside=[here])}
     button = Offer(
@@ -242,6 +254,7 @@ async def _dialog(
         **names,
         **would,
         "reason": command.reason,
+        "since": str(deployment.state) if _is_of_before(command, deployment, target) else "",
     }
     return await act(
         context, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,)))
