@@ -34,6 +34,7 @@ from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.domain.rollout import Overrun, Step, serving
+from bot.domain.share import Brought, part_of
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
 from bot.domain.underway import Silence, UnderWay, silence_of
 from bot.domain.watching import Watched, is_all_that_keeps
@@ -279,14 +280,11 @@ class Card:
         return serving(self.steps)
 
     @property
-    def part(self) -> int | None:
-        """How many percent of the traffic a rollout that is not whole yet has given it; None where
-        it has all or is just getting some.
+    def part(self) -> Brought | None:
+        """What part of the traffic a rollout that is not whole yet has given it; None where it has
+        all.
         """
-        is_part = self.deployment.state is State.ROLLING_OUT and not any(
-            step.is_under_way for step in self.steps
-        )
-        return self.serving if is_part else None
+        return part_of(self.deployment, self.steps)
 
     @property
     def version(self) -> str:

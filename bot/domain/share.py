@@ -74,9 +74,19 @@ def brought_by_now(deployment: Deployment, steps: Sequence[Step]) -> Brought:
         return Brought(is_begun=False, percent=0, coming=0)
     percent = EVERYTHING if deployment.state is State.WATCHING else serving(steps)
     coming = max(
-        (step.percent for step in steps if step.is_under_way and step.percent > percent), default=0
+        (step.percent for step in steps if step.is_on_its_way and step.percent > percent), default=0
     )
     return Brought(is_begun=True, percent=percent, coming=coming)
+
+
+def part_of(deployment: Deployment, steps: Sequence[Step]) -> Brought | None:
+    """Say what part of the requests a rollout that is not whole yet has brought its version; None
+    where it has them all.
+    """
+    if deployment.state is not State.ROLLING_OUT:
+        return None
+    brought = brought_by_now(deployment, steps)
+    return brought if brought.percent < EVERYTHING else None
 
 
 def share_of(

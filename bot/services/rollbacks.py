@@ -16,7 +16,7 @@ from bot.domain.observation import is_shown_bad
 from bot.domain.offer import RollbackOffer
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
-from bot.domain.rollout import serving
+from bot.domain.share import part_of
 from bot.domain.shown import ENDED, Seen, rest, token
 from bot.ports.reader import Reader
 from bot.ports.store import Transaction
@@ -254,7 +254,7 @@ async def _dialog(
         **names,
         **would,
         "reason": command.reason,
-        "since": str(deployment.state) if _is_of_before(command, deployment, target) else "",
+        "ended_as": str(deployment.state) if _is_of_before(command, deployment, target) else "",
     }
     return await act(
         context, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,)))
@@ -275,6 +275,7 @@ async def _would_do(
         await reader.was_verified(deployment),
     )  # fmt: skip
     coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
+    part = part_of(deployment, steps)
     passed = await passed_over(reader, deployment, target)
     back, kept_out = (
         await reader.rollback_of(deployment.id),
@@ -288,9 +289,8 @@ async def _would_do(
     return {
         "locks": locks,
         "quarantines": is_shown_bad(trouble, steps, is_verified=is_verified) and not kept_out,
-        "percent": serving(steps)
-        if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps)
-        else None,
+        "percent": part.percent if part else None,
+        "coming": part.coming if part else 0,
         "cancels": coming[0].title if coming else "",
         "worse": rollback.against(worse),
         "passed": {"version": passed.version, "why": passed.why, "by": str(passed.by or "")}

@@ -16,6 +16,8 @@ from bot.slack.filters import plain
 from bot.slack.render import Words
 
 CONFIRM = 300
+OPTIONAL = 10
+"""How many sentences of a rollback's question can be left out, one after the other."""
 _TITLE, _ANSWER = 100, 40
 
 
@@ -61,14 +63,23 @@ def _said(action: Action, block: str, card: Card, words: Words, longest: int) ->
 
 
 def rollback_truth(card: Card, words: Words) -> str:
-    """Say in plain text what rolling back would do; of many authors only
-    as many are named as fit.
+    """Say in plain text what rolling back would do. Where that is more than fits, what matters
+    least is left out whole, and only as many authors are named as fit.
     """
     authors = card.rollback.undoes.authors
-    for named in range(min(len(authors), 4), -1, -1):
+    most = min(len(authors), 4)
+    fewer = [(most, 0), *((named, 1) for named in range(most, -1, -1))]
+    text = ""
+    for named, without in [*fewer, *((0, each) for each in range(2, OPTIONAL + 1))]:
         names = [plain(author, 30) for author in authors[:named]]
         others = len(authors) - named if named else 0
-        facts = {"card": card, "now": card.now, "authors": names, "others": others}
+        facts = {
+            "card": card,
+            "now": card.now,
+            "authors": names,
+            "others": others,
+            "without": without,
+        }
         text = words.plain_line(f"verbs/{Action.ROLL_BACK}#question", facts, 2 * CONFIRM)
         if len(text) <= CONFIRM:
             return text

@@ -10,15 +10,14 @@ from bot.domain.actions import Action
 from bot.domain.commands import Deploy, RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import Offer
-from bot.domain.health import Observed
-from tests.services.conftest import GOOD, MINUTE, pressed
+from bot.domain.rollout import RunState
+from tests.services.conftest import MINUTE, pressed
 from tests.services.test_races import button
 
 ALONE: dict[str, Any] = {
     "gates": (), "checklist": (), "approvals": (), "after": "", "watch": 20 * MINUTE,
 }  # fmt: skip
 TO_V1 = RollBack("shop", "production", reason="carts are lost")
-NONE = Observed(0, 0, requests=0)
 
 
 async def asks(team: Any, command: RollBack = TO_V1) -> Offer:
@@ -42,15 +41,18 @@ async def begins(team: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "state"), [(GOOD, State.VERIFIED), (NONE, State.ACCEPTED)], ids=str
+    ("is_watched", "state"), [(True, State.VERIFIED), (False, State.ACCEPTED)], ids=str
 )
 async def test_a_question_from_before_a_watch_had_ended_is_put_anew_and_does_nothing(
-    team_with: Any, numbers: Observed, state: State
+    team_with: Any, *, is_watched: bool, state: State
 ) -> None:
-    async with team_with(**{**ALONE, "strategy": "rolling"}) as team:
+    async with team_with(
+        **{**ALONE, "strategy": "rolling", "is_watched": is_watched, "smoke": True}
+    ) as team:
+        team.ci.ends["smoke"] = RunState.RUNNING
         await begins(team)
         older = await asks(team)
-        team.numbers.new = numbers
+        team.ci.ends.clear()
         await team.passes(40 * MINUTE)
         assert (await team.deployment("shop-1")).state is state
         said = await team.says("bo", pressed(older), key="anew")
@@ -60,14 +62,14 @@ async def test_a_question_from_before_a_watch_had_ended_is_put_anew_and_does_not
         assert "Reason: carts are lost" in said
         assert (await team.deployment("shop-1")).state is state
         newer = await question(team, "anew")
-        assert "rolling back" in await team.says("bo", pressed(newer))
+        assert "Rolling shop in production back" in await team.says("bo", pressed(newer))
         assert (await team.deployment("shop-1")).state is State.ROLLING_BACK
         assert (await team.deployment("shop-2")).reason == "carts are lost"
         for again in (older, newer):  # whoever has done it hears no more of it
             assert await team.says("bo", pressed(again)) == ""
 
 
-@pytest.mark.parametrize("later", [6, 16], ids=["a step further", "in its watch"])
+@pytest.mark.parametrize("later", [10, 16], ids=["a step further", "in its watch"])
 async def test_a_question_with_an_older_share_still_acts_while_it_rolls_out_or_is_watched(
     team_with: Any, later: int
 ) -> None:

@@ -20,6 +20,7 @@ from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.offer import RollbackOffer
+from bot.domain.passed import Passed
 from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
@@ -615,9 +616,9 @@ def test_the_rollback_dialog_tells_the_truth() -> None:
     confirm = buttons(draw(CASES["canary"][0]).blocks)[0]["confirm"]
     assert confirm["title"]["text"] == "Roll back storefront in production to v1.1.0?"
     assert confirm["text"]["text"] == (
-        "v1.2.0 has 25 % of the traffic. Verified good 2026-11-20 14:02 UTC. This undoes 7 "
-        "commits by ana, cy and di. "
-        "No migration lies between. It usually takes 41 s. The environment will be locked."
+        "v1.2.0 has 25 % of the traffic. Verified good 2026-11-20 14:02 UTC. "
+        "The environment will be locked. This undoes 7 commits by ana, cy and di. "
+        "No migration lies between. It usually takes 41 s."
     )
     assert (confirm["confirm"]["text"], confirm["deny"]["text"]) == ("Roll back", "Keep v1.2.0")
     assert confirm["text"]["type"] == "plain_text"
@@ -632,8 +633,9 @@ def test_the_rollback_dialog_says_what_it_cancels() -> None:
             )
         ).blocks
     )[0]["confirm"]
-    assert confirm["text"]["text"].endswith(
-        "The environment will be locked. storefront v1.3.0 → production is cancelled."
+    assert confirm["text"]["text"].startswith(
+        "v1.2.0 has 25 % of the traffic. Verified good 2026-11-20 14:02 UTC. "
+        "The environment will be locked. storefront v1.3.0 → production is cancelled. This undoes"
     )
 
 
@@ -666,7 +668,34 @@ def test_the_dialog_says_what_is_known_and_what_is_not(offer: RollbackOffer, say
     truth = rollback_truth(card(State.ROLLING_OUT, rollback=offer), WORDS)
     assert says in truth
     assert len(truth) <= 300
-    assert truth.endswith("The environment will be locked.")
+    assert "The environment will be locked." in truth
+
+
+def test_what_matters_least_is_left_out_of_the_dialog_whole_and_nothing_is_cut() -> None:
+    long = "a-very-long-name-of-a-version-that-goes-on-and-on"
+    offer = replace(
+        OFFER,
+        version=long,
+        usual=None,
+        cancels=f"storefront {long} → production",
+        passed=Passed(long, "is quarantined: it leaks what was never to leave it at all"),
+    )
+    failed = replace(
+        card(State.FAILED).deployment, kind=Kind.ROLLBACK, commit=offer.commit, version=long
+    )
+    full = replace(
+        card(State.ROLLING_OUT, rollback=offer, steps=steps(D, H, P)),
+        doubt="nobody knows",
+        failed_back=failed,
+    )
+    countdown = replace(full.deployment, version=long, countdown_until=NOW + MINUTE)
+    for crowded in (full, replace(full, deployment=countdown)):
+        truth = rollback_truth(crowded, WORDS)
+        assert len(truth) <= 300
+        assert truth.endswith(".")
+        assert "The environment will be locked." in truth
+        assert "is cancelled." in truth
+        assert "How long" not in truth
 
 
 def test_the_dialog_does_not_promise_a_lock_that_will_not_come() -> None:

@@ -344,6 +344,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "by_itself": text,
         "passed": {"version": text, "why": text, "by": "T1/UBO"},
         "counts_down": AT,
+        "coming": 25 * times,
+        "ended_as": "verified" if times else "",
         "given_up": times > 1,
         "failed_before": AT,
         "was_given_up": times > 1,

@@ -242,7 +242,7 @@ DIALOG = {
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "",
     "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
     "is_known": True, "locks": True, "quarantines": True,
-    "percent": 5, "worse": "was worse itself (errors 9.8 % (0.42 %))",
+    "percent": 5, "coming": 0, "ended_as": "verified", "worse": "was worse itself (errors 9.8 % (0.42 %))",
     "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
 }  # fmt: skip
 FREED = {
