@@ -101,6 +101,8 @@ class Card:
     watched: Watched | None = None
     """What is being watched in the environment, while this one waits to replace it."""
     hangs: Hanging | None = None
+    stood_before: str = ""
+    """How it stood, where it has not failed itself and only its rollback has."""
     failed_back: Deployment | None = None
     """Its newest rollback, if that has failed or was given up."""
     late: LateRun | None = None

@@ -18,6 +18,7 @@ class Ended(StrEnum):
     STOPPED = "stopped"
     ROLLED_BACK = "rolled back"
     FAILED = "failed"
+    NOT_BACK = "not back"  # only its rollback failed
 
 
 @dataclass(frozen=True, slots=True)

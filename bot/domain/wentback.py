@@ -10,7 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.deployment import Deployment
+from bot.domain.observation import is_shown_bad
 from bot.domain.people import GONOGO, Person
+from bot.domain.rollout import Step
+from bot.domain.trouble import Trouble
 
 
 class Outcome(StrEnum):
@@ -42,6 +45,19 @@ class WentBack:
     def before(self) -> int:
         """Count the rollbacks that came to nothing before it."""
         return self.given_up + self.failed
+
+
+def stood_before(
+    undone: Deployment, steps: Sequence[Step], trouble: Trouble | None, *, is_verified: bool
+) -> str:
+    """Say how a deployment stood whose rollback has failed, as its sentence goes on; empty where it
+    had failed itself: by its run, its smoke test or its numbers.
+    """
+    if is_shown_bad(trouble, steps, is_verified=is_verified):
+        return ""
+    if is_verified or undone.accepted:
+        return f"was {'verified' if is_verified else 'accepted'} before"
+    return "was live before" if undone.landed_at is not None else "had not failed itself"
 
 
 def went_back(backs: Sequence[Deployment], *, since: datetime | None = None) -> WentBack | None:

@@ -288,6 +288,7 @@ async def _with_failed_back(reader: Reader, card: Card) -> Card:
         return card
     return replace(
         card,
+        stood_before=await wentback.stood(reader, card.deployment),
         way_back=await reader.steps(back.id),
         rolled_back_version=back.version,
         meanwhile=await wentback.numbers_meanwhile(reader, back.id),

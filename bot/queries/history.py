@@ -16,6 +16,7 @@ from bot.domain.people import Person
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
 from bot.queries.silences import facts_of_silence, silence_about
+from bot.services import wentback
 from bot.services.context import Context, facts_of_snapshot, unclear
 from bot.services.leaving import share_now
 from bot.services.serving import newest_numbers
@@ -37,6 +38,11 @@ async def history(context: Context, intent: Intent, command: History) -> Answer:
     async with context.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
         shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
+        stood = {
+            each.id: await wentback.stood(reader, each)
+            for each in found[:SHOWN]
+            if each.state is State.FAILED and not each.undoes
+        }
         silences = {each.id: await silence_about(reader, each) for each in found[:SHOWN]}
         said = {each.undoes for each in found[:SHOWN] if silences[each.id]}
         declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
@@ -61,6 +67,7 @@ async def history(context: Context, intent: Intent, command: History) -> Answer:
     past = [
         {
             **_facts_of_past(each, backs.get(each.id), shots[each.id]),
+            "stood": stood.get(each.id, ""),
             "silence": None if each.id in said else facts_of_silence(silences[each.id]),
         }
         for each in found[:SHOWN]

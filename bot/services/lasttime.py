@@ -10,6 +10,7 @@ from bot.domain.lasttime import Ended, LastTime
 from bot.domain.rollout import StepState, serving
 from bot.ports.reader import Reader
 from bot.ports.time import Json
+from bot.services import wentback
 
 
 async def last_time(
@@ -54,7 +55,7 @@ async def _failed(reader: Reader, last: Deployment) -> LastTime:
     at = next((step for step in steps if step.state is StepState.FAILED), None)
     return LastTime(
         last.id,
-        Ended.FAILED,
+        Ended.NOT_BACK if await wentback.stood(reader, last) else Ended.FAILED,
         last.state_since,
         None,
         at.percent if at else 0,

@@ -154,7 +154,7 @@ async def draft_retrospective(
         str(e.facts["to"]) for e in happened if e.action == "lead"
     }
     facts = {
-        **facts, "timeline": facts_of_timeline(told), "people": sorted(people),
+        "stood": "", **facts, "timeline": facts_of_timeline(told), "people": sorted(people),
         "item_titles": context.items_of(deployment), "owner": str(deployment.requested_by),
         "due": (context.now() + timedelta(days=3)).isoformat(),
     }  # fmt: skip
@@ -252,6 +252,7 @@ async def _tell_its_thread(
     drafted = {
         **about,
         "outcome": str(how),
+        "stood": await wentback.stood(tx, undone),
         "percent": 0,
         "reason": given_up.reason if given_up else "",
     }

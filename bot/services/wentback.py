@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.health import Snapshot
 from bot.domain.observation import is_of_what_is_back
 from bot.domain.rollout import serves
-from bot.domain.wentback import WentBack, went_back
+from bot.domain.wentback import WentBack, stood_before, went_back
 from bot.ports.reader import Reader
 from bot.ports.time import Json
 from bot.services.resuming import WATCHED_ON
@@ -35,6 +35,22 @@ async def numbers_meanwhile(reader: Reader, rollback: DeploymentId) -> Snapshot 
     if shot is None or serves(way_back) is None:
         return shot
     return shot if is_of_what_is_back(shot, way_back) else None
+
+
+async def stood(reader: Reader, undone: Deployment) -> str:
+    """Say how a deployment stood whose newest rollback has failed, so that only that has; empty
+    where it had failed itself, and where no rollback of it has failed.
+    """
+    back = await reader.rollback_of(undone.id)
+    if back is None or back.state is not State.FAILED:
+        return ""
+    told = await reader.timeline(undone.id)
+    return stood_before(
+        undone,
+        await reader.steps(undone.id),
+        await reader.trouble(undone.id),
+        is_verified=any(entry.action == "verified" for entry in (*told.begin, *told.end)),
+    )
 
 
 def facts_of_going_back(found: WentBack) -> dict[str, Json]:

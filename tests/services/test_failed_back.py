@@ -224,3 +224,49 @@ async def test_what_is_well_and_rolled_back_all_the_same_keeps_its_last_numbers_
         shown = await team.shown("shop-1")
         assert "Before the rollback" in shown
         assert "errors 0.2 %" in shown
+
+
+SAYS = {
+    "verified": (40, "was verified before"),
+    "watched": (4, "was live before"),
+    "rolling out": (1, "had not failed itself"),
+}
+
+
+@pytest.mark.parametrize(("after", "stood"), SAYS.values(), ids=SAYS)
+@pytest.mark.parametrize("is_given_up", [False, True])
+async def test_what_had_not_failed_itself_is_not_said_to_have_failed_because_its_rollback_has(
+    team_with: Any, *, after: int, stood: str, is_given_up: bool
+) -> None:
+    async with team_with(**{**ALONE, "smoke": True}) as team:
+        team.ci.ends = {"rollback": RunState.RUNNING if is_given_up else RunState.FAILED}
+        if after == 1:
+            team.ci.ends["smoke"] = RunState.RUNNING
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(after * MINUTE)
+        await team.rolls_back("bo", RollBack("shop", "production", reason="a wish"))
+        await team.passes(MINUTE)
+        if is_given_up:
+            await team.passes(20 * MINUTE)
+            await gives_up(team)
+        how = "was given up" if is_given_up else "failed"
+        shown = (await team.shown("shop-1")).splitlines()[0]
+        loud = how if is_given_up else "*FAILED*"
+        assert f"its rollback to v1 {loud}; v2 {stood} · production is unclear" in shown
+        assert "FAILED* at" not in shown
+        (drafted,) = await team.said("retrospective")
+        assert f"The rollback of *shop v2 → production* to v1 {how}; v2 {stood}" in drafted
+        by = "was given up by <@UBO>" if is_given_up else "by <@UBO> failed"
+        told = await team.says("ana", History("shop", "production"))
+        assert f"its rollback {by}; it {stood}, healthy · asked for by <@UANA>" in told
+        assert "failed with its rollback" not in told
+
+
+async def test_what_was_shown_bad_and_whose_rollback_failed_has_failed_itself(
+    team_with: Any,
+) -> None:
+    async with team_with(**ALONE) as team:
+        await _fails(team)
+        assert "*FAILED* at 100 %" in (await team.shown("shop-1")).splitlines()[0]
+        (drafted,) = await team.said("retrospective")
+        assert "*shop v2 → production* failed, and its rollback to v1 failed" in drafted

@@ -129,6 +129,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "undone_by": "T1/UBO",
         "silence": silence,
         "given_up_by": "T1/UBO",
+        "stood": text,
         "ended_by": "T1/UBO",
         "snapshot": snapshot,
     }

@@ -165,7 +165,7 @@ PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0",
     "environment": "production", "state": "verified", "by": "/gonogo",
     "lead": "", "at": AT, "reason": "errors", "note": "",
-    "undoes": "storefront-41", "undone_by": "", "given_up_by": "", "ended_by": "", "silence": None,
+    "undoes": "storefront-41", "undone_by": "", "given_up_by": "", "stood": "", "ended_by": "", "silence": None,
     "snapshot": None,
 }  # fmt: skip
 CHANGES = {
@@ -650,6 +650,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         **FACTS,
         **ROLLED,
         "outcome": "rolled back",
+        "stood": "",
         "percent": 0,
         "owner": "T1/UANA",
         "due": AT,
