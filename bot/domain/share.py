@@ -74,7 +74,7 @@ def brought_by_now(deployment: Deployment, steps: Sequence[Step]) -> Brought:
         return Brought(is_begun=False, percent=0, coming=0)
     percent = EVERYTHING if deployment.state is State.WATCHING else serving(steps)
     coming = max(
-        (step.percent for step in steps if step.is_on_its_way and step.percent > percent), default=0
+        (step.percent for step in steps if step.is_under_way and step.percent > percent), default=0
     )
     return Brought(is_begun=True, percent=percent, coming=coming)
 
