@@ -20,6 +20,7 @@ from bot.domain.people import Person
 from bot.domain.validation import shown
 from bot.ports.ci import Resolved
 from bot.ports.reader import Reader
+from bot.ports.store import Transaction
 from bot.provider_factory import ProviderFactory
 from bot.registry import known_kinds
 from bot.services.context import instead
@@ -107,32 +108,24 @@ async def adopt(
             refused = await _refused(tx, service, environment, resolved)
             if refused:
                 return f"{refused}; nothing was changed."
-            adopted = Declared(
+            said = Declared(
                 service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now
             )
-            word = str(Acceptance.ADOPTED)  # nobody here has seen it prove itself
-            live = Live(
-                service,
-                environment,
-                resolved.commit,
-                resolved.version,
-                now,
-                "",
-                by,
-                None,
-                word,
-                declared=adopted,
-            )
-            await tx.set_live(live)
-            facts = {
-                "service": service,
-                "environment": environment,
-                "commit": resolved.commit,
-                "version": resolved.version,
-            }
-            await tx.audit(Entry(now, by, "adopt", facts=facts))
+            await _record(tx, said)
     return (
         f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live in "
         f"{environment}, on your word: "
         "nothing has verified it."
     )
+
+
+async def _record(tx: Transaction, said: Declared) -> None:
+    """Write down what is live on somebody's word: nobody here has seen it prove itself."""
+    place, what = (said.service, said.environment), (said.commit, said.version)
+    word = str(Acceptance.ADOPTED)
+    await tx.set_live(Live(*place, *what, said.at, "", said.by, None, word, declared=said))
+    facts = {
+        "service": said.service, "environment": said.environment,
+        "commit": said.commit, "version": said.version,
+    }  # fmt: skip
+    await tx.audit(Entry(said.at, said.by, "adopt", facts=facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from bot.domain.catalog import Permission
@@ -13,6 +14,7 @@ from bot.domain.deployment import (
 )
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
+from bot.ports.reader import Reader
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
 from bot.queries.silences import facts_of_silence, silence_about
@@ -37,58 +39,61 @@ async def history(context: Context, intent: Intent, command: History) -> Answer:
         context.policy(command.service, command.environment)
     async with context.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
-        shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
-        stood = {
-            each.id: await wentback.stood(reader, each)
-            for each in found[:SHOWN]
-            if each.state is State.FAILED and not each.undoes
-        }
-        silences = {each.id: await silence_about(reader, each) for each in found[:SHOWN]}
-        said = {each.undoes for each in found[:SHOWN] if silences[each.id]}
+        past = await _past(reader, found)
         declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
-        named = (
-            [command.environment]
-            if command.environment
-            else context.service(command.service).environments
-        )
-        doubts = {name: await unclear(reader, command.service, name) for name in named}
-        lives = [
-            live
-            for name in named
-            if not doubts[name] and (live := await reader.live(command.service, name))
-        ]
-        shares = [
-            (live, share)
-            for live in lives
-            if (share := await share_now(reader, live)) and not share.is_going_back
-        ]
-    # newer than what it undoes; the newest of several counts
-    backs = {back.undoes: back for back in reversed(found) if back.undoes}
-    past = [
-        {
-            **_facts_of_past(each, backs.get(each.id), shots[each.id]),
-            "stood": stood.get(each.id, ""),
-            "silence": None if each.id in said else facts_of_silence(silences[each.id]),
-        }
-        for each in found[:SHOWN]
-    ]
+        there = await _there_now(context, reader, command)
     past += [_facts_of_word(each) for each in declared]
     past.sort(key=lambda each: str(each["at"]), reverse=True)
-    older = len(found) > SHOWN or len(past) > SHOWN
     return Answer(
         "history",
         {
             "service": command.service,
             "environment": command.environment,
             "deployments": past[:SHOWN],
-            "older": older,
-            "doubts": [{"environment": name, "why": why} for name, why in doubts.items() if why],
-            "shares": [
-                {"environment": live.environment, "recorded": live.version, **asdict(share)}
-                for live, share in shares
-            ],
+            "older": len(found) > SHOWN or len(past) > SHOWN,
+            **there,
         },
     )
+
+
+async def _past(reader: Reader, found: Sequence[Deployment]) -> list[dict[str, Json]]:
+    """Give the lines about what was deployed and rolled back."""
+    silences = {each.id: await silence_about(reader, each) for each in found[:SHOWN]}
+    said = {each.undoes for each in found[:SHOWN] if silences[each.id]}
+    # newer than what it undoes; the newest of several counts
+    backs = {back.undoes: back for back in reversed(found) if back.undoes}
+    return [
+        {
+            **_facts_of_past(each, backs.get(each.id), await newest_numbers(reader, each.id)),
+            "stood": await _stood(reader, each),
+            "silence": None if each.id in said else facts_of_silence(silences[each.id]),
+        }
+        for each in found[:SHOWN]
+    ]
+
+
+async def _stood(reader: Reader, each: Deployment) -> str:
+    is_asked = each.state is State.FAILED and not each.undoes
+    return await wentback.stood(reader, each) if is_asked else ""
+
+
+async def _there_now(context: Context, reader: Reader, command: History) -> dict[str, Json]:
+    """Say of each place why it is unclear what runs there, or which version has which share."""
+    named = [command.environment] if command.environment else []
+    doubts = {
+        name: await unclear(reader, command.service, name)
+        for name in named or context.service(command.service).environments
+    }
+    shares: list[Json] = []
+    for name in (name for name, why in doubts.items() if not why):
+        live = await reader.live(command.service, name)
+        share = await share_now(reader, live) if live else None
+        if live and share and not share.is_going_back:
+            shares.append({"environment": name, "recorded": live.version, **asdict(share)})
+    return {
+        "doubts": [{"environment": name, "why": why} for name, why in doubts.items() if why],
+        "shares": shares,
+    }
 
 
 def _facts_of_word(declared: Declared) -> dict[str, Json]:
