@@ -191,7 +191,8 @@ def test_there_is_a_knock_for_every_door() -> None:
 def _said_to_one_person() -> set[str]:
     calls = [
         node
-        for path in (ROOT / "bot" / "services").glob("*.py")
+        for room in ("services", "dispatch", "verbs", "queries", "ports")
+        for path in (ROOT / "bot" / room).glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)

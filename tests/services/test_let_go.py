@@ -144,7 +144,7 @@ async def test_a_refused_first_start_leaves_what_is_live_watched_and_the_new_one
         assert "Nothing of it has been started; it can be cancelled on the card." in await alarm(
             team, "refused"
         )
-        assert "stands still before its first step" in await team.says("ana", Status())
+        assert "CI provider refuses since" in await team.says("ana", Status())
         team.numbers.new = BAD
         await team.passes(2 * MINUTE)
         assert (await team.card("shop-1")).is_degraded
